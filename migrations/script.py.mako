@@ -1,0 +1,3 @@
+"""${message}"""
+
+raise RuntimeError("revisions are written by `soulspot-db generate`, not by `alembic revision`")

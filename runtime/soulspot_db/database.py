@@ -1,0 +1,147 @@
+"""Database: opens the engine, the cache and the bus, ties them together, and closes them."""
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from soulspot_db.cache.cache import Cache
+from soulspot_db.engine.base import Statement
+from soulspot_db.engine.sqlite import SQLiteEngine
+from soulspot_db.errors import ConfigurationError
+from soulspot_db.events.bus import EventBus
+from soulspot_db.events.publisher import Publisher, PublishesEvents
+from soulspot_db.monitoring.recorder import StatementRecorder
+from soulspot_db.plan import Plans
+from soulspot_db.registry import EntityRegistry
+from soulspot_db.schema import resolved
+from soulspot_db.service import DatabaseService, Records
+from soulspot_db.session import Session
+from soulspot_db.settings import DatabaseSettings
+from soulspot_db.tables import create_statements
+from soulspot_db.transaction import TransactionScope
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+__all__ = ["Database"]
+
+
+class Database(DatabaseService):
+    """One open database: `async with Database(settings) as db`.
+
+    Args:
+        settings: where it is and how it behaves; read from the environment if left out.
+        events: the bus to publish on, if the application has one already; else the database makes its own.
+    """
+
+    def __init__(self, settings: DatabaseSettings | None = None, *, events: PublishesEvents | None = None) -> None:
+        self.settings = settings or DatabaseSettings()
+        self.events: Any = EventBus() if events is None else events
+        if self.settings.database_type != "sqlite":
+            raise ConfigurationError(
+                "this version opens SQLite databases only",
+                "Set DATABASE to the path of a file, such as /config/soulspot.db.",
+            )
+        self._recorder = StatementRecorder(
+            slow=self.settings.slow_query_threshold, log=self.settings.enable_query_logging
+        )
+        self._engine = SQLiteEngine(self.settings, self._recorder.record)
+        self._cache = Cache(ttl=self.settings.cache_ttl, max_size=self.settings.cache_max_size)
+        self._publisher = Publisher(self.events)
+        plans = Plans(self._cache, self._publisher.wanted)
+        self._session = Session(self._engine, self._cache, self._publisher, plans)
+        self._is_open = False
+
+    @property
+    def session(self) -> Session:
+        """Where repositories made of this database read and write."""
+        return self._session
+
+    async def open(self) -> Self:
+        """Connect, and check that the tables are those the code was generated for.
+
+        Raises:
+            ConnectionFailedError: the file cannot be opened.
+            MigrationRequiredError: the database is older than the code, and `auto_migrate` is off.
+            SchemaAheadError: the database is newer than the code.
+        """
+        heads = EntityRegistry.migration_heads()
+        if heads:
+            # Only who has migrations pays for importing Alembic, and only when there is something to say.
+            from soulspot_db.migrations.check import require_heads  # noqa: PLC0415
+
+            await require_heads(self.settings, heads)
+        try:
+            await self._engine.open()
+        except BaseException:
+            await self._engine.close()
+            raise
+        if isinstance(self.events, EventBus):
+            self.events.attach(self._session.hold)
+        self._is_open = True
+        return self
+
+    async def close(self) -> None:
+        """Undo what is open, finish what was asked, deliver what was published. Closing twice is safe."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        await self._engine.close()
+        await self._publisher.settle()
+        if isinstance(self.events, EventBus):
+            self.events.detach(self._session.hold)
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def transaction(self, *, read_only: bool = False) -> TransactionScope:
+        """All or nothing; inside another transaction a savepoint.
+
+        Args:
+            read_only: read one snapshot without keeping writers waiting; every write raises.
+        """
+        return TransactionScope(self._session, read_only=read_only)
+
+    def _records(self, entity_type: str) -> Records:
+        return Records(self, EntityRegistry.get_schema(entity_type))
+
+    async def create_table(self, entity_type: str) -> None:
+        """Make the table and the indexes of an entity where there are none: for prototypes and tests.
+
+        Tables of generated entities come from migrations instead.
+        """
+        statements = create_statements(resolved(EntityRegistry.get_schema(entity_type)).spec, _referenced)
+        await self._engine.write([Statement(sql) for sql in statements], lambda outcome: outcome.result())
+
+    def sqlalchemy_engine(self) -> "AsyncEngine":
+        """A SQLAlchemy engine on the same database, for admin tools and reports; dispose of it after use.
+
+        What is written through it is not seen by the cache and publishes no events.
+        """
+        from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - few programs need it
+
+        return create_async_engine(self.settings.database_url)
+
+    async def stats(self) -> dict[str, Any]:
+        """Connections, cache and statements since the database was opened, in the shape of `/api/database/stats`."""
+        connections = self._engine.connections()
+        return {
+            "connections": {
+                "active": connections.active,
+                "idle": connections.total - connections.active,
+                "total": connections.total,
+                "max_pool_size": connections.maximum,
+            },
+            "cache": {"memory": self._cache.stats(), "redis": None},
+            "queries": self._recorder.queries(),
+            "top_slow_queries": self._recorder.top_slow_queries(),
+        }
+
+
+def _referenced(reference: str) -> tuple[str, str]:
+    spec = resolved(EntityRegistry.get_schema(reference.rpartition(".")[2])).spec
+    return spec.table_name, spec.key_fields[0].column

@@ -1,0 +1,126 @@
+"""Column types, defaults and checks by name: what revisions and generated tables are written with.
+
+What a name stores never changes, because revisions that were applied long ago call it: another storage is another name.
+"""
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.elements import ColumnElement
+
+from soulspot_db.language.table import sql_text
+
+__all__ = [
+    "boolean",
+    "check",
+    "date",
+    "datetime",
+    "decimal",
+    "default",
+    "enum",
+    "float",
+    "integer",
+    "list",
+    "string",
+    "text",
+    "time",
+    "uuid",
+]
+
+Type = sa.types.TypeEngine[Any]
+
+
+def uuid() -> Type:
+    """36 lower-case characters on SQLite, uuid on PostgreSQL."""
+    return sa.Text().with_variant(postgresql.UUID(), "postgresql")
+
+
+def text() -> Type:
+    """Text that compares by code point on both databases."""
+    return sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+string = text
+enum = text
+
+
+def integer() -> Type:
+    """64 bits."""
+    return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def float() -> Type:
+    """A double."""
+    return sa.REAL().with_variant(sa.Double(), "postgresql")
+
+
+def decimal(precision: int, scale: int) -> Type:
+    """An integer scaled by 10^scale on SQLite, NUMERIC on PostgreSQL."""
+    return sa.Integer().with_variant(sa.Numeric(precision, scale), "postgresql")
+
+
+def boolean() -> Type:
+    """0 and 1 on SQLite, boolean on PostgreSQL."""
+    return sa.Integer().with_variant(sa.Boolean(), "postgresql")
+
+
+def date() -> Type:
+    """ISO text on SQLite, date on PostgreSQL."""
+    return sa.Text().with_variant(sa.Date(), "postgresql")
+
+
+def time() -> Type:
+    """ISO text with microseconds on SQLite, time on PostgreSQL."""
+    return sa.Text().with_variant(sa.Time(), "postgresql")
+
+
+def datetime() -> Type:
+    """UTC, as text of one width on SQLite, timestamptz on PostgreSQL."""
+    return sa.Text().with_variant(sa.TIMESTAMP(timezone=True), "postgresql")
+
+
+def list() -> Type:
+    """Compact JSON text on SQLite, jsonb on PostgreSQL."""
+    return sa.Text().with_variant(postgresql.JSONB(), "postgresql")
+
+
+class _ScaledDecimal(ColumnElement[Any]):
+    """A decimal that is written as the scaled integer that SQLite stores, and as itself elsewhere."""
+
+    inherit_cache = False
+
+    def __init__(self, value: Decimal, scale: int) -> None:
+        self.value = value
+        self.scale = scale
+
+
+@compiles(_ScaledDecimal)
+def _plain(element: _ScaledDecimal, _compiler: Any, **_options: Any) -> str:
+    return str(element.value)
+
+
+@compiles(_ScaledDecimal, "sqlite")
+def _scaled(element: _ScaledDecimal, _compiler: Any, **_options: Any) -> str:
+    return str(int(element.value.scaleb(element.scale)))
+
+
+def default(value: Any, *, scale: int | None = None) -> Any:
+    """A literal server default, as each dialect stores such a value; `scale` is that of a decimal."""
+    if scale is not None:
+        return _ScaledDecimal(Decimal(str(value)), scale)
+    if isinstance(value, bool):
+        return sa.true() if value else sa.false()
+    if isinstance(value, str):
+        return sa.text(sql_text(value))
+    return sa.text(sql_text(json.dumps(value)) if isinstance(value, Sequence) else repr(value))
+
+
+def check(sql: str, *, name: str, dialect: str | None = None) -> sa.CheckConstraint:
+    """A CHECK constraint, on every dialect or on `dialect` alone."""
+    constraint = sa.CheckConstraint(sa.text(sql), name=name)
+    return constraint.ddl_if(dialect=dialect) if dialect else constraint

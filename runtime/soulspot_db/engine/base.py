@@ -1,0 +1,98 @@
+"""What the rest of the runtime asks of a database, whichever it is."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+__all__ = ["Connections", "Engine", "Lease", "Outcome", "Rows", "Statement"]
+
+T = TypeVar("T")
+Rows: TypeAlias = list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL text with its values; the text is shared by all statements of one shape."""
+
+    sql: str
+    values: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a write: the rows of each of its statements, or the error that undid it."""
+
+    rows: Sequence[Rows] = ()
+    error: BaseException | None = None
+
+    def result(self) -> Sequence[Rows]:
+        """The rows.
+
+        Raises:
+            BaseException: the error, if there is one.
+        """
+        if self.error is not None:
+            raise self.error
+        return self.rows
+
+
+Finish: TypeAlias = Callable[[Outcome], T]
+"""Called exactly once on the event loop, in commit order, also when the caller has been cancelled: invalidation and
+events hang on it, so it must not depend on anybody waiting. What it returns or raises is the caller's result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """How many connections there are, and how many of them are at work."""
+
+    active: int
+    total: int
+    maximum: int
+
+
+class Lease(Protocol):
+    """A connection held for one transaction."""
+
+    async def execute(self, statements: Sequence[Statement], finish: Finish[T]) -> T:
+        """Run statements in order, all or none."""
+        ...
+
+    async def commit(self, finish: Finish[T]) -> T:
+        """COMMIT and give the connection back."""
+        ...
+
+    async def rollback(self) -> None:
+        """ROLLBACK and give the connection back; safe when the transaction is already gone."""
+        ...
+
+    def abandon(self) -> None:
+        """Have it rolled back without waiting, after the statement that runs."""
+        ...
+
+
+class Engine(Protocol):
+    """One database."""
+
+    async def open(self) -> None:
+        """Connect; raises ConnectionFailedError."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what has begun and disconnect; closing twice is safe."""
+        ...
+
+    async def read(self, statement: Statement) -> Rows:
+        """Run one statement that changes nothing."""
+        ...
+
+    async def write(self, statements: Sequence[Statement], finish: Finish[T]) -> T:
+        """Commit statements, all or none, possibly together with those of other callers."""
+        ...
+
+    async def begin(self, *, read_only: bool) -> Lease:
+        """Start a transaction."""
+        ...
+
+    def connections(self) -> Connections:
+        """How busy the engine is."""
+        ...

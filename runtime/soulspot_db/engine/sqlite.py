@@ -1,0 +1,307 @@
+"""SQLite: one lane writes, several read. Writes that wait together are committed together."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from soulspot_db.engine.base import Connections, Finish, Outcome, Rows, Statement
+from soulspot_db.engine.lane import Job, Lane
+from soulspot_db.engine.sqlite_connection import Connection, Timing
+from soulspot_db.engine.sqlite_lease import BeginJob, SQLiteLease, serve_lease
+from soulspot_db.errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    DatabaseError,
+    LockedError,
+    PoolExhaustedError,
+)
+from soulspot_db.settings import DatabaseSettings
+
+__all__ = ["SQLiteEngine"]
+
+T = TypeVar("T")
+_OLDEST = (3, 37)  # the first with STRICT tables
+_MAX_GROUP = 256
+Done = list[tuple[Job[Any], Outcome]]
+
+
+class SQLiteEngine:
+    """One database file.
+
+    Args:
+        settings: where the file is, how many connections and how long to wait.
+        record: told of every statement's text and seconds, on the event loop.
+    """
+
+    def __init__(self, settings: DatabaseSettings, record: Callable[[Iterable[Timing]], None]) -> None:
+        self._settings = settings
+        self._record = record
+        self._path = str(settings.database_path)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._writes: SimpleQueue[Any] = SimpleQueue()
+        self._reads: SimpleQueue[Any] = SimpleQueue()
+        self._ahead: list[Any] = []
+        self._lanes: list[Lane] = []
+        self._leases: set[SQLiteLease] = set()
+        self._holder: tuple[str, float] | None = None
+        self._active = 0
+
+    async def open(self) -> None:
+        """Open the file, creating it if need be.
+
+        Raises:
+            ConnectionFailedError: the folder is missing, or the file is not a usable database.
+            ConfigurationError: SQLite itself is too old.
+        """
+        self._check()
+        self._loop = asyncio.get_running_loop()
+        # The writer first: it turns the file to WAL, which readers then find.
+        await self._start("soulspot-db writer", self._writes, self._serve_writes, read_only=False)
+        for number in range(self._settings.connection_pool_size):
+            await self._start(f"soulspot-db reader {number + 1}", self._reads, self._serve_reads, read_only=True)
+
+    def _check(self) -> None:
+        if sqlite3.sqlite_version_info < _OLDEST:
+            raise ConfigurationError(
+                f"SQLite {sqlite3.sqlite_version} is too old",
+                "Use a Python that brings SQLite 3.37 or newer; older ones have no STRICT tables.",
+            )
+        folder = Path(self._path).absolute().parent
+        if not folder.is_dir():
+            raise ConnectionFailedError(
+                f"the folder {folder} does not exist",
+                f"Create it: mkdir -p {folder}",
+                "Or set DATABASE to a path in a folder that exists.",
+                database_path=self._path,
+            )
+
+    async def _start(
+        self,
+        name: str,
+        queue: "SimpleQueue[Any]",
+        serve: Callable[[Connection], None],
+        *,
+        read_only: bool,
+    ) -> None:
+        opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def run() -> None:
+            try:
+                connection = self._connect(read_only=read_only)
+            except DatabaseError as error:
+                self._on_loop(opened.set_exception, error)
+                return
+            self._on_loop(opened.set_result, None)
+            try:
+                serve(connection)
+            finally:
+                connection.close()
+
+        lane = Lane(name, queue, run)
+        lane.start()
+        await opened
+        self._lanes.append(lane)
+
+    def _connect(self, *, read_only: bool) -> Connection:
+        return Connection(
+            self._path,
+            read_only=read_only,
+            busy_timeout=self._settings.pool_timeout,
+            query_timeout=self._settings.query_timeout,
+            synchronous=self._settings.synchronous,
+        )
+
+    async def close(self) -> None:
+        """Roll back open transactions, finish what is queued, disconnect."""
+        for lease in tuple(self._leases):
+            lease.abandon()
+        lanes, self._lanes = self._lanes, []
+        # The writer last: the last connection to close takes the WAL file with it.
+        for group in (lanes[1:], lanes[:1]):
+            for lane in group:
+                lane.stop()
+            for lane in group:
+                await lane.ended()
+        for queue in (self._writes, self._reads):
+            while not queue.empty():
+                job = queue.get()
+                if job is not None and job.claim():
+                    job.deliver(Outcome(error=self._not_open()))
+
+    async def read(self, statement: Statement) -> Rows:
+        """Run one statement that changes nothing.
+
+        Raises:
+            PoolExhaustedError: no reader was free in time.
+            QueryTimeoutError: the statement ran too long.
+        """
+        job: Job[Rows] = Job([statement], lambda outcome: outcome.result()[0], read=True)
+        self._put(self._reads, job)
+        return await job.result(self._settings.pool_timeout, self._no_reader)
+
+    async def write(self, statements: Sequence[Statement], finish: Finish[T]) -> T:
+        """Commit statements, all or none, with those of other callers where they wait together.
+
+        Raises:
+            LockedError: the writer was not free in time.
+            ConstraintViolationError: a row was refused.
+        """
+        job = Job(statements, finish)
+        self._put(self._writes, job)
+        return await job.result(self._settings.pool_timeout, self._no_writer)
+
+    async def begin(self, *, read_only: bool) -> SQLiteLease:
+        """Start a transaction: BEGIN IMMEDIATE on the writer, or a snapshot on a reader.
+
+        Raises:
+            LockedError: the writer was not free in time.
+            PoolExhaustedError: no reader was free in time.
+        """
+        lease = SQLiteLease(self._leases.discard)
+        job = BeginJob(lease, read_only=read_only, holder=_caller())
+        self._put(self._reads if read_only else self._writes, job)
+        try:
+            await job.result(self._settings.pool_timeout, self._no_reader if read_only else self._no_writer)
+        except asyncio.CancelledError:
+            # Begun, but there is nobody to end it.
+            lease.abandon()
+            raise
+        self._leases.add(lease)
+        return lease
+
+    def connections(self) -> Connections:
+        """How busy the lanes are."""
+        return Connections(self._active, len(self._lanes), self._settings.connection_pool_size)
+
+    def _put(self, queue: "SimpleQueue[Any]", job: Job[Any]) -> None:
+        if self._lanes:
+            queue.put(job)
+        elif job.claim():
+            job.deliver(Outcome(error=self._not_open()))
+
+    def _not_open(self) -> ConnectionFailedError:
+        return ConnectionFailedError(
+            "the database is not open",
+            "Use it inside `async with Database(settings) as db:`.",
+            database_path=self._path,
+        )
+
+    # In the threads.
+
+    def _serve_reads(self, connection: Connection) -> None:
+        while (job := self._reads.get()) is not None:
+            if job.claim():
+                self._active += 1
+                if isinstance(job, BeginJob):
+                    serve_lease(connection, job, self._post)
+                else:
+                    self._post(connection, [(job, _outcome(connection, job))])
+                self._active -= 1
+
+    def _serve_writes(self, connection: Connection) -> None:
+        while (job := self._next_write()) is not None:
+            if isinstance(job, BeginJob):
+                if job.claim():
+                    self._hold(job.holder)
+                    serve_lease(connection, job, self._post)
+                    self._hold(None)
+                continue
+            group = [job]
+            while len(group) < _MAX_GROUP and self._write_waits():
+                group.append(self._next_write())
+            self._hold(f"a group of {len(group)} writes")
+            self._post(connection, commit_group(connection, [member for member in group if member.claim()]))
+            self._hold(None)
+
+    def _next_write(self) -> Any:
+        return self._ahead.pop() if self._ahead else self._writes.get()
+
+    def _write_waits(self) -> bool:
+        """Whether the next in the queue can join the group; a queue cannot be peeked into, so it is taken out."""
+        if not self._ahead:
+            try:
+                self._ahead.append(self._writes.get_nowait())
+            except Empty:
+                return False
+        return self._ahead[0] is not None and not isinstance(self._ahead[0], BeginJob)
+
+    def _hold(self, holder: str | None) -> None:
+        self._holder = (holder, time.monotonic()) if holder else None
+        self._active += 1 if holder else -1
+
+    def _post(self, connection: Connection, done: Done) -> None:
+        self._on_loop(self._deliver, done, connection.take_timings())
+
+    def _on_loop(self, call: Callable[..., Any], *args: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(call, *args)  # type: ignore[union-attr]
+        except RuntimeError:
+            # The loop ended without closing the database; there is nobody left to tell.
+            return
+
+    # On the loop.
+
+    def _deliver(self, done: Done, timings: list[Timing]) -> None:
+        self._record(timings)
+        for job, outcome in done:
+            job.deliver(outcome)
+
+    def _no_reader(self) -> PoolExhaustedError:
+        return PoolExhaustedError(
+            f"no reader was free within {self._settings.pool_timeout:g} s",
+            "End long read-only transactions sooner.",
+            "Raise DATABASE_CONNECTION_POOL_SIZE or DATABASE_POOL_TIMEOUT.",
+            timeout=self._settings.pool_timeout,
+        )
+
+    def _no_writer(self) -> LockedError:
+        holder, since = self._holder or ("nobody", time.monotonic())
+        return LockedError(
+            f"the writer was not free within {self._settings.pool_timeout:g} s; "
+            f"{holder} has held it for {time.monotonic() - since:.1f} s",
+            "Keep transactions short: no network calls inside `async with db.transaction()`.",
+            "Raise DATABASE_POOL_TIMEOUT if the work really takes that long.",
+            timeout=self._settings.pool_timeout,
+            holder=holder,
+        )
+
+
+def _caller() -> str:
+    task = asyncio.current_task()
+    return f"a transaction of task {task.get_name()!r}" if task else "a transaction"
+
+
+def _outcome(connection: Connection, job: Job[Any]) -> Outcome:
+    try:
+        return Outcome(connection.run(job))
+    except BaseException as error:  # noqa: BLE001 - not swallowed: it is the caller's, and must not end the lane
+        return Outcome(error=error)
+
+
+def commit_group(connection: Connection, jobs: Sequence[Job[Any]]) -> Done:
+    """Run the jobs in one transaction; each that fails, fails alone.
+
+    An interrupted statement takes the whole transaction with it. Nobody has been acknowledged then, so the others are
+    run again, each in a transaction of its own.
+    """
+    if not jobs:
+        return []
+    done: Done = []
+    try:
+        connection.begin("IMMEDIATE")
+        for position, job in enumerate(jobs):
+            outcome = _outcome(connection, job)
+            done.append((job, outcome))
+            if not connection.in_transaction:
+                failed = [(member, result) for member, result in done if result.error is not None]
+                again = [member for member, result in done if result.error is None] + [*jobs[position + 1 :]]
+                return failed + [pair for member in again for pair in commit_group(connection, [member])]
+        connection.commit()
+    except BaseException as error:  # noqa: BLE001 - as above
+        failed_alone = {id(member): result for member, result in done if result.error is not None}
+        return [(job, failed_alone.get(id(job), Outcome(error=error))) for job in jobs]
+    return done

@@ -1,0 +1,132 @@
+"""One SQLite connection, used by one thread: its pragmas, its timeout, its errors."""
+
+import sqlite3
+import time
+from collections.abc import Sequence
+
+from soulspot_db.engine.base import Rows, Statement
+from soulspot_db.engine.lane import Job
+from soulspot_db.engine.sqlite_errors import translate
+from soulspot_db.errors import QueryTimeoutError
+
+__all__ = ["Connection", "Timing"]
+
+Timing = tuple[str, float]
+"""A statement's text and the seconds it ran."""
+
+# How many steps of SQLite's virtual machine lie between two looks at the clock: well under a millisecond of work.
+_STEPS = 10_000
+
+
+class Connection:
+    """Runs statements and says how long each took.
+
+    Args:
+        path: the database file.
+        read_only: refuse every write on this connection.
+        busy_timeout: seconds to wait for other processes.
+        query_timeout: seconds after which a statement is stopped.
+        synchronous: FULL or NORMAL.
+    """
+
+    def __init__(
+        self, path: str, *, read_only: bool, busy_timeout: float, query_timeout: float, synchronous: str
+    ) -> None:
+        self._path = path
+        self._query_timeout = query_timeout
+        self._deadline = float("inf")
+        self._job: Job[object] | None = None
+        self._timed_out = False
+        self.timings: list[Timing] = []
+        try:
+            self._raw = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, cached_statements=512)
+            self._raw.execute("PRAGMA foreign_keys = ON")
+            if read_only:
+                self._raw.execute("PRAGMA query_only = ON")
+            else:
+                self._raw.execute("PRAGMA journal_mode = WAL").fetchall()
+                self._raw.execute(f"PRAGMA synchronous = {synchronous}")
+        except sqlite3.Error as error:
+            raise translate(error, "PRAGMA", path) from error
+        self._raw.set_progress_handler(self._should_stop, _STEPS)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open; SQLite may have ended it because of an error."""
+        return self._raw.in_transaction
+
+    def begin(self, mode: str) -> None:
+        """Open a transaction: IMMEDIATE to write, DEFERRED to read."""
+        self._execute(Statement(f"BEGIN {mode}"))
+
+    def commit(self) -> None:
+        """Commit; if that fails, nothing of the transaction stays."""
+        try:
+            self._execute(Statement("COMMIT"))
+        except BaseException:
+            self.rollback()
+            raise
+
+    def rollback(self) -> None:
+        """Undo the open transaction, if it is still there."""
+        if self._raw.in_transaction:
+            self._raw.execute("ROLLBACK")
+
+    def run(self, job: Job[object]) -> list[Rows]:
+        """Run a job's statements, all or none: one undoes itself when it fails, several need a savepoint."""
+        self._job = job
+        try:
+            if len(job.statements) == 1 or not self._raw.in_transaction:
+                return [self._execute(statement) for statement in job.statements]
+            return self._run_in_savepoint(job.statements)
+        finally:
+            self._job = None
+
+    def _run_in_savepoint(self, statements: Sequence[Statement]) -> list[Rows]:
+        self._raw.execute("SAVEPOINT job")
+        try:
+            rows = [self._execute(statement) for statement in statements]
+        except BaseException:
+            if self._raw.in_transaction:
+                self._raw.execute("ROLLBACK TO job")
+                self._raw.execute("RELEASE job")
+            raise
+        self._raw.execute("RELEASE job")
+        return rows
+
+    def _execute(self, statement: Statement) -> Rows:
+        started = time.perf_counter()
+        self._deadline = time.monotonic() + self._query_timeout
+        self._timed_out = False
+        try:
+            return self._raw.execute(statement.sql, statement.values).fetchall()
+        except sqlite3.Error as error:
+            if self._timed_out:
+                raise self._timeout(statement.sql) from error
+            raise translate(error, statement.sql, self._path) from error
+        finally:
+            self._deadline = float("inf")
+            self.timings.append((statement.sql, time.perf_counter() - started))
+
+    def _should_stop(self) -> bool:
+        self._timed_out = time.monotonic() > self._deadline
+        return self._timed_out or (self._job is not None and self._job.stopped)
+
+    def _timeout(self, sql: str) -> QueryTimeoutError:
+        return QueryTimeoutError(
+            f"a statement ran longer than {self._query_timeout:g} s and was stopped",
+            "Narrow the filter, add a limit, or add an index on the fields it filters and orders by.",
+            "Raise DATABASE_QUERY_TIMEOUT if the statement is meant to take long.",
+            timeout=self._query_timeout,
+            query=sql,
+        )
+
+    def take_timings(self) -> list[Timing]:
+        """The timings since the last call."""
+        timings, self.timings = self.timings, []
+        return timings
+
+    def close(self) -> None:
+        """Undo what is open and disconnect."""
+        self.rollback()
+        self._raw.close()

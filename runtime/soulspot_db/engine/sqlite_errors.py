@@ -1,0 +1,92 @@
+"""From SQLite's error codes to ours."""
+
+import sqlite3
+
+from soulspot_db.errors import (
+    ConnectionFailedError,
+    ConstraintViolationError,
+    DatabaseError,
+    LockedError,
+    QueryFailedError,
+    ValidationFailedError,
+)
+
+__all__ = ["translate"]
+
+_CONSTRAINTS = {
+    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY: "primary key",
+    sqlite3.SQLITE_CONSTRAINT_ROWID: "primary key",
+    sqlite3.SQLITE_CONSTRAINT_UNIQUE: "unique",
+    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: "foreign key",
+    sqlite3.SQLITE_CONSTRAINT_NOTNULL: "not null",
+    sqlite3.SQLITE_CONSTRAINT_CHECK: "check",
+}
+_CONNECTION = {
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_AUTH,
+}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def translate(error: sqlite3.Error, sql: str, path: str) -> DatabaseError:
+    """The error to raise for what the driver raised while it ran `sql`."""
+    extended = getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_ERROR
+    primary = extended & 0xFF
+    if primary == sqlite3.SQLITE_CONSTRAINT:
+        return _constraint(error, extended)
+    if primary in _BUSY:
+        return LockedError(
+            "another process kept the database locked",
+            "Find the other process that writes this file, and end its transaction.",
+            "Raise DATABASE_POOL_TIMEOUT if it only needs longer.",
+            query=sql,
+        )
+    if primary in _CONNECTION:
+        return ConnectionFailedError(
+            f"the database file cannot be used: {error}",
+            f"Check that {path} is a SQLite database and that its folder is writable.",
+            "Restore a backup if the file is damaged.",
+            database_path=path,
+        )
+    if isinstance(error, (sqlite3.InterfaceError, sqlite3.ProgrammingError)) or primary == sqlite3.SQLITE_MISMATCH:
+        return ValidationFailedError("a value cannot be stored", "Check the types of the values.", query=sql)
+    return QueryFailedError(
+        f"the statement failed: {error}",
+        "If a table or column is missing, run `soulspot-db migrate` or `await db.create_table(...)`.",
+        query=sql,
+    )
+
+
+def _constraint(error: sqlite3.Error, extended: int) -> ConstraintViolationError:
+    kind = _CONSTRAINTS.get(extended, "constraint")
+    # The code says which kind it is; the columns or the constraint's name are to be had in the message alone.
+    subject = str(error).partition(": ")[2]
+    field = constraint = None
+    if kind == "check":
+        constraint = subject or None
+    elif subject:
+        columns = [part.strip().rpartition(".") for part in subject.split(",")]
+        field = ", ".join(column for _, _, column in columns)
+        constraint = f"{kind} ({subject})"
+    taken = kind in {"unique", "primary key"}
+    return ConstraintViolationError(
+        f"the {kind} constraint refuses the row" + (f": {subject}" if subject else ""),
+        *(
+            (
+                "Another row has this value already: fetch it and `update` it,",
+                "or use `upsert`, where saving twice is meant to change the row that exists.",
+            )
+            if taken
+            else ("Save the referenced row first, or delete the rows that refer to this one.",)
+            if kind == "foreign key"
+            else ("Give a value that the schema allows.",)
+        ),
+        constraint=constraint or kind,
+        kind=kind,
+        field=field,
+    )

@@ -1,0 +1,121 @@
+"""A transaction on a SQLite lane: while it is open, the lane's thread serves its queue alone."""
+
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from soulspot_db.engine.base import Finish, Outcome, Statement
+from soulspot_db.engine.lane import Job
+from soulspot_db.engine.sqlite_connection import Connection
+from soulspot_db.errors import DatabaseError, LockedError, TransactionError
+
+__all__ = ["BeginJob", "SQLiteLease", "serve_lease"]
+
+T = TypeVar("T")
+# Longer than any statement may run; what waits here waits for the statements of its own transaction.
+_TURN = 3600.0
+
+
+class _EndJob(Job[T]):
+    def __init__(self, finish: Finish[T], *, commit: bool) -> None:
+        super().__init__([], finish)
+        self.commit = commit
+
+
+class SQLiteLease:
+    """The loop's side of an open transaction.
+
+    Args:
+        ended: called with the lease when it is over.
+    """
+
+    def __init__(self, ended: Callable[["SQLiteLease"], None]) -> None:
+        self.queue: SimpleQueue[Any] = SimpleQueue()
+        self._ended = ended
+        self._over = False
+
+    async def execute(self, statements: Sequence[Statement], finish: Finish[T]) -> T:
+        """Run statements in the transaction, all or none."""
+        job = Job(statements, finish)
+        self.queue.put(job)
+        return await job.result(_TURN, _never)
+
+    async def commit(self, finish: Finish[T]) -> T:
+        """COMMIT; raises TransactionError if the transaction has been lost meanwhile."""
+        return await self._end(finish, commit=True)
+
+    async def rollback(self) -> None:
+        """ROLLBACK, whatever state the transaction is in."""
+        if not self._over:
+            await self._end(_done, commit=False)
+
+    async def _end(self, finish: Finish[T], *, commit: bool) -> T:
+        self._over = True
+        self._ended(self)
+        job = _EndJob(finish, commit=commit)
+        self.queue.put(job)
+        return await job.result(None, _never)
+
+    def abandon(self) -> None:
+        """Have it rolled back without waiting."""
+        if not self._over:
+            self._over = True
+            self._ended(self)
+            self.queue.put(None)
+
+
+class BeginJob(Job[None]):
+    """Waits for a lane's turn, then holds the lane until its lease has ended."""
+
+    def __init__(self, lease: SQLiteLease, *, read_only: bool, holder: str) -> None:
+        super().__init__([], _done)
+        self.lease = lease
+        self.read_only = read_only
+        self.holder = holder
+
+
+def serve_lease(
+    connection: Connection, begin: BeginJob, post: Callable[[Connection, list[tuple[Job[Any], Outcome]]], None]
+) -> None:
+    """The thread's side: open the transaction and run what its queue brings until it ends."""
+    try:
+        connection.begin("DEFERRED" if begin.read_only else "IMMEDIATE")
+    except DatabaseError as error:
+        post(connection, [(begin, Outcome(error=error))])
+        return
+    post(connection, [(begin, Outcome())])
+    while (job := begin.lease.queue.get()) is not None:
+        if not job.claim():
+            continue
+        try:
+            outcome = Outcome(_step(connection, job))
+        except BaseException as error:  # noqa: BLE001 - not swallowed: it is the caller's, and must not end the lane
+            outcome = Outcome(error=error)
+        post(connection, [(job, outcome)])
+        if isinstance(job, _EndJob):
+            return
+    connection.rollback()
+
+
+def _step(connection: Connection, job: Job[Any]) -> Sequence[list[tuple[Any, ...]]]:
+    if isinstance(job, _EndJob) and not job.commit:
+        connection.rollback()
+        return []
+    if not connection.in_transaction:
+        # Without this, the statement would commit on its own.
+        raise TransactionError(
+            "the transaction is gone: an error or a timeout ended it, and nothing of it was stored",
+            "Leave the `async with db.transaction()` block and run it again.",
+        )
+    if isinstance(job, _EndJob):
+        connection.commit()
+        return []
+    return connection.run(job)
+
+
+def _done(outcome: Outcome) -> None:
+    outcome.result()
+
+
+def _never() -> DatabaseError:
+    return LockedError("a statement waited too long for others of its transaction", "End the transaction.")

@@ -1,0 +1,55 @@
+"""What an entity is in Python: frozen rows, input models, and the schema class that ties them to a table."""
+
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict
+
+from soulspot_db.language.spec import INPUT_CONFIG
+from soulspot_db.typing import FieldDocuments, IndexDocuments
+
+__all__ = ["UNSET", "Entity", "EntityCreate", "EntitySchema", "EntityUpdate"]
+
+UNSET: Any = None
+"""The default of every field of an update: never read, because only the fields that were given count."""
+
+
+class Entity(BaseModel):
+    """A stored row. Frozen, so that the cache can hand one object to every caller."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class EntityCreate(BaseModel):
+    """What `save` takes: the entity's fields with all their rules; those with a default may be left out."""
+
+    model_config = INPUT_CONFIG
+
+
+class EntityUpdate(BaseModel):
+    """What `update` takes: the fields to change. A field left out stays as it is; None is a value."""
+
+    model_config = INPUT_CONFIG
+
+
+class EntitySchema:
+    """How an entity is stored. Subclass it to write one by hand, with `fields` and `indexes` as YAML says them.
+
+    A schema without `model`, `create_model`, `update_model` and `table` gets them made from its fields; generated ones
+    bring their own. `cascades` names the tables that lose or change rows when a row of this one is deleted.
+    """
+
+    entity_type: ClassVar[str]
+    table_name: ClassVar[str]
+    description: ClassVar[str | None] = None
+    fields: ClassVar[FieldDocuments]
+    indexes: ClassVar[IndexDocuments] = ()
+    primary_key: ClassVar[tuple[str, ...] | None] = None
+    natural_key: ClassVar[str | None] = None
+    events: ClassVar[bool] = True
+    cache: ClassVar[bool | dict[str, Any]] = True
+    cascades: ClassVar[tuple[str, ...]] = ()
+    model: ClassVar[type[Entity] | None] = None
+    create_model: ClassVar[type[EntityCreate] | None] = None
+    update_model: ClassVar[type[EntityUpdate] | None] = None
+    table: ClassVar[sa.Table | None] = None

@@ -1,0 +1,200 @@
+"""Every error this package raises.
+
+DatabaseError
+├── ConfigurationError          DATABASE_CONFIGURATION_INVALID
+├── ConnectionFailedError       DATABASE_CONNECTION_FAILED
+├── QueryTimeoutError           DATABASE_QUERY_TIMEOUT
+├── LockedError                 DATABASE_LOCKED
+├── PoolExhaustedError          DATABASE_POOL_EXHAUSTED
+├── QueryFailedError            DATABASE_QUERY_FAILED
+├── ConstraintViolationError    DATABASE_CONSTRAINT_VIOLATION
+├── ValidationFailedError       DATABASE_VALIDATION_FAILED
+├── UnknownEntityError          DATABASE_UNKNOWN_ENTITY         also a ValueError
+├── UnknownFieldError           DATABASE_UNKNOWN_FIELD
+├── NotFoundError               DATABASE_NOT_FOUND
+├── UnsafeWriteError            DATABASE_UNSAFE_WRITE
+├── TransactionError            DATABASE_TRANSACTION_INVALID
+├── SchemaInvalidError          DATABASE_SCHEMA_INVALID
+└── MigrationError              DATABASE_MIGRATION_FAILED
+    ├── MigrationRequiredError  DATABASE_MIGRATION_REQUIRED
+    └── SchemaAheadError        DATABASE_SCHEMA_AHEAD
+"""
+
+from typing import Any, ClassVar
+
+__all__ = [
+    "ConfigurationError",
+    "ConnectionFailedError",
+    "ConstraintViolationError",
+    "DatabaseError",
+    "LockedError",
+    "MigrationError",
+    "MigrationRequiredError",
+    "NotFoundError",
+    "PoolExhaustedError",
+    "QueryFailedError",
+    "QueryTimeoutError",
+    "SchemaAheadError",
+    "SchemaInvalidError",
+    "TransactionError",
+    "UnknownEntityError",
+    "UnknownFieldError",
+    "UnsafeWriteError",
+    "ValidationFailedError",
+]
+
+
+class DatabaseError(Exception):
+    """What went wrong, where, and what to do now.
+
+    Args:
+        message: one sentence.
+        steps: what to do, in order; they become the numbered `resolution`.
+        context: `operation`, `entity_type` and the like; never a value that was stored or asked for.
+    """
+
+    code: ClassVar[str] = "DATABASE_ERROR"
+    page: ClassVar[str] = "index"
+
+    def __init__(self, message: str, *steps: str, **context: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.context: dict[str, Any] = {"module": "database", **context}
+        self.resolution = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
+
+    @property
+    def docs_url(self) -> str:
+        """The page that explains this code."""
+        return f"https://docs.soulspot.app/troubleshooting/{self.page}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as it is sent to a client or written to a log."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "context": dict(self.context),
+            "resolution": self.resolution,
+            "docs_url": self.docs_url,
+        }
+
+    def __str__(self) -> str:
+        return f"[{self.code}] {self.message}" + (f"\n{self.resolution}" if self.resolution else "")
+
+
+class ConfigurationError(DatabaseError):
+    """A setting is missing or cannot mean anything."""
+
+    code = "DATABASE_CONFIGURATION_INVALID"
+    page = "configuration"
+
+
+class ConnectionFailedError(DatabaseError):
+    """The database cannot be opened or reached."""
+
+    code = "DATABASE_CONNECTION_FAILED"
+    page = "connection"
+
+
+class QueryTimeoutError(DatabaseError):
+    """A statement ran longer than `query_timeout` and was stopped; nothing of it stays."""
+
+    code = "DATABASE_QUERY_TIMEOUT"
+    page = "timeouts"
+
+
+class LockedError(DatabaseError):
+    """The writer could not be had in time."""
+
+    code = "DATABASE_LOCKED"
+    page = "locks"
+
+
+class PoolExhaustedError(DatabaseError):
+    """No connection was free in time."""
+
+    code = "DATABASE_POOL_EXHAUSTED"
+    page = "locks"
+
+
+class QueryFailedError(DatabaseError):
+    """The database refused a statement for a reason that has no class of its own."""
+
+    code = "DATABASE_QUERY_FAILED"
+    page = "queries"
+
+
+class ConstraintViolationError(DatabaseError):
+    """A row would break a unique, foreign key, check or not-null constraint; context names field and constraint."""
+
+    code = "DATABASE_CONSTRAINT_VIOLATION"
+    page = "constraints"
+
+
+class ValidationFailedError(DatabaseError):
+    """A value does not fit its field, or an argument its method."""
+
+    code = "DATABASE_VALIDATION_FAILED"
+    page = "validation"
+
+
+class UnknownEntityError(DatabaseError, ValueError):
+    """No entity type of this name is registered."""
+
+    code = "DATABASE_UNKNOWN_ENTITY"
+    page = "validation"
+
+
+class UnknownFieldError(DatabaseError):
+    """The entity has no such field."""
+
+    code = "DATABASE_UNKNOWN_FIELD"
+    page = "validation"
+
+
+class NotFoundError(DatabaseError):
+    """`get_or_raise` found no row."""
+
+    code = "DATABASE_NOT_FOUND"
+    page = "validation"
+
+
+class UnsafeWriteError(DatabaseError):
+    """A conditional write without a condition."""
+
+    code = "DATABASE_UNSAFE_WRITE"
+    page = "validation"
+
+
+class TransactionError(DatabaseError):
+    """A transaction is over, lost, or used where it cannot be."""
+
+    code = "DATABASE_TRANSACTION_INVALID"
+    page = "transactions"
+
+
+class SchemaInvalidError(DatabaseError):
+    """An entity schema contradicts itself or another."""
+
+    code = "DATABASE_SCHEMA_INVALID"
+    page = "schemas"
+
+
+class MigrationError(DatabaseError):
+    """A migration could not be done; the database is as it was."""
+
+    code = "DATABASE_MIGRATION_FAILED"
+    page = "migrations"
+
+
+class MigrationRequiredError(MigrationError):
+    """The database is older than the code."""
+
+    code = "DATABASE_MIGRATION_REQUIRED"
+    page = "migrations"
+
+
+class SchemaAheadError(MigrationError):
+    """The database is newer than the code."""
+
+    code = "DATABASE_SCHEMA_AHEAD"
+    page = "migrations"

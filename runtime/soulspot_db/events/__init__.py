@@ -1,0 +1,1 @@
+"""Events: what happened, told after it is certain."""

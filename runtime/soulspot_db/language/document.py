@@ -1,0 +1,141 @@
+"""What one entity document, from YAML or from a Python class, may say: shapes and names, nothing across files."""
+
+import keyword
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from soulspot_db.language.types import LATER_TYPES, TYPES
+
+__all__ = ["LATER_KEYS", "MAX_NAME", "CacheDocument", "EntityDocument", "FieldDocument", "IndexDocument"]
+
+# PostgreSQL cuts longer identifiers short, and two cut names may then be the same.
+MAX_NAME = 63
+
+# Keys of the language that this version does not read yet; named so that the error can say so.
+LATER_KEYS = frozenset(
+    {"use", "checks", "relations", "queries", "expires", "soft_delete", "removed", "where", "renamed_from"}
+    | {"encrypted", "sensitive", "deprecated", "l2", "backfill"}
+)
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_RESERVED = frozenset({"and", "or", "not", "copy", "json", "dict", "schema", "construct", "validate", "fields_set"})
+_TYPE_NAMES = " ".join(TYPES)
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(f"{value!r} is not a name: use lower-case letters, digits and underscores")
+    if len(value) > MAX_NAME:
+        raise ValueError(f"the name is {len(value)} characters long; at most {MAX_NAME} fit")
+    return value
+
+
+def _field_name(value: str) -> str:
+    _name(value)
+    if keyword.iskeyword(value) or value in _RESERVED or value.startswith("model_"):
+        raise ValueError(
+            f"{value!r} is a name that Python or Pydantic keeps for itself; "
+            f"rename the field and keep the database's name with 'column: {value}'"
+        )
+    return value
+
+
+def _type_name(value: object) -> object:
+    if isinstance(value, str) and value in LATER_TYPES:
+        raise ValueError(f"field type {value!r} is not supported by this version yet")
+    if value not in TYPES:
+        raise ValueError(f"unknown field type {value!r}; the types are {_TYPE_NAMES}")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+FieldName = Annotated[str, AfterValidator(_field_name)]
+TypeName = Annotated[str, BeforeValidator(_type_name)]
+Literals = str | int | float | bool | list[str | int | float | bool] | None
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ItemsDocument(_Document):
+    """The items of a list: a scalar type, by its name or as `{type: ...}`."""
+
+    type: TypeName
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: object) -> object:
+        return {"type": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _scalar(self) -> Self:
+        if self.type in {"list", "enum", "decimal"}:
+            raise ValueError(f"items cannot be of type {self.type!r}; use a plain scalar type")
+        return self
+
+
+class FieldDocument(_Document):
+    """One field: its type, its rules and how the database stores it."""
+
+    type: TypeName = Field(description="The field's type.")
+    column: Name | None = Field(None, description="The column's name, where it is not the field's.")
+    description: str | None = Field(None, description="What the field means; shown in generated docstrings.")
+    primary_key: bool = Field(False, description="The field is the entity's key.")
+    unique: bool = Field(False, description="No two rows have the same value; makes a `get_by_` method.")
+    index: bool = Field(False, description="The database keeps an index on the field.")
+    nullable: bool = Field(False, description="The value may be missing.")
+    default: Literals = Field(
+        None, description="A literal, or `now` for a datetime, `uuid4` or `uuid7` for a uuid, made by the runtime."
+    )
+    on_update: Literal["now"] | None = Field(None, description="`now`: set to the current time on every update.")
+    max_length: Annotated[int, Field(ge=1)] | None = Field(None, description="The most characters the text may have.")
+    pattern: str | None = Field(None, description="A regular expression that the whole text must match on input.")
+    minimum: int | float | None = Field(None, description="The smallest value accepted on input.")
+    maximum: int | float | None = Field(None, description="The largest value accepted on input.")
+    precision: Annotated[int, Field(ge=1, le=18)] | None = Field(None, description="All digits of a decimal.")
+    scale: Annotated[int, Field(ge=0, le=18)] | None = Field(None, description="Digits after the point of a decimal.")
+    values: Annotated[list[str], Field(min_length=1)] | None = Field(None, description="The values of an enum.")
+    items: ItemsDocument | None = Field(None, description="The type of a list's items.")
+    references: str | None = Field(None, description="`module.entity` whose primary key this field holds.")
+    on_delete: Literal["cascade", "set_null", "restrict"] | None = Field(
+        None, description="What happens to this row when the referenced one is deleted; default restrict."
+    )
+
+
+class IndexDocument(_Document):
+    """An index over several fields; `field desc` turns the order of one around."""
+
+    fields: Annotated[list[str], Field(min_length=1)]
+    unique: bool = False
+    name: Name | None = None
+
+
+class CacheDocument(_Document):
+    """How long rows of this entity may be served from the in-process cache, and how many."""
+
+    ttl: Annotated[float, Field(gt=0, strict=False)] | None = Field(None, description="Seconds.")
+    max_size: Annotated[int, Field(ge=0)] | None = Field(None, description="Entries.")
+
+
+class EntityDocument(_Document):
+    """One entity, as its YAML file says it."""
+
+    entity_type: Name
+    table_name: Name
+    description: str | None = None
+    natural_key: str | None = None
+    fields: Annotated[dict[FieldName, FieldDocument], Field(min_length=1)]
+    primary_key: Annotated[list[str], Field(min_length=1)] | None = None
+    indexes: list[IndexDocument] = []
+    cache: CacheDocument | bool = True
+    events: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _durable_is_later(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("events") == "durable":
+            raise ValueError("'events: durable' is not supported by this version yet")
+        return value

@@ -1,0 +1,161 @@
+"""The physical table of an entity, as plain data: what a snapshot records and what DDL is made from."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Required, TypedDict
+
+from soulspot_db.language.document import MAX_NAME
+from soulspot_db.language.spec import EntitySpec, FieldSpec, Missing
+from soulspot_db.language.types import TYPES
+
+__all__ = ["CheckSpec", "ColumnSpec", "ForeignKeySpec", "IndexColumnsSpec", "TableSpec", "TypeSpec", "describe"]
+
+
+class TypeSpec(TypedDict, total=False):
+    """A column's type: the name of a field type and what its SQL depends on."""
+
+    name: Required[str]
+    precision: int
+    scale: int
+
+
+class ColumnSpec(TypedDict):
+    """One column. `default` is the literal server default, or None."""
+
+    name: str
+    type: TypeSpec
+    nullable: bool
+    default: str | int | float | bool | list[Any] | None
+
+
+class CheckSpec(TypedDict):
+    """A CHECK constraint, on every dialect or on one."""
+
+    name: str
+    sql: str
+    dialect: str | None
+
+
+class ForeignKeySpec(TypedDict):
+    """A foreign key from one column to the key of another table."""
+
+    name: str
+    column: str
+    table: str
+    target: str
+    on_delete: str
+
+
+class IndexColumnsSpec(TypedDict):
+    """An index: its columns in order, and those that run downwards."""
+
+    name: str
+    columns: list[str]
+    descending: list[str]
+    unique: bool
+
+
+class TableSpec(TypedDict):
+    """A table with everything in it that DDL can say."""
+
+    table: str
+    columns: list[ColumnSpec]
+    primary_key: list[str]
+    checks: list[CheckSpec]
+    foreign_keys: list[ForeignKeySpec]
+    indexes: list[IndexColumnsSpec]
+
+
+def describe(entity: EntitySpec, target: Callable[[str], tuple[str, str]] | None) -> TableSpec:
+    """The table of `entity`.
+
+    Args:
+        entity: the resolved entity.
+        target: gives the table and the key column for the text of a `references`; None leaves foreign keys out.
+    """
+    fields = tuple(entity.fields.values())
+    return TableSpec(
+        table=entity.table_name,
+        columns=[_column(field) for field in fields],
+        primary_key=[field.column for field in entity.key_fields],
+        checks=[check for field in fields for check in _checks(entity.table_name, field)],
+        foreign_keys=[
+            _foreign_key(entity.table_name, field, target) for field in fields if field.references and target
+        ],
+        indexes=[*_unique_fields(entity), *_indexes(entity)],
+    )
+
+
+def _named(prefix: str, table: str, column: str) -> str:
+    return f"{prefix}_{table}_{column}"[:MAX_NAME]
+
+
+def _column(field: FieldSpec) -> ColumnSpec:
+    kind = TypeSpec(name=field.type)
+    if field.type == "decimal":
+        kind["precision"], kind["scale"] = field.precision or 0, field.scale or 0
+    return ColumnSpec(name=field.column, type=kind, nullable=field.nullable, default=_default(field))
+
+
+def _default(field: FieldSpec) -> Any:
+    if field.default is Missing or field.default is None:
+        return None
+    if field.type in {"uuid", "date", "time"}:
+        # The one spelling that the column's CHECK lets through.
+        encode = TYPES[field.type].sqlite.encode
+        return encode(field)(field.adapter.validate_python(field.default)) if encode else None
+    return list(field.default) if isinstance(field.default, tuple) else field.default
+
+
+def _checks(table: str, field: FieldSpec) -> list[CheckSpec]:
+    checks = []
+    stored = TYPES[field.type].sqlite.check
+    if stored is not None:
+        name = _named("ck", table, f"{field.column}_{field.type}")
+        checks.append(CheckSpec(name=name, sql=stored.format(column=field.column), dialect="sqlite"))
+    if field.max_length is not None:
+        name = _named("ck", table, f"{field.column}_length")
+        checks.append(CheckSpec(name=name, sql=f"length({field.column}) <= {field.max_length}", dialect=None))
+    if field.values:
+        values = ", ".join(sql_text(value) for value in field.values)
+        name = _named("ck", table, f"{field.column}_values")
+        checks.append(CheckSpec(name=name, sql=f"{field.column} IN ({values})", dialect=None))
+    return checks
+
+
+def sql_text(value: str) -> str:
+    """`value` as an SQL string literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _foreign_key(table: str, field: FieldSpec, target: Callable[[str], tuple[str, str]]) -> ForeignKeySpec:
+    target_table, target_column = target(field.references or "")
+    return ForeignKeySpec(
+        name=_named("fk", table, field.column),
+        column=field.column,
+        table=target_table,
+        target=target_column,
+        on_delete=field.on_delete,
+    )
+
+
+def _unique_fields(entity: EntitySpec) -> list[IndexColumnsSpec]:
+    return [
+        IndexColumnsSpec(
+            name=_named("uq", entity.table_name, field.column), columns=[field.column], descending=[], unique=True
+        )
+        for field in entity.fields.values()
+        if field.unique and entity.key != (field.name,)
+    ]
+
+
+def _indexes(entity: EntitySpec) -> list[IndexColumnsSpec]:
+    column: Mapping[str, str] = {field.name: field.column for field in entity.fields.values()}
+    return [
+        IndexColumnsSpec(
+            name=index.name,
+            columns=[column[name] for name in index.fields],
+            descending=[column[name] for name, down in zip(index.fields, index.descending, strict=True) if down],
+            unique=index.unique,
+        )
+        for index in entity.indexes
+    ]

@@ -1,0 +1,221 @@
+"""The field types: one row each, with its Python form, its SQL and its codec per dialect."""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from uuid import UUID
+
+from soulspot_db.language import rules
+
+if TYPE_CHECKING:
+    from soulspot_db.language.spec import FieldSpec
+
+__all__ = ["LATER_TYPES", "TYPES", "Codec", "FieldType", "python_type", "rule"]
+
+Convert = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How one dialect stores a value; None means that the driver's own value is already right.
+
+    `check` is a CHECK constraint with `{column}` in it that keeps other writers of the database honest.
+    """
+
+    sql: str
+    encode: Callable[["FieldSpec"], Convert] | None = None
+    decode: Callable[["FieldSpec"], Convert] | None = None
+    check: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldType:
+    """One type of the YAML language.
+
+    `python` is the annotation that generated code shows, `imports` where it comes from, `keys` the field keys that
+    only some types take, `export` the form in the facade's dicts where that differs from the Python value.
+    """
+
+    name: str
+    python: str
+    rule: str
+    sqlite: Codec
+    postgresql: Codec
+    imports: str | None = None
+    keys: frozenset[str] = frozenset()
+    export: Convert | None = None
+
+
+def _encode_datetime(value: dt.datetime) -> str:
+    # One width, so that text sorts as time does; isoformat() drops the microseconds when they are zero.
+    return value.astimezone(dt.UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _decode_datetime(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+
+
+def _encode_time(value: dt.time) -> str:
+    return value.isoformat("microseconds")
+
+
+def _scaled(field: "FieldSpec") -> Convert:
+    scale = field.scale or 0
+    return lambda value: int(value.scaleb(scale))
+
+
+def _unscaled(field: "FieldSpec") -> Convert:
+    scale = field.scale or 0
+    return lambda number: Decimal(number).scaleb(-scale)
+
+
+def _encode_list(field: "FieldSpec") -> Convert:
+    item = field.item
+    encode = TYPES[item.type].sqlite.encode
+    convert = encode(item) if encode else None
+
+    def dump(values: tuple[Any, ...]) -> str:
+        plain = [convert(value) for value in values] if convert else list(values)
+        return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+
+    return dump
+
+
+def _decode_list(field: "FieldSpec") -> Convert:
+    item = field.item
+    decode = TYPES[item.type].sqlite.decode
+    convert = decode(item) if decode else None
+    return lambda text: tuple(map(convert, json.loads(text)) if convert else json.loads(text))
+
+
+def _same(convert: Convert) -> Callable[["FieldSpec"], Convert]:
+    return lambda _field: convert
+
+
+_TEXT_KEYS = frozenset({"max_length", "pattern"})
+_RANGE_KEYS = frozenset({"minimum", "maximum"})
+_PG_TEXT = Codec('TEXT COLLATE "C"')
+
+_ROWS = (
+    FieldType(
+        "uuid",
+        "UUID",
+        "uuid",
+        Codec(
+            "TEXT",
+            _same(str),
+            _same(UUID),
+            "{column} GLOB '????????-????-????-????-????????????' AND {column} = lower({column})",
+        ),
+        Codec("UUID"),
+        imports="uuid",
+        export=str,
+    ),
+    FieldType("string", "str", "text", Codec("TEXT"), _PG_TEXT, keys=_TEXT_KEYS),
+    FieldType("text", "str", "text", Codec("TEXT"), _PG_TEXT, keys=_TEXT_KEYS),
+    FieldType("integer", "int", "integer", Codec("INTEGER"), Codec("BIGINT"), keys=_RANGE_KEYS),
+    FieldType("float", "float", "number", Codec("REAL"), Codec("DOUBLE PRECISION"), keys=_RANGE_KEYS),
+    FieldType(
+        "decimal",
+        "Decimal",
+        "decimal",
+        Codec("INTEGER", _scaled, _unscaled),
+        Codec("NUMERIC"),
+        imports="decimal",
+        keys=_RANGE_KEYS | {"precision", "scale"},
+    ),
+    FieldType(
+        "boolean",
+        "bool",
+        "boolean",
+        Codec("INTEGER", _same(int), _same(bool), "{column} IN (0, 1)"),
+        Codec("BOOLEAN"),
+    ),
+    FieldType(
+        "date",
+        "date",
+        "date",
+        Codec("TEXT", _same(dt.date.isoformat), _same(dt.date.fromisoformat), "{column} = date({column})"),
+        Codec("DATE"),
+        imports="datetime",
+    ),
+    FieldType(
+        "time",
+        "time",
+        "time",
+        Codec(
+            "TEXT",
+            _same(_encode_time),
+            _same(dt.time.fromisoformat),
+            "length({column}) = 15 AND substr({column}, 1, 8) = time({column})",
+        ),
+        Codec("TIME"),
+        imports="datetime",
+    ),
+    FieldType(
+        "datetime",
+        "datetime",
+        "utc",
+        Codec(
+            "TEXT",
+            _same(_encode_datetime),
+            _same(_decode_datetime),
+            "length({column}) = 26 AND substr({column}, 1, 19) = datetime({column})",
+        ),
+        Codec("TIMESTAMP WITH TIME ZONE"),
+        imports="datetime",
+    ),
+    FieldType("enum", "Literal", "text", Codec("TEXT"), _PG_TEXT, imports="typing", keys=frozenset({"values"})),
+    FieldType(
+        "list",
+        "tuple",
+        "sequence",
+        Codec("TEXT", _encode_list, _decode_list, "json_type({column}) = 'array'"),
+        Codec("JSONB"),
+        keys=frozenset({"items"}),
+        export=list,
+    ),
+)
+
+TYPES: Mapping[str, FieldType] = {row.name: row for row in _ROWS}
+
+# Named so that the error can say "later" instead of "unknown".
+LATER_TYPES = frozenset({"bytes", "json"})
+
+_PYTHON: Mapping[str, type] = {
+    "uuid": UUID,
+    "string": str,
+    "text": str,
+    "integer": int,
+    "float": float,
+    "decimal": Decimal,
+    "boolean": bool,
+    "date": dt.date,
+    "time": dt.time,
+    "datetime": dt.datetime,
+}
+
+
+def python_type(field: "FieldSpec") -> Any:
+    """The type of a stored value, without None: what a generated model declares."""
+    if field.type == "enum":
+        return Literal[field.values]
+    if field.type == "list":
+        item: Any = python_type(field.item)
+        return tuple[item, ...]
+    return _PYTHON[field.type]
+
+
+def rule(field: "FieldSpec", *limits: Any) -> Any:
+    """The annotation that checks an input value of this field; `limits` are its length, range and pattern."""
+    kind, check = python_type(field), getattr(rules, TYPES[field.type].rule)
+    if field.type == "decimal":
+        check = check(field.precision or 0, field.scale or 0)
+    if field.type == "list":
+        item: Any = rule(field.item)
+        kind = tuple[item, ...]
+    # Limits before the check, so that they bind to the type itself and their messages speak of characters.
+    return Annotated[(kind, *limits, check)]

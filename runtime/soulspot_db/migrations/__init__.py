@@ -1,0 +1,1 @@
+"""Bringing a database to the revision that the code needs."""

@@ -1,0 +1,1 @@
+"""What the database did: counters, slow statements, the query log."""

@@ -1,0 +1,123 @@
+"""The entity types of this process: which names exist, and the schema behind each."""
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from soulspot_db.entity import EntitySchema
+from soulspot_db.errors import SchemaInvalidError, UnknownEntityError
+from soulspot_db.language.spec import nearest
+from soulspot_db.schema import resolved
+
+__all__ = ["EntityRegistry"]
+
+
+@dataclass
+class _Entries:
+    schemas: dict[str, type[EntitySchema] | str] = field(default_factory=dict)
+    heads: dict[str, str] = field(default_factory=dict)
+
+
+class EntityRegistry:
+    """One per process, holding schemas only; what belongs to an engine hangs on a `Database`."""
+
+    _entries: ClassVar[_Entries] = _Entries()
+
+    @classmethod
+    def register(cls, entity_type: str, schema: type[EntitySchema] | EntitySchema) -> None:
+        """Make `entity_type` known.
+
+        Args:
+            entity_type: the name that the facade takes.
+            schema: a schema class, or an instance of one.
+
+        Raises:
+            SchemaInvalidError: the schema contradicts itself, or the name is taken by another.
+        """
+        schema_class = type(schema) if isinstance(schema, EntitySchema) else schema
+        spec = resolved(schema_class).spec
+        if spec.entity_type != entity_type:
+            raise SchemaInvalidError(
+                f"the schema of {spec.entity_type!r} cannot be registered as {entity_type!r}",
+                f"Register it as {spec.entity_type!r}, or change its entity_type.",
+                entity_type=entity_type,
+                operation="register",
+            )
+        cls._add(entity_type, schema_class)
+
+    @classmethod
+    def register_lazy(cls, entity_type: str, path: str) -> None:
+        """Make `entity_type` known by the place of its schema, `package.module:Class`, loaded on first use.
+
+        Generated packages register so; doing it again with the same place changes nothing.
+        """
+        if cls._entries.schemas.get(entity_type) != path:
+            cls._add(entity_type, path)
+
+    @classmethod
+    def register_migrations(cls, package: str, head: str) -> None:
+        """Say which revision the tables of a generated package need; `Database` checks it when it opens."""
+        cls._entries.heads[package] = head
+
+    @classmethod
+    def _add(cls, entity_type: str, schema: type[EntitySchema] | str) -> None:
+        if entity_type in cls._entries.schemas:
+            raise SchemaInvalidError(
+                f"entity type {entity_type!r} is already registered",
+                "Give one of the two another entity_type.",
+                "In a test, register inside `with EntityRegistry.isolated():`.",
+                entity_type=entity_type,
+                operation="register",
+            )
+        cls._entries.schemas[entity_type] = schema
+
+    @classmethod
+    def get_schema(cls, entity_type: str) -> type[EntitySchema]:
+        """The schema class of `entity_type`.
+
+        Raises:
+            UnknownEntityError: nothing of this name is registered; it is a ValueError too.
+        """
+        name: object = entity_type  # checked, because the facade passes on what it is given
+        found = cls._entries.schemas.get(name) if isinstance(name, str) else None
+        if found is None:
+            known = cls.list_entity_types()
+            hint = nearest(str(entity_type), known)
+            raise UnknownEntityError(
+                f"unknown entity type {entity_type!r}" + (f"; {hint}" if hint else ""),
+                f"Use one of the registered types: {', '.join(known) or 'none are registered'}.",
+                "Import the generated package (import soulspot_db_entities) before the first call.",
+                entity_type=str(entity_type),
+            )
+        if isinstance(found, str):
+            module, _, name = found.partition(":")
+            found = cls._entries.schemas[entity_type] = getattr(importlib.import_module(module), name)
+        return found
+
+    @classmethod
+    def list_entity_types(cls) -> list[str]:
+        """Every registered name, sorted."""
+        return sorted(cls._entries.schemas)
+
+    @classmethod
+    def migration_heads(cls) -> dict[str, str]:
+        """The revision that each imported generated package needs."""
+        return dict(cls._entries.heads)
+
+    @classmethod
+    def loaded_schemas(cls) -> list[type[EntitySchema]]:
+        """The schemas whose modules are loaded: all that are written by hand, and generated ones in use."""
+        return [schema for schema in cls._entries.schemas.values() if not isinstance(schema, str)]
+
+    @classmethod
+    @contextmanager
+    def isolated(cls) -> Iterator[type["EntityRegistry"]]:
+        """A registry of its own for a test: starts empty, and is forgotten at the end."""
+        before = cls._entries
+        cls._entries = _Entries()
+        try:
+            yield cls
+        finally:
+            cls._entries = before

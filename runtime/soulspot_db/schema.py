@@ -1,0 +1,130 @@
+"""A schema class, checked once and made complete: what it leaves out is made from its fields."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Optional
+
+import sqlalchemy as sa
+from pydantic import Field, ValidationError, create_model
+
+from soulspot_db.defaults import MAKERS
+from soulspot_db.entity import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate
+from soulspot_db.errors import SchemaInvalidError
+from soulspot_db.language.document import EntityDocument
+from soulspot_db.language.spec import EntitySpec, FieldSpec, Missing, input_rule, resolve
+from soulspot_db.language.table import describe
+from soulspot_db.language.types import python_type
+from soulspot_db.tables import make_table
+
+__all__ = ["ResolvedSchema", "resolved"]
+
+
+@dataclass(frozen=True)
+class ResolvedSchema:
+    """What the runtime works with instead of the class that was registered."""
+
+    source: type[EntitySchema]
+    spec: EntitySpec
+
+    @cached_property
+    def model(self) -> type[Entity]:
+        """The model of a stored row."""
+        if self.source.model is not None:
+            return self.source.model
+        definitions: dict[str, Any] = {name: (_stored(field), ...) for name, field in self.spec.fields.items()}
+        return create_model(self._class_name, __base__=Entity, **definitions)
+
+    @cached_property
+    def create_model(self) -> type[EntityCreate]:
+        """The model of what `save` takes."""
+        if self.source.create_model is not None:
+            return self.source.create_model
+        definitions: dict[str, Any] = {name: _input(field) for name, field in self.spec.fields.items()}
+        return create_model(self._class_name + "Create", __base__=EntityCreate, **definitions)
+
+    @cached_property
+    def update_model(self) -> type[EntityUpdate]:
+        """The model of what `update` takes."""
+        if self.source.update_model is not None:
+            return self.source.update_model
+        fields = [field for field in self.spec.fields.values() if field.name not in self.spec.key]
+        definitions: dict[str, Any] = {field.name: (input_rule(field), UNSET) for field in fields}
+        return create_model(self._class_name + "Update", __base__=EntityUpdate, **definitions)
+
+    @cached_property
+    def table(self) -> sa.Table:
+        """The table to compile statements from; one made here knows no foreign keys, which statements do not need."""
+        return make_table(describe(self.spec, None), sa.MetaData()) if self.source.table is None else self.source.table
+
+    @property
+    def _class_name(self) -> str:
+        return "".join(part.capitalize() for part in self.spec.entity_type.split("_"))
+
+
+_resolved: dict[type[EntitySchema], ResolvedSchema] = {}
+
+
+def resolved(schema: type[EntitySchema]) -> ResolvedSchema:
+    """The complete form of a schema class.
+
+    Raises:
+        SchemaInvalidError: the schema contradicts the language or itself; all problems at once.
+    """
+    found = _resolved.get(schema)
+    if found is None:
+        found = _resolved[schema] = ResolvedSchema(schema, _spec(schema))
+    return found
+
+
+def _spec(schema: type[EntitySchema]) -> EntitySpec:
+    missing = [name for name in ("entity_type", "table_name", "fields") if not hasattr(schema, name)]
+    if missing:
+        raise _invalid(schema, [f"{name}: missing" for name in missing])
+    try:
+        document = EntityDocument.model_validate(
+            {
+                "entity_type": schema.entity_type,
+                "table_name": schema.table_name,
+                "description": schema.description,
+                "fields": {name: dict(field) for name, field in schema.fields.items()},
+                "indexes": [dict(index) for index in schema.indexes],
+                "primary_key": list(schema.primary_key) if schema.primary_key else None,
+                "natural_key": schema.natural_key,
+                "events": schema.events,
+                "cache": schema.cache,
+            }
+        )
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)
+        raise _invalid(schema, [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in found]) from None
+    spec, problems = resolve(document)
+    if problems:
+        raise _invalid(schema, [f"{'.'.join(map(str, p.path))}: {p.message}" for p in problems])
+    return spec
+
+
+def _invalid(schema: type[EntitySchema], problems: list[str]) -> SchemaInvalidError:
+    name = getattr(schema, "entity_type", schema.__name__)
+    return SchemaInvalidError(
+        f"the schema of {name!r} is not valid: {'; '.join(problems)}",
+        f"Correct the fields named above in class {schema.__module__}.{schema.__qualname__}.",
+        "See docs/api.md for what a hand-written schema may say.",
+        entity_type=name,
+        operation="register",
+        problems=problems,
+    )
+
+
+def _stored(field: FieldSpec) -> Any:
+    kind = python_type(field)
+    return Optional[kind] if field.nullable else kind  # noqa: UP045 - a variable cannot stand in an `X | None`
+
+
+def _input(field: FieldSpec) -> Any:
+    if field.assigned:
+        return (Optional[input_rule(field)], None)  # noqa: UP045
+    if field.made:
+        return (input_rule(field), Field(default_factory=MAKERS[field.made]))
+    if field.default is not Missing:
+        return (input_rule(field), Field(default=field.default, validate_default=True))
+    return (input_rule(field), None if field.nullable else ...)

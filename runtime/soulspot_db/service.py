@@ -1,0 +1,226 @@
+"""The string-keyed facade: entity types by name, dicts in, dicts out. The same machinery as the typed repositories."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from soulspot_db.codec import refused_input
+from soulspot_db.entity import Entity, EntitySchema
+from soulspot_db.errors import ValidationFailedError
+from soulspot_db.language.filters import Compare
+from soulspot_db.plan import Key
+from soulspot_db.query import EitherKey, Where
+from soulspot_db.repository import Repository
+from soulspot_db.session import Read, SessionLike
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+__all__ = ["DatabaseService", "Records"]
+
+Input = TypeVar("Input", bound=BaseModel)
+Record = dict[str, Any]
+
+
+class DatabaseService(ABC):
+    """What feature modules are given: every entity, by the name of its type.
+
+    `entity_id` is the primary key or the natural key as text; a composite key is its parts, percent-encoded, joined by
+    commas. Dicts belong to the caller. Every method raises a `DatabaseError`: DATABASE_UNKNOWN_ENTITY,
+    DATABASE_UNKNOWN_FIELD and DATABASE_VALIDATION_FAILED before anything is sent to the database.
+    """
+
+    @property
+    @abstractmethod
+    def session(self) -> SessionLike:
+        """Where repositories made of this read and write."""
+
+    @abstractmethod
+    def _records(self, entity_type: str) -> "Records":
+        """The repository of an entity type."""
+
+    @abstractmethod
+    def transaction(self, *, read_only: bool = False) -> "AbstractAsyncContextManager[DatabaseService]":
+        """All or nothing: `async with db.transaction() as tx`. Calls on the database inside the block join it."""
+
+    async def get(self, entity_type: str, entity_id: str, *, fresh: bool = False) -> Record | None:
+        """The row with this key or natural key, or None."""
+        return await self._records(entity_type).get(entity_id, fresh=fresh)
+
+    async def get_or_raise(self, entity_type: str, entity_id: str, *, fresh: bool = False) -> Record:
+        """The row with this key or natural key; raises DATABASE_NOT_FOUND."""
+        return await self._records(entity_type).get_or_raise(entity_id, fresh=fresh)
+
+    async def save(self, entity_type: str, entity_data: Mapping[str, Any]) -> str:
+        """Insert a row and return its key as text; an id or unique value that exists is a constraint violation."""
+        return (await self._records(entity_type).save_many([entity_data]))[0]
+
+    async def save_many(self, entity_type: str, entities: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Insert rows, all or none, and return their keys in order."""
+        return await self._records(entity_type).save_many(entities)
+
+    async def update(self, entity_type: str, entity_id: str, updates: Mapping[str, Any]) -> bool:
+        """Change the given fields of one row; False if there is no such row."""
+        return await self._records(entity_type).update(entity_id, updates)
+
+    async def update_where(
+        self, entity_type: str, filters: Mapping[str, Any], updates: Mapping[str, Any], *, all_rows: bool = False
+    ) -> int:
+        """Change every matching row and return how many there were."""
+        return await self._records(entity_type).update_where(filters, updates, all_rows=all_rows)
+
+    async def delete(self, entity_type: str, entity_id: str) -> bool:
+        """Delete one row; False if there is no such row."""
+        return await self._records(entity_type).delete(entity_id)
+
+    async def delete_where(self, entity_type: str, filters: Mapping[str, Any], *, all_rows: bool = False) -> int:
+        """Delete every matching row and return how many there were."""
+        return await self._records(entity_type).delete_where(filters, all_rows=all_rows)
+
+    async def query(
+        self,
+        entity_type: str,
+        filters: Mapping[str, Any] | None = None,
+        order_by: str | Sequence[str] | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        *,
+        fresh: bool = False,
+    ) -> list[Record]:
+        """Matching rows, such as `query("download", {"status": ["pending"]}, "created_at DESC", limit=10)`."""
+        records = self._records(entity_type)
+        return await records.query(filters, order_by=order_by, limit=limit, offset=offset, fresh=fresh)
+
+    async def count(self, entity_type: str, filters: Mapping[str, Any] | None = None, *, fresh: bool = False) -> int:
+        """How many rows match."""
+        return await self._records(entity_type).count(filters, fresh=fresh)
+
+    async def exists(self, entity_type: str, filters: Mapping[str, Any], *, fresh: bool = False) -> bool:
+        """Whether any row matches."""
+        return await self._records(entity_type).exists(filters, fresh=fresh)
+
+
+class Records(Repository[Entity, Any]):
+    """A repository in the facade's terms: text for keys, dicts for rows."""
+
+    def __init__(self, db: DatabaseService, schema: type[EntitySchema]) -> None:
+        self.schema = schema  # type: ignore[misc]  # the class variable of generated subclasses
+        super().__init__(db)
+
+    async def get(self, entity_id: str, *, fresh: bool = False) -> Record | None:
+        """The row with this key or natural key."""
+        key, where = self._locate(entity_id, "get")
+        if not isinstance(where, EitherKey):
+            found = await (self._find(key, fresh=fresh) if key else self._by_natural_key(where, fresh=fresh))
+        else:
+            found = await self._by_either(key, where, fresh=fresh)
+        return None if found is None else self._plan.codec.export(found)
+
+    async def get_or_raise(self, entity_id: str, *, fresh: bool = False) -> Record:
+        """The row with this key or natural key."""
+        found = await self.get(entity_id, fresh=fresh)
+        if found is None:
+            raise self._not_found(entity_id)
+        return found
+
+    async def save_many(self, entities: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Insert rows; returns their keys."""
+        create = self._plan.schema.create_model
+        new = [self._checked(create, data, "save") for data in entities]
+        return [self._plan.keys.text(self._plan.key_of(model)) for model in await self._save_many(new)]
+
+    async def update(self, entity_id: str, updates: Mapping[str, Any]) -> bool:
+        """Change one row."""
+        key, where = self._locate(entity_id, "update")
+        changes = self._checked(self._plan.schema.update_model, updates, "update")
+        return await self._change(where, changes, self._touched(key, where), list(updates)) is not None
+
+    async def update_where(
+        self, filters: Mapping[str, Any], updates: Mapping[str, Any], *, all_rows: bool = False
+    ) -> int:
+        """Change matching rows."""
+        changes = self._checked(self._plan.schema.update_model, updates, "update_where")
+        return await self._update_where(filters, changes, all_rows=all_rows)
+
+    async def delete(self, entity_id: str) -> bool:
+        """Delete one row."""
+        key, where = self._locate(entity_id, "delete")
+        return bool(await self._remove(where, self._touched(key, where)))
+
+    async def delete_where(self, filters: Mapping[str, Any], *, all_rows: bool = False) -> int:
+        """Delete matching rows."""
+        return await self._delete_where(filters, all_rows=all_rows)
+
+    async def query(self, where: Mapping[str, Any] | None, **options: Any) -> list[Record]:
+        """Matching rows."""
+        return [self._plan.codec.export(model) for model in await self._query(where, **options)]
+
+    async def count(self, where: Mapping[str, Any] | None, *, fresh: bool) -> int:
+        """How many rows match."""
+        return await self._count(where, fresh=fresh)
+
+    async def exists(self, where: Mapping[str, Any], *, fresh: bool) -> bool:
+        """Whether any row matches."""
+        return await self._exists(where, fresh=fresh)
+
+    def _locate(self, entity_id: str, operation: str) -> tuple[Key | None, Where]:
+        """What an id can mean: the key if the text can be one, and the predicate that finds the row."""
+        plan = self._plan
+        natural = plan.spec.natural_key
+        if natural is None:
+            key = plan.keys.parse(entity_id)
+            return key, plan.by_key(key)
+        by_natural = self._filter({natural: {"eq": entity_id}}, operation)
+        if not isinstance(by_natural, Compare) or not by_natural.values:
+            raise ValidationFailedError(
+                f"an id of {plan.spec.entity_type} is text",
+                f"Pass the primary key, or the {natural}.",
+                entity_type=plan.spec.entity_type,
+                operation=operation,
+            )
+        try:
+            key = plan.keys.parse(entity_id)
+        except ValidationFailedError:
+            return None, by_natural
+        return key, EitherKey(Compare(plan.spec.key[0], "eq", key), by_natural)
+
+    def _touched(self, key: Key | None, where: Where) -> tuple[Any, ...]:
+        plan = self._plan
+        return plan.written_somewhere if key is None or isinstance(where, EitherKey) else plan.written(key)
+
+    async def _by_natural_key(self, where: Where, *, fresh: bool) -> Entity | None:
+        queries = self._plan.queries
+        tags = self._plan.table_tags
+        request = Read(
+            self._plan.region, ("natural", where), tags, lambda: queries.select(where), self._first, fresh=fresh
+        )
+        return await self._session.read(request)
+
+    async def _by_either(self, key: Key | None, where: EitherKey, *, fresh: bool) -> Entity | None:
+        """By key or natural key in one statement; what is found by key is kept as a row, which lives longer."""
+        plan = self._plan
+        row_key, row_tags = ("row", *(key or ())), plan.row_tags(key or ())
+        cached = None if fresh or self._session.current() else plan.region.peek(row_key, row_tags)
+        if cached is not None:
+            found: Entity = cached
+            return found
+        noted = plan.region.stamps(row_tags)
+        read = await self._by_natural_key(where, fresh=fresh)
+        if read is not None and plan.key_of(read) == key and not self._session.current():
+            plan.region.offer(row_key, row_tags, noted, read)
+        return read
+
+    def _checked(self, model: type[Input], data: Mapping[str, Any], operation: str) -> Input:
+        if not isinstance(data, Mapping):
+            raise ValidationFailedError(
+                f"{operation} takes a dict of fields, got {type(data).__name__}",
+                "Pass {field: value, ...}.",
+                entity_type=self._plan.spec.entity_type,
+                operation=operation,
+            )
+        try:
+            return model.model_validate(dict(data))
+        except ValidationError as error:
+            raise refused_input(error, self._plan.spec, operation) from None

@@ -1,0 +1,107 @@
+"""What the person who runs SoulSpot can set, from the environment or `.env`."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from soulspot_db.errors import ConfigurationError
+
+__all__ = ["DatabaseSettings"]
+
+_HOST = re.compile(r"/?(?P<hosts>[^/\s]+:\d+(?:,[^/\s]+:\d+)*)/(?P<name>[^/\s]+)")
+_Seconds = Annotated[float, Field(gt=0)]
+
+
+def _variable(name: str) -> Any:
+    return AliasChoices(name, name.lower())
+
+
+class DatabaseSettings(BaseSettings):
+    """All settings, with their defaults.
+
+    `DATABASE=/config/soulspot.db` is SQLite, `DATABASE=host:5432/soulspot` PostgreSQL. Every attribute has a variable:
+    DATABASE_ and its name in capitals, once where the name begins with it. Durations are in seconds.
+
+    Raises:
+        ConfigurationError: a value cannot mean anything; the message names the variable and shows the right form.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="DATABASE_",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    database: str | None = Field(None, validation_alias=_variable("DATABASE"), exclude=True, repr=False)
+    database_path: Path = Field(Path("/config/soulspot.db"), validation_alias=_variable("DATABASE_PATH"))
+    database_type: Literal["sqlite", "postgresql"] = Field("sqlite", validation_alias=_variable("DATABASE_TYPE"))
+    user: str | None = None
+    password: SecretStr | None = None
+    redis: str | None = Field(None, validation_alias=_variable("CACHE"))
+    connection_pool_size: int = Field(10, ge=1, le=100)
+    max_overflow: int = Field(20, ge=0)
+    pool_timeout: _Seconds = 30.0
+    query_timeout: _Seconds = 30.0
+    synchronous: Literal["FULL", "NORMAL"] = "FULL"
+    auto_migrate: bool = False
+    cache_ttl: _Seconds = 300.0
+    cache_max_size: int = Field(1000, ge=0)
+    slow_query_threshold: _Seconds = 1.0
+    enable_query_logging: bool = True
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            found = error.errors(include_input=False, include_url=False)
+            listed = "; ".join(f"{'.'.join(map(str, item['loc']))}: {_plain(item['msg'])}" for item in found)
+            raise ConfigurationError(
+                f"the database settings are not valid: {listed}",
+                "Correct the variables named above, in the environment or in .env.",
+                "docs/configuration.md lists every setting with its default.",
+            ) from None
+
+    @model_validator(mode="after")
+    def _read_database(self) -> Self:
+        if self.database is None:
+            return self
+        if "://" in self.database:
+            raise ValueError(
+                "a URL is not taken any more; write DATABASE=/config/soulspot.db for SQLite, "
+                "or DATABASE=host:5432/name with DATABASE_USER and DATABASE_PASSWORD for PostgreSQL"
+            )
+        if not self.database.strip():
+            raise ValueError("DATABASE is empty; write DATABASE=/config/soulspot.db")
+        if "database_type" not in self.model_fields_set and not self.database.startswith("/"):
+            _decide(self, "database_type", "postgresql" if _HOST.fullmatch(self.database) else "sqlite")
+        if self.database_type == "sqlite" and "database_path" not in self.model_fields_set:
+            _decide(self, "database_path", Path(self.database))
+        return self
+
+    @model_validator(mode="after")
+    def _needs_a_file(self) -> Self:
+        if self.database_type == "sqlite" and str(self.database_path) == ":memory:":
+            raise ValueError("':memory:' cannot be shared by several connections; use a file in a temporary folder")
+        return self
+
+    @property
+    def database_url(self) -> str:
+        """The address in SQLAlchemy's form, without the password. Internal."""
+        if self.database_type == "sqlite":
+            return f"sqlite+aiosqlite:///{self.database_path.absolute()}"
+        return f"postgresql+asyncpg://{(self.database or '').lstrip('/')}"
+
+
+def _decide(settings: DatabaseSettings, name: str, value: object) -> None:
+    # Past the model's own __setattr__: settings are frozen for everybody else.
+    object.__setattr__(settings, name, value)
+
+
+def _plain(message: str) -> str:
+    return message.removeprefix("Value error, ")

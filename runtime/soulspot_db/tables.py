@@ -1,0 +1,69 @@
+"""Tables in SQLAlchemy's terms, made from their description: what statements are compiled from."""
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from soulspot_db import ddl
+from soulspot_db.language.spec import EntitySpec
+from soulspot_db.language.table import ColumnSpec, TableSpec, describe
+
+__all__ = ["create_statements", "make_table"]
+
+_DIALECT = sqlite.dialect()
+
+
+def make_table(spec: TableSpec, metadata: sa.MetaData) -> sa.Table:
+    """The table that `spec` describes, added to `metadata`."""
+    made = sa.Table(
+        spec["table"],
+        metadata,
+        *map(_column, spec["columns"]),
+        sa.PrimaryKeyConstraint(*spec["primary_key"], name=f"pk_{spec['table']}"),
+        *(ddl.check(item["sql"], name=item["name"], dialect=item["dialect"]) for item in spec["checks"]),
+        *(
+            sa.ForeignKeyConstraint(
+                [key["column"]],
+                [f"{key['table']}.{key['target']}"],
+                name=key["name"],
+                ondelete=key["on_delete"].replace("_", " ").upper(),
+            )
+            for key in spec["foreign_keys"]
+        ),
+        sqlite_strict=True,
+    )
+    for index in spec["indexes"]:
+        parts = [made.c[name].desc() if name in index["descending"] else made.c[name] for name in index["columns"]]
+        sa.Index(index["name"], *parts, unique=index["unique"])
+    return made
+
+
+def _column(column: ColumnSpec) -> sa.Column[Any]:
+    kind, literal = column["type"], column["default"]
+    options = {key: value for key, value in kind.items() if key != "name"}
+    default = None if literal is None else ddl.default(literal, scale=kind.get("scale"))
+    column_type = getattr(ddl, kind["name"])(**options)
+    return sa.Column(column["name"], column_type, nullable=column["nullable"], server_default=default)
+
+
+def create_statements(entity: EntitySpec, target: Callable[[str], tuple[str, str]]) -> list[str]:
+    """CREATE TABLE and CREATE INDEX for `entity`, each harmless where the thing exists.
+
+    Args:
+        entity: the resolved entity.
+        target: gives the table and the key column for the text of a `references`.
+    """
+    metadata = sa.MetaData()
+    description = describe(entity, target)
+    for key in description["foreign_keys"]:
+        if key["table"] != entity.table_name and key["table"] not in metadata.tables:
+            # SQLAlchemy wants to see what a foreign key points at.
+            sa.Table(key["table"], metadata, sa.Column(key["target"], sa.Text()))
+    table = make_table(description, metadata)
+    indexes = sorted(table.indexes, key=lambda index: str(index.name))
+    made: list[Any] = [CreateTable(table, if_not_exists=True)]
+    made += [CreateIndex(index, if_not_exists=True) for index in indexes]
+    return [str(statement.compile(dialect=_DIALECT)) for statement in made]

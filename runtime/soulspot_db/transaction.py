@@ -1,0 +1,196 @@
+"""Transactions: one connection, savepoint frames, and the effects that wait for the COMMIT."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, TypeVar
+
+from soulspot_db.engine.base import Finish, Lease, Outcome, Statement
+from soulspot_db.errors import TransactionError
+from soulspot_db.events.bus import Event
+from soulspot_db.plan import Plans
+from soulspot_db.registry import EntityRegistry
+from soulspot_db.service import DatabaseService, Records
+from soulspot_db.session import Effects, Read, Session, Write
+
+__all__ = ["Transaction", "TransactionScope"]
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A transaction or a savepoint in it: what has been done since it began, and the task that began it."""
+
+    owner: asyncio.Task[Any] | None
+    effects: Effects = field(default_factory=Effects)
+
+
+class Transaction(DatabaseService):
+    """An open transaction, with every method of the database it belongs to."""
+
+    def __init__(self, session: Session, lease: Lease, *, read_only: bool) -> None:
+        self._session = session
+        self._lease = lease
+        self._read_only = read_only
+        self._frames = [_Frame(asyncio.current_task())]
+        # Tasks started inside the block share it, one statement at a time.
+        self._turn = asyncio.Lock()
+        self.is_open = True
+
+    @property
+    def session(self) -> "Transaction":
+        """A repository made of this works in this transaction, wherever it is called."""
+        return self
+
+    @property
+    def plans(self) -> Plans:
+        """The prepared entities of the database."""
+        return self._session.plans
+
+    def current(self) -> "Transaction":
+        """This transaction."""
+        return self
+
+    def _records(self, entity_type: str) -> Records:
+        return Records(self, EntityRegistry.get_schema(entity_type))
+
+    def transaction(self, *, read_only: bool = False) -> "TransactionScope":
+        """A savepoint: what is done in it can be undone without the rest."""
+        return TransactionScope(self._session, read_only=read_only, outer=self)
+
+    async def read(self, request: Read[T]) -> T:
+        """Ask the database itself: the cache does not know what this transaction has written."""
+        rows = await self._execute([request.statement()], lambda outcome: outcome.result())
+        return request.decode(rows[0])
+
+    async def write(self, request: Write[T]) -> T:
+        """Write; invalidation and events wait for the COMMIT."""
+        if self._read_only:
+            raise TransactionError(
+                "the transaction is read-only", "Open it without `read_only=True` to write.", operation="write"
+            )
+        frame = self._frames[-1]
+
+        def finish(outcome: Outcome) -> T:
+            result, effects = request.settle(outcome.result())
+            frame.effects.add(effects)
+            return result
+
+        return await self._execute(request.statements, finish)
+
+    def keep(self, event: Event[Any]) -> None:
+        """Publish an event of the application's own after the COMMIT."""
+        self._frames[-1].effects.events.append(event)
+
+    async def _execute(self, statements: Sequence[Statement], finish: Finish[T]) -> T:
+        async with self._turn:
+            if not self.is_open:
+                # It waited for its turn until the block had ended; on its own it would commit at once.
+                raise _over()
+            return await self._lease.execute(statements, finish)
+
+    async def open_savepoint(self) -> None:
+        """Begin a frame.
+
+        Raises:
+            TransactionError: another task has one open, so it would be unclear whose writes a rollback undoes.
+        """
+        innermost = self._frames[-1]
+        if len(self._frames) > 1 and innermost.owner is not asyncio.current_task():
+            raise TransactionError(
+                "another task has a nested block open in this transaction",
+                "Open nested blocks one after another, or give each task a transaction of its own.",
+            )
+        frame = _Frame(asyncio.current_task())
+        self._frames.append(frame)
+        try:
+            await self._command(f"SAVEPOINT frame_{len(self._frames)}")
+        except BaseException:
+            self._frames.remove(frame)
+            raise
+
+    async def close_savepoint(self, *, keep: bool) -> None:
+        """End the innermost frame: its effects join the outer frame's, or are forgotten with its writes."""
+        name = f"frame_{len(self._frames)}"
+        frame = self._frames[-1]
+        try:
+            if not keep:
+                await self._command(f"ROLLBACK TO {name}")
+            await self._command(f"RELEASE {name}")
+        finally:
+            self._frames.remove(frame)
+        if keep:
+            self._frames[-1].effects.add(frame.effects)
+
+    async def _command(self, sql: str) -> None:
+        await self._execute([Statement(sql)], lambda outcome: outcome.result())
+
+    async def end(self, *, commit: bool) -> None:
+        """COMMIT or ROLLBACK; from here on every other use of the transaction raises."""
+        self.is_open = False
+        try:
+            await self._turn.acquire()
+        except asyncio.CancelledError:
+            self._lease.abandon()
+            raise
+        try:
+            if not commit:
+                await self._lease.rollback()
+                return
+            effects = self._frames[0].effects
+            finish = self._session.committing(effects.tags, lambda _rows: (None, effects))
+            await self._lease.commit(finish)
+        finally:
+            self._turn.release()
+
+
+class TransactionScope:
+    """What `transaction()` returns: `async with` enters it once."""
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        read_only: bool,
+        outer: Transaction | None = None,
+    ) -> None:
+        self._session = session
+        self._read_only = read_only
+        self._outer = outer
+        self._transaction: Transaction | None = None
+
+    async def __aenter__(self) -> Transaction:
+        self._outer = self._outer or self._session.current()
+        if self._outer is not None:
+            await self._outer.open_savepoint()
+            return self._outer
+        lease = await self._session.engine.begin(read_only=self._read_only)
+        self._transaction = Transaction(self._session, lease, read_only=self._read_only)
+        self._session.enter(self._transaction)
+        return self._transaction
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._transaction is not None:
+            self._session.enter(None)
+            await self._finish(self._transaction.end(commit=error is None), error)
+        elif self._outer is not None:
+            await self._finish(self._outer.close_savepoint(keep=error is None), error)
+
+    async def _finish(self, ending: Any, error: BaseException | None) -> None:
+        try:
+            await ending
+        except TransactionError:
+            # The block's own error says why the transaction is gone; "it is gone" would only hide it.
+            if error is None:
+                raise
+
+
+def _over() -> TransactionError:
+    return TransactionError(
+        "the transaction is over",
+        "Await everything that belongs to it inside the `async with db.transaction()` block.",
+    )
