@@ -1,21 +1,23 @@
 """Between Python and the database: values to bind, rows to models, models to the facade's dicts."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, unquote
 
 from pydantic import ValidationError
 
 from soulspot_db.entity import Entity
-from soulspot_db.errors import DatabaseError, QueryFailedError, UnknownFieldError, ValidationFailedError
-from soulspot_db.language.filters import FilterError
-from soulspot_db.language.spec import EntitySpec, FieldSpec, nearest
+from soulspot_db.errors import QueryFailedError, ValidationFailedError
+from soulspot_db.language.spec import EntitySpec, FieldSpec
 from soulspot_db.language.types import TYPES
+from soulspot_db.refusals import reason
 
-__all__ = ["Codec", "KeyCodec", "refused_filter", "refused_input"]
+__all__ = ["Codec", "KeyCodec"]
 
 Model = TypeVar("Model", bound=Entity)
 Convert = Callable[[Any], Any]
+_INTEGER = re.compile(r"-?[0-9]{1,19}")  # no longer, because Python refuses to read very long ones
 
 
 class Codec(Generic[Model]):
@@ -31,9 +33,7 @@ class Codec(Generic[Model]):
             for position, field in enumerate(spec.fields.values())
             if (decode := _decoder(field)) is not None
         ]
-        self._exports = {
-            name: export for name, field in spec.fields.items() if (export := TYPES[field.type].export) is not None
-        }
+        self._exports = {field.name: export for field in spec.fields.values() if (export := _exporter(field))}
 
     def encode(self, name: str, value: Any) -> Any:
         """The value to bind for field `name`."""
@@ -83,6 +83,11 @@ def _decoder(field: FieldSpec) -> Convert | None:
     return make(field) if make else None
 
 
+def _exporter(field: FieldSpec) -> Convert | None:
+    item = TYPES[field.item.type].export if field.type == "list" else None
+    return TYPES[field.type].export if item is None else lambda values: list(map(item, values))
+
+
 class KeyCodec:
     """The primary key as callers give it (a value, a tuple, text) and as the runtime uses it: a tuple of values."""
 
@@ -90,7 +95,7 @@ class KeyCodec:
         self._spec = spec
         self._fields = spec.key_fields
 
-    def values(self, key: Any) -> tuple[Any, ...]:
+    def values(self, key: Any, operation: str) -> tuple[Any, ...]:
         """The parts of a typed key.
 
         Raises:
@@ -98,89 +103,46 @@ class KeyCodec:
         """
         parts = (key,) if len(self._fields) == 1 else tuple(key) if isinstance(key, tuple) else ()
         if len(parts) != len(self._fields):
-            raise self._refuse(f"a key of {self._spec.entity_type} has {len(self._fields)} parts")
+            raise self._refuse(f"it has {len(self._fields)} parts", operation)
         try:
             return tuple(field.adapter.validate_python(part) for field, part in zip(self._fields, parts, strict=True))
         except ValidationError as error:
-            raise self._refuse(_reason(error.errors(include_input=False, include_url=False)[0])) from None
+            raise self._refuse(reason(error.errors(include_input=False, include_url=False)[0]), operation) from None
 
-    def parse(self, text: str) -> tuple[Any, ...]:
+    def parse(self, text: str, operation: str) -> tuple[Any, ...]:
         """The parts of a key that is given as text: percent-encoded, joined by commas, in key order.
 
         Raises:
             ValidationFailedError: it is not text, or not a key of this entity.
         """
         if not isinstance(text, str):
-            raise self._refuse(f"an entity id is text, got {type(text).__name__}")
+            raise self._refuse(f"an entity id is text, got {type(text).__name__}", operation)
         parts = [unquote(part) for part in text.split(",")] if len(self._fields) > 1 else [text]
-        given = [
-            _number(part) if field.type == "integer" else part for field, part in zip(self._fields, parts, strict=False)
-        ]
         if len(parts) != len(self._fields):
-            raise self._refuse(f"an id of {self._spec.entity_type} has {len(self._fields)} parts, joined by commas")
-        return self.values(given[0] if len(given) == 1 else tuple(given))
+            raise self._refuse(f"it has {len(self._fields)} parts, joined by commas", operation)
+        given = tuple(_part(field, part) for field, part in zip(self._fields, parts, strict=True))
+        return self.values(given[0] if len(given) == 1 else given, operation)
 
     def text(self, values: Iterable[Any]) -> str:
         """The key as events and the facade write it."""
         parts = [str(value) for value in values]
         return parts[0] if len(parts) == 1 else ",".join(quote(part, safe="") for part in parts)
 
-    def _refuse(self, reason: str) -> ValidationFailedError:
+    def _refuse(self, problem: str, operation: str) -> ValidationFailedError:
         fields = ", ".join(f"{field.name} ({field.type})" for field in self._fields)
         return ValidationFailedError(
-            f"not a key of {self._spec.entity_type}: {reason}",
+            f"not a key of {self._spec.entity_type}: {problem}",
             f"Pass the primary key: {fields}.",
             entity_type=self._spec.entity_type,
+            operation=operation,
             field=self._fields[0].name,
         )
 
 
-def _number(text: str) -> int | str:
-    return int(text) if text.removeprefix("-").isascii() and text.removeprefix("-").isdigit() else text
-
-
-def _reason(item: Mapping[str, Any]) -> str:
-    return str(item["msg"]).removeprefix("Value error, ")
-
-
-def refused_input(error: ValidationError, spec: EntitySpec, operation: str) -> DatabaseError:
-    """The error for input that a model refused: the first unknown field, else every field that does not fit."""
-    found = error.errors(include_input=False, include_url=False, include_context=False)
-    context = {"entity_type": spec.entity_type, "operation": operation}
-    for item in found:
-        name = str(item["loc"][0]) if item["loc"] else ""
-        if item["type"] != "extra_forbidden":
-            continue
-        if name in spec.key:
-            return ValidationFailedError(
-                f"the key field {name!r} of {spec.entity_type} cannot be changed",
-                "Delete the row and save a new one, or leave the key out of the update.",
-                field=name,
-                **context,
-            )
-        hint = nearest(name, spec.fields)
-        return UnknownFieldError(
-            f"{spec.entity_type} has no field {name!r}" + (f"; {hint}" if hint else ""),
-            f"Use one of its fields: {', '.join(spec.fields)}.",
-            field=name,
-            **context,
-        )
-    problems = {str(item["loc"][0]) if item["loc"] else "": _reason(item) for item in found}
-    listed = "; ".join(f"{name}: {reason}" for name, reason in problems.items())
-    return ValidationFailedError(
-        f"{spec.entity_type} cannot be stored: {listed}",
-        "Correct the fields named above; nothing was written.",
-        field=next(iter(problems)),
-        fields=list(problems),
-        **context,
-    )
-
-
-def refused_filter(problem: FilterError, spec: EntitySpec, operation: str) -> DatabaseError:
-    """The error for a filter or an order that does not fit the entity."""
-    context = {"entity_type": spec.entity_type, "operation": operation, "field": problem.field}
-    if problem.unknown:
-        return UnknownFieldError(str(problem), f"Use one of its fields: {', '.join(spec.fields)}.", **context)
-    return ValidationFailedError(
-        str(problem), "Correct the filter or order; docs/api.md shows all operators.", **context
-    )
+def _part(field: FieldSpec, text: str) -> Any:
+    """The value that `KeyCodec.text` wrote; text that cannot be one is left for the field's own rule to refuse."""
+    if field.type == "integer" and _INTEGER.fullmatch(text):
+        return int(text)
+    if field.type == "boolean":
+        return {"True": True, "False": False}.get(text, text)
+    return text

@@ -14,7 +14,7 @@ from soulspot_db.plan import Plans
 from soulspot_db.registry import EntityRegistry
 from soulspot_db.schema import resolved
 from soulspot_db.service import DatabaseService, Records
-from soulspot_db.session import Session
+from soulspot_db.session import Effects, Session, Write
 from soulspot_db.settings import DatabaseSettings
 from soulspot_db.tables import create_statements
 from soulspot_db.transaction import TransactionScope
@@ -57,13 +57,15 @@ class Database(DatabaseService):
         return self._session
 
     async def open(self) -> Self:
-        """Connect, and check that the tables are those the code was generated for.
+        """Connect, and check that the tables are those the code was generated for. Opening twice is safe.
 
         Raises:
             ConnectionFailedError: the file cannot be opened.
             MigrationRequiredError: the database is older than the code, and `auto_migrate` is off.
             SchemaAheadError: the database is newer than the code.
         """
+        if self._is_open:
+            return self
         heads = EntityRegistry.migration_heads()
         if heads:
             # Only who has migrations pays for importing Alembic, and only when there is something to say.
@@ -115,7 +117,7 @@ class Database(DatabaseService):
         Tables of generated entities come from migrations instead.
         """
         statements = create_statements(resolved(EntityRegistry.get_schema(entity_type)).spec, _referenced)
-        await self._engine.write([Statement(sql) for sql in statements], lambda outcome: outcome.result())
+        await self._session.write(Write([Statement(sql) for sql in statements], (), lambda _rows: (None, Effects())))
 
     def sqlalchemy_engine(self) -> "AsyncEngine":
         """A SQLAlchemy engine on the same database, for admin tools and reports; dispose of it after use.

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.elements import ColumnElement
 
-from soulspot_db.language.table import sql_text
+from soulspot_db.language.table import sql_text, storage_check
 
 __all__ = [
     "boolean",
@@ -26,6 +26,7 @@ __all__ = [
     "float",
     "integer",
     "list",
+    "stored",
     "string",
     "text",
     "time",
@@ -116,11 +117,26 @@ def default(value: Any, *, scale: int | None = None) -> Any:
     if isinstance(value, bool):
         return sa.true() if value else sa.false()
     if isinstance(value, str):
-        return sa.text(sql_text(value))
-    return sa.text(sql_text(json.dumps(value)) if isinstance(value, Sequence) else repr(value))
+        return _verbatim(sql_text(value))
+    return _verbatim(sql_text(_compact(value)) if isinstance(value, Sequence) else repr(value))
 
 
 def check(sql: str, *, name: str, dialect: str | None = None) -> sa.CheckConstraint:
     """A CHECK constraint, on every dialect or on `dialect` alone."""
-    constraint = sa.CheckConstraint(sa.text(sql), name=name)
+    constraint = sa.CheckConstraint(_verbatim(sql), name=name)
     return constraint.ddl_if(dialect=dialect) if dialect else constraint
+
+
+def _compact(value: Sequence[Any]) -> str:
+    # As the codec spells it, so that a filter finds what the database filled in.
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def stored(column: str, field_type: str, *, name: str) -> sa.CheckConstraint:
+    """The CHECK by which SQLite keeps a column to the values of a field type, as PostgreSQL's own types do."""
+    return check(storage_check(column, field_type) or "", name=name, dialect="sqlite")
+
+
+def _verbatim(sql: str) -> sa.TextClause:
+    # A colon would begin a parameter.
+    return sa.text(sql.replace(":", r"\:"))

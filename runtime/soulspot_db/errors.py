@@ -20,7 +20,8 @@ DatabaseError
     └── SchemaAheadError        DATABASE_SCHEMA_AHEAD
 """
 
-from typing import Any, ClassVar
+import copy
+from typing import Any, ClassVar, Self
 
 __all__ = [
     "ConfigurationError",
@@ -50,7 +51,7 @@ class DatabaseError(Exception):
     Args:
         message: one sentence.
         steps: what to do, in order; they become the numbered `resolution`.
-        context: `operation`, `entity_type` and the like; never a value that was stored or asked for.
+        context: `operation`, `entity_type` and the like; never a value that was stored.
     """
 
     code: ClassVar[str] = "DATABASE_ERROR"
@@ -66,6 +67,15 @@ class DatabaseError(Exception):
     def docs_url(self) -> str:
         """The page that explains this code."""
         return f"https://docs.soulspot.app/troubleshooting/{self.page}"
+
+    def about(self, **context: Any) -> Self:
+        """A copy that says more about where it happened; what is said already stays.
+
+        A copy, because one error of the database can be the answer to several callers.
+        """
+        told = copy.copy(self)
+        told.context = {**context, **self.context}
+        return told
 
     def to_dict(self) -> dict[str, Any]:
         """The error as it is sent to a client or written to a log."""

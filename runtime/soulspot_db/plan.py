@@ -1,6 +1,6 @@
 """An entity prepared for one database: its statements, codecs, cache region and tags, made once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,7 @@ class Plan:
         names = {*self.schema.source.cascades, *_handwritten_dependents(self.spec.entity_type)}
         return tuple(tag for name in sorted(names) for tag in (stamps.bulk(name), stamps.table(name)))
 
-    def effects(self, keys: Sequence[Key], what: str, extra: Mapping[str, Any] | None = None) -> Effects:
+    def effects(self, keys: Sequence[Key], what: str, fields: Sequence[str] | None = None) -> Effects:
         """The tags and events of a committed write to the rows with these keys: created, updated or deleted."""
         effects = Effects()
         if not keys:
@@ -80,24 +80,31 @@ class Plan:
         topic = f"database.{self.spec.entity_type}.{what}"
         if self.spec.events and self.wanted(topic):
             for key in keys:
-                data = {"entity_id": self.keys.text(key), "entity_type": self.spec.entity_type, **(extra or {})}
+                data: dict[str, Any] = {"entity_id": self.keys.text(key), "entity_type": self.spec.entity_type}
+                if fields is not None:
+                    data["fields"] = list(fields)  # of its own, as handlers may change what they are given
                 effects.events.append(Event(topic, data))
         return effects
 
 
 def _handwritten_dependents(entity_type: str) -> set[str]:
     """Tables of hand-written schemas that refer to `entity_type`; generated schemas name theirs in `cascades`."""
+    specs = [resolved(schema).spec for schema in EntityRegistry.loaded_schemas() if schema.model is None]
     found: set[str] = set()
-    for schema in EntityRegistry.loaded_schemas():
-        if schema.model is not None:
-            continue
-        spec = resolved(schema).spec
-        refers = (field for field in spec.fields.values() if field.references and field.on_delete != "restrict")
-        for field in refers:
-            if (field.references or "").rpartition(".")[2] == entity_type and spec.table_name not in found:
+    deleted, known = [entity_type], {entity_type}
+    while deleted:
+        target = deleted.pop()
+        for spec in specs:
+            actions = {
+                field.on_delete
+                for field in spec.fields.values()
+                if field.references and field.references.rpartition(".")[2] == target
+            }
+            if actions - {"restrict"}:
                 found.add(spec.table_name)
-                if field.on_delete == "cascade" and spec.entity_type != entity_type:
-                    found |= _handwritten_dependents(spec.entity_type)
+            if "cascade" in actions and spec.entity_type not in known:  # references may run in a circle
+                known.add(spec.entity_type)
+                deleted.append(spec.entity_type)
     return found
 
 

@@ -36,7 +36,7 @@ class EntityRegistry:
         Raises:
             SchemaInvalidError: the schema contradicts itself, or the name is taken by another.
         """
-        schema_class = type(schema) if isinstance(schema, EntitySchema) else schema
+        schema_class = _class_of(entity_type, schema)
         spec = resolved(schema_class).spec
         if spec.entity_type != entity_type:
             raise SchemaInvalidError(
@@ -53,7 +53,8 @@ class EntityRegistry:
 
         Generated packages register so; doing it again with the same place changes nothing.
         """
-        if cls._entries.schemas.get(entity_type) != path:
+        found = cls._entries.schemas.get(entity_type)
+        if found != path and (found is None or isinstance(found, str) or _place(found) != path):
             cls._add(entity_type, path)
 
     @classmethod
@@ -121,3 +122,22 @@ class EntityRegistry:
             yield cls
         finally:
             cls._entries = before
+
+
+def _class_of(entity_type: str, schema: object) -> type[EntitySchema]:
+    if isinstance(schema, EntitySchema):
+        # An instance may say some things for itself.
+        given = vars(schema)
+        return type(type(schema).__name__, (type(schema),), dict(given)) if given else type(schema)
+    if isinstance(schema, type) and issubclass(schema, EntitySchema):
+        return schema
+    raise SchemaInvalidError(
+        f"the schema of {entity_type!r} is not an EntitySchema",
+        "Register a subclass of soulspot_db.EntitySchema, or an instance of one.",
+        entity_type=entity_type,
+        operation="register",
+    )
+
+
+def _place(schema: type[EntitySchema]) -> str:
+    return f"{schema.__module__}:{schema.__qualname__}"

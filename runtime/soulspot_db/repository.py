@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
-from soulspot_db.codec import refused_filter
 from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows
 from soulspot_db.entity import Entity, EntityCreate, EntitySchema, EntityUpdate
-from soulspot_db.errors import NotFoundError, UnsafeWriteError, ValidationFailedError
+from soulspot_db.errors import DatabaseError, NotFoundError, UnsafeWriteError, ValidationFailedError
 from soulspot_db.language.filters import Compare, FilterError, Predicate, parse_filter, parse_order
 from soulspot_db.plan import Key, Plan
 from soulspot_db.query import Where
+from soulspot_db.refusals import explained, refused_filter
 from soulspot_db.session import Effects, Read, SessionLike, Write
 
 if TYPE_CHECKING:
@@ -42,11 +42,12 @@ class Repository(Generic[Model, KeyType]):
     # Reading.
 
     async def _get(self, key: KeyType, *, fresh: bool = False) -> Model | None:
-        return await self._find(self._plan.keys.values(key), fresh=fresh)
+        return await self._find(self._plan.keys.values(key, "get"), "get", fresh=fresh)
 
-    async def _find(self, key: Key, *, fresh: bool = False) -> Model | None:
+    async def _find(self, key: Key, operation: str, *, fresh: bool = False) -> Model | None:
         plan = self._plan
-        return await self._session.read(
+        return await self._ask(
+            operation,
             Read(
                 region=plan.region,
                 key=("row", *key),
@@ -54,13 +55,14 @@ class Repository(Generic[Model, KeyType]):
                 statement=lambda: plan.queries.select(plan.by_key(key)),
                 decode=self._first,
                 fresh=fresh,
-            )
+            ),
         )
 
     async def _get_or_raise(self, key: KeyType, *, fresh: bool = False) -> Model:
-        found = await self._get(key, fresh=fresh)
+        values = self._plan.keys.values(key, "get_or_raise")
+        found = await self._find(values, "get_or_raise", fresh=fresh)
         if found is None:
-            raise self._not_found(self._plan.keys.text(self._plan.keys.values(key)))
+            raise self._not_found(self._plan.keys.text(values))
         return found
 
     def _not_found(self, text: str) -> NotFoundError:
@@ -73,15 +75,15 @@ class Repository(Generic[Model, KeyType]):
         )
 
     async def _get_many(self, keys: Sequence[KeyType], *, fresh: bool = False) -> list[Model | None]:
-        wanted = [self._plan.keys.values(key) for key in keys]
+        wanted = [self._plan.keys.values(key, "get_many") for key in keys]
         if len(self._plan.spec.key) != 1:
-            return [await self._find(key, fresh=fresh) for key in wanted]
+            return [await self._find(key, "get_many", fresh=fresh) for key in wanted]
         name = self._plan.spec.key[0]
         unique = list(dict.fromkeys(part for key in wanted for part in key))
         found: dict[Key, Model] = {}
         for start in range(0, len(unique), _CHUNK):
             chunk = tuple(unique[start : start + _CHUNK])
-            rows = await self._select(Compare(name, "in", chunk), ("many", chunk), fresh=fresh)
+            rows = await self._select("get_many", Compare(name, "in", chunk), ("many", chunk), fresh=fresh)
             found |= {self._plan.key_of(model): model for model in rows}
         return [found.get(key) for key in wanted]
 
@@ -89,7 +91,7 @@ class Repository(Generic[Model, KeyType]):
         where = self._filter({name: {"eq": value} for name, value in values.items()}, "get_by")
         if any(value is None for value in values.values()):
             return None  # null is not equal to null, so a unique index finds nothing
-        rows = await self._select(where, ("by", where), fresh=fresh)
+        rows = await self._select("get_by", where, ("by", where), fresh=fresh)
         return rows[0] if rows else None
 
     async def _query(
@@ -109,7 +111,8 @@ class Repository(Generic[Model, KeyType]):
         limit = None if limit is None else self._amount("limit", limit)
         offset = self._amount("offset", offset)
         statement = self._plan.queries.select
-        rows = await self._session.read(
+        rows = await self._ask(
+            "query",
             Read(
                 region=self._plan.region,
                 key=("query", predicate, order, limit, offset),
@@ -117,21 +120,24 @@ class Repository(Generic[Model, KeyType]):
                 statement=lambda: statement(predicate, order_by=order, limit=limit, offset=offset),
                 decode=self._all,
                 fresh=fresh,
-            )
+            ),
         )
         return list(rows)
 
-    async def _select(self, where: Predicate | None, key: tuple[Any, ...], *, fresh: bool) -> tuple[Model, ...]:
+    async def _select(
+        self, operation: str, where: Predicate | None, key: tuple[Any, ...], *, fresh: bool
+    ) -> tuple[Model, ...]:
         queries = self._plan.queries
         request = Read(
             self._plan.region, key, self._plan.table_tags, lambda: queries.select(where), self._all, fresh=fresh
         )
-        return await self._session.read(request)
+        return await self._ask(operation, request)
 
     async def _count(self, where: Filter = None, *, fresh: bool = False) -> int:
         predicate = self._filter(where, "count")
         queries = self._plan.queries
-        return await self._session.read(
+        return await self._ask(
+            "count",
             Read(
                 region=self._plan.region,
                 key=("count", predicate),
@@ -139,13 +145,14 @@ class Repository(Generic[Model, KeyType]):
                 statement=lambda: queries.count(predicate),
                 decode=lambda rows: int(rows[0][0]),
                 fresh=fresh,
-            )
+            ),
         )
 
     async def _exists(self, where: Filter, *, fresh: bool = False) -> bool:
         predicate = self._filter(where, "exists")
         queries = self._plan.queries
-        return await self._session.read(
+        return await self._ask(
+            "exists",
             Read(
                 region=self._plan.region,
                 key=("exists", predicate),
@@ -153,15 +160,15 @@ class Repository(Generic[Model, KeyType]):
                 statement=lambda: queries.exists(predicate),
                 decode=bool,
                 fresh=fresh,
-            )
+            ),
         )
 
     # Writing.
 
     async def _save(self, new: EntityCreate) -> Model:
-        return (await self._save_many([new]))[0]
+        return (await self._save_many([new], "save"))[0]
 
-    async def _save_many(self, new: Sequence[EntityCreate]) -> list[Model]:
+    async def _save_many(self, new: Sequence[EntityCreate], operation: str = "save_many") -> list[Model]:
         if not new:
             return []
         plan = self._plan
@@ -173,7 +180,7 @@ class Repository(Generic[Model, KeyType]):
             models = [self._decode(result[0]) for result in results]
             return models, plan.effects([plan.key_of(model) for model in models], "created")
 
-        return await self._session.write(Write([plan.queries.insert(values) for values in rows], tags, settle))
+        return await self._do(operation, Write([plan.queries.insert(values) for values in rows], tags, settle))
 
     def _values_of(self, new: EntityCreate) -> dict[str, Any]:
         values = dict(new.__dict__)
@@ -183,28 +190,34 @@ class Repository(Generic[Model, KeyType]):
         return values
 
     async def _update(self, key: KeyType, changes: EntityUpdate) -> Model | None:
-        values = self._plan.keys.values(key)
-        return await self._change(self._plan.by_key(values), changes, tuple(self._plan.written(values)))
+        values = self._plan.keys.values(key, "update")
+        return await self._change(self._plan.by_key(values), changes, self._plan.written(values))
 
     async def _change(
         self, where: Where, changes: EntityUpdate, tags: Sequence[Any], names: Sequence[str] | None = None
     ) -> Model | None:
         """Change the one row that `where` finds; `names` is the order in which the caller gave the fields."""
         if not changes.model_fields_set:
-            return await self._session.read(
+            return await self._ask(
+                "update",
                 Read(
                     region=self._plan.region,
                     key=("change", where),
                     tags=self._plan.table_tags,
                     statement=lambda: self._plan.queries.select(where),
                     decode=self._first,
-                )
+                ),
             )
-        models = await self._change_all(where, changes, tags, names)
+        models = await self._change_all("update", where, changes, tags, names)
         return models[0] if models else None
 
     async def _change_all(
-        self, where: Where | None, changes: EntityUpdate, tags: Sequence[Any], names: Sequence[str] | None = None
+        self,
+        operation: str,
+        where: Where | None,
+        changes: EntityUpdate,
+        tags: Sequence[Any],
+        names: Sequence[str] | None = None,
     ) -> list[Model]:
         plan = self._plan
         given = [name for name in names or plan.spec.fields if name in changes.model_fields_set]
@@ -215,25 +228,28 @@ class Repository(Generic[Model, KeyType]):
 
         def settle(results: Sequence[Rows]) -> tuple[list[Model], Effects]:
             models = [self._decode(row) for row in results[0]]
-            return models, plan.effects([plan.key_of(model) for model in models], "updated", {"fields": given})
+            return models, plan.effects([plan.key_of(model) for model in models], "updated", given)
 
-        return await self._session.write(Write([plan.queries.update(where, values)], tags, settle))
+        return await self._do(operation, Write([plan.queries.update(where, values)], tags, settle))
 
-    async def _update_where(self, where: Filter, changes: EntityUpdate, *, all_rows: bool = False) -> int:
+    async def _update_where(
+        self, where: Filter, changes: EntityUpdate, *, all_rows: bool = False, names: Sequence[str] | None = None
+    ) -> int:
         predicate = self._condition(where, all_rows, "update_where")
         if not changes.model_fields_set:
             return await self._count(where, fresh=True)
-        return len(await self._change_all(predicate, changes, self._plan.written_somewhere))
+        tags = self._plan.written_somewhere
+        return len(await self._change_all("update_where", predicate, changes, tags, names))
 
     async def _delete(self, key: KeyType) -> bool:
-        values = self._plan.keys.values(key)
-        return bool(await self._remove(self._plan.by_key(values), self._plan.written(values)))
+        values = self._plan.keys.values(key, "delete")
+        return bool(await self._remove("delete", self._plan.by_key(values), self._plan.written(values)))
 
     async def _delete_where(self, where: Filter, *, all_rows: bool = False) -> int:
         predicate = self._condition(where, all_rows, "delete_where")
-        return await self._remove(predicate, self._plan.written_somewhere)
+        return await self._remove("delete_where", predicate, self._plan.written_somewhere)
 
-    async def _remove(self, where: Where | None, tags: Sequence[Any]) -> int:
+    async def _remove(self, operation: str, where: Where | None, tags: Sequence[Any]) -> int:
         plan = self._plan
         cascaded = plan.cascaded()
 
@@ -245,7 +261,21 @@ class Repository(Generic[Model, KeyType]):
                 effects.tags.update(cascaded)
             return len(keys), effects
 
-        return await self._session.write(Write([plan.queries.delete(where)], (*tags, *cascaded), settle))
+        return await self._do(operation, Write([plan.queries.delete(where)], (*tags, *cascaded), settle))
+
+    # Asking the session. What the engine raises speaks of tables and columns; callers know entities and fields.
+
+    async def _ask(self, operation: str, request: Read[T]) -> T:
+        try:
+            return await self._session.read(request)
+        except DatabaseError as error:
+            raise explained(error, self._plan.spec, operation) from error.__cause__
+
+    async def _do(self, operation: str, request: Write[T]) -> T:
+        try:
+            return await self._session.write(request)
+        except DatabaseError as error:
+            raise explained(error, self._plan.spec, operation) from error.__cause__
 
     # Checking and converting.
 
@@ -257,7 +287,7 @@ class Repository(Generic[Model, KeyType]):
 
     def _condition(self, where: Filter, all_rows: bool, operation: str) -> Predicate | None:
         predicate = self._filter(where, operation)
-        if not (all_rows or _restricts(predicate)):
+        if not all_rows and (predicate is None or _folded(predicate) is True):
             raise UnsafeWriteError(
                 f"{operation} without a condition would touch every {self._plan.spec.entity_type}",
                 "Give a filter with at least one condition.",
@@ -291,8 +321,19 @@ class Repository(Generic[Model, KeyType]):
         return tuple(map(self._decode, rows))
 
 
-def _restricts(predicate: Predicate | None) -> bool:
-    """Whether a predicate asks anything at all; `{"and": []}` and `{"not": {"or": []}}` do not."""
-    if predicate is None:
-        return False
-    return True if isinstance(predicate, Compare) else any(map(_restricts, predicate.parts))
+def _folded(predicate: Predicate) -> bool | None:
+    """What a predicate is for every row, or None where that depends on the row.
+
+    `{"not": {"status": []}}` is as empty a condition as `{}`, and as dangerous.
+    """
+    if isinstance(predicate, Compare):
+        return (
+            predicate.operator == "not_in" if predicate.operator in {"in", "not_in"} and not predicate.values else None
+        )
+    parts = [_folded(part) for part in predicate.parts]
+    if predicate.operator == "not":
+        return None if parts[0] is None else not parts[0]
+    decisive = predicate.operator == "or"
+    if decisive in parts:
+        return decisive
+    return None if None in parts else not decisive

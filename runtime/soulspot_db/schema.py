@@ -1,5 +1,6 @@
 """A schema class, checked once and made complete: what it leaves out is made from its fields."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Optional
@@ -86,8 +87,8 @@ def _spec(schema: type[EntitySchema]) -> EntitySpec:
                 "entity_type": schema.entity_type,
                 "table_name": schema.table_name,
                 "description": schema.description,
-                "fields": {name: dict(field) for name, field in schema.fields.items()},
-                "indexes": [dict(index) for index in schema.indexes],
+                "fields": _plain(schema.fields),
+                "indexes": [_plain(index) for index in schema.indexes],
                 "primary_key": list(schema.primary_key) if schema.primary_key else None,
                 "natural_key": schema.natural_key,
                 "events": schema.events,
@@ -101,6 +102,11 @@ def _spec(schema: type[EntitySchema]) -> EntitySpec:
     if problems:
         raise _invalid(schema, [f"{'.'.join(map(str, p.path))}: {p.message}" for p in problems])
     return spec
+
+
+def _plain(value: Any) -> Any:
+    """Any mapping as the dict that a strict document wants; what is none is left for the document to refuse."""
+    return {name: _plain(item) for name, item in value.items()} if isinstance(value, Mapping) else value
 
 
 def _invalid(schema: type[EntitySchema], problems: list[str]) -> SchemaInvalidError:

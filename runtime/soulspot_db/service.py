@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from soulspot_db.codec import refused_input
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.errors import ValidationFailedError
 from soulspot_db.language.filters import Compare
 from soulspot_db.plan import Key
 from soulspot_db.query import EitherKey, Where
+from soulspot_db.refusals import refused_input
 from soulspot_db.repository import Repository
 from soulspot_db.session import Read, SessionLike
 
@@ -55,10 +55,10 @@ class DatabaseService(ABC):
 
     async def save(self, entity_type: str, entity_data: Mapping[str, Any]) -> str:
         """Insert a row and return its key as text; an id or unique value that exists is a constraint violation."""
-        return (await self._records(entity_type).save_many([entity_data]))[0]
+        return await self._records(entity_type).save(entity_data)
 
     async def save_many(self, entity_type: str, entities: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Insert rows, all or none, and return their keys in order."""
+        """Insert rows, all or none, and return their keys as text, in order."""
         return await self._records(entity_type).save_many(entities)
 
     async def update(self, entity_type: str, entity_id: str, updates: Mapping[str, Any]) -> bool:
@@ -113,7 +113,7 @@ class Records(Repository[Entity, Any]):
         """The row with this key or natural key."""
         key, where = self._locate(entity_id, "get")
         if not isinstance(where, EitherKey):
-            found = await (self._find(key, fresh=fresh) if key else self._by_natural_key(where, fresh=fresh))
+            found = await (self._find(key, "get", fresh=fresh) if key else self._by_natural_key(where, fresh=fresh))
         else:
             found = await self._by_either(key, where, fresh=fresh)
         return None if found is None else self._plan.codec.export(found)
@@ -125,11 +125,20 @@ class Records(Repository[Entity, Any]):
             raise self._not_found(entity_id)
         return found
 
+    async def save(self, data: Mapping[str, Any]) -> str:
+        """Insert a row; returns its key."""
+        return self._id(await self._save(self._checked(self._plan.schema.create_model, data, "save")))
+
     async def save_many(self, entities: Sequence[Mapping[str, Any]]) -> list[str]:
         """Insert rows; returns their keys."""
+        if not isinstance(entities, (list, tuple)):
+            raise self._refuse("save_many", f"a list of dicts, got {type(entities).__name__}")
         create = self._plan.schema.create_model
-        new = [self._checked(create, data, "save") for data in entities]
-        return [self._plan.keys.text(self._plan.key_of(model)) for model in await self._save_many(new)]
+        new = [self._checked(create, data, "save_many") for data in entities]
+        return [self._id(model) for model in await self._save_many(new)]
+
+    def _id(self, model: Entity) -> str:
+        return self._plan.keys.text(self._plan.key_of(model))
 
     async def update(self, entity_id: str, updates: Mapping[str, Any]) -> bool:
         """Change one row."""
@@ -142,12 +151,12 @@ class Records(Repository[Entity, Any]):
     ) -> int:
         """Change matching rows."""
         changes = self._checked(self._plan.schema.update_model, updates, "update_where")
-        return await self._update_where(filters, changes, all_rows=all_rows)
+        return await self._update_where(filters, changes, all_rows=all_rows, names=list(updates))
 
     async def delete(self, entity_id: str) -> bool:
         """Delete one row."""
         key, where = self._locate(entity_id, "delete")
-        return bool(await self._remove(where, self._touched(key, where)))
+        return bool(await self._remove("delete", where, self._touched(key, where)))
 
     async def delete_where(self, filters: Mapping[str, Any], *, all_rows: bool = False) -> int:
         """Delete matching rows."""
@@ -170,18 +179,13 @@ class Records(Repository[Entity, Any]):
         plan = self._plan
         natural = plan.spec.natural_key
         if natural is None:
-            key = plan.keys.parse(entity_id)
+            key = plan.keys.parse(entity_id, operation)
             return key, plan.by_key(key)
         by_natural = self._filter({natural: {"eq": entity_id}}, operation)
         if not isinstance(by_natural, Compare) or not by_natural.values:
-            raise ValidationFailedError(
-                f"an id of {plan.spec.entity_type} is text",
-                f"Pass the primary key, or the {natural}.",
-                entity_type=plan.spec.entity_type,
-                operation=operation,
-            )
+            raise self._refuse(operation, f"the primary key or the {natural} as text")
         try:
-            key = plan.keys.parse(entity_id)
+            key = plan.keys.parse(entity_id, operation)
         except ValidationFailedError:
             return None, by_natural
         return key, EitherKey(Compare(plan.spec.key[0], "eq", key), by_natural)
@@ -196,7 +200,7 @@ class Records(Repository[Entity, Any]):
         request = Read(
             self._plan.region, ("natural", where), tags, lambda: queries.select(where), self._first, fresh=fresh
         )
-        return await self._session.read(request)
+        return await self._ask("get", request)
 
     async def _by_either(self, key: Key | None, where: EitherKey, *, fresh: bool) -> Entity | None:
         """By key or natural key in one statement; what is found by key is kept as a row, which lives longer."""
@@ -214,13 +218,17 @@ class Records(Repository[Entity, Any]):
 
     def _checked(self, model: type[Input], data: Mapping[str, Any], operation: str) -> Input:
         if not isinstance(data, Mapping):
-            raise ValidationFailedError(
-                f"{operation} takes a dict of fields, got {type(data).__name__}",
-                "Pass {field: value, ...}.",
-                entity_type=self._plan.spec.entity_type,
-                operation=operation,
-            )
+            raise self._refuse(operation, f"a dict of fields, got {type(data).__name__}")
         try:
             return model.model_validate(dict(data))
         except ValidationError as error:
             raise refused_input(error, self._plan.spec, operation) from None
+
+    def _refuse(self, operation: str, wanted: str) -> ValidationFailedError:
+        spec = self._plan.spec
+        return ValidationFailedError(
+            f"{operation} of {spec.entity_type} takes {wanted}",
+            "docs/api.md shows what each method takes.",
+            entity_type=spec.entity_type,
+            operation=operation,
+        )

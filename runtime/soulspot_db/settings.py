@@ -12,7 +12,8 @@ from soulspot_db.errors import ConfigurationError
 __all__ = ["DatabaseSettings"]
 
 _HOST = re.compile(r"/?(?P<hosts>[^/\s]+:\d+(?:,[^/\s]+:\d+)*)/(?P<name>[^/\s]+)")
-_Seconds = Annotated[float, Field(gt=0)]
+# SQLite counts its timeout in milliseconds, in 32 bits.
+_Seconds = Annotated[float, Field(gt=0, le=1_000_000)]
 
 
 def _variable(name: str) -> Any:
@@ -56,6 +57,12 @@ class DatabaseSettings(BaseSettings):
     enable_query_logging: bool = True
 
     def __init__(self, **values: Any) -> None:
+        unknown = [name for name in values if not name.startswith("_") and name.lower() not in _names()]
+        if unknown:
+            raise ConfigurationError(
+                f"there is no setting {unknown[0]!r}",
+                f"Use one of {', '.join(DatabaseSettings.model_fields)}.",
+            )
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -71,11 +78,7 @@ class DatabaseSettings(BaseSettings):
     def _read_database(self) -> Self:
         if self.database is None:
             return self
-        if "://" in self.database:
-            raise ValueError(
-                "a URL is not taken any more; write DATABASE=/config/soulspot.db for SQLite, "
-                "or DATABASE=host:5432/name with DATABASE_USER and DATABASE_PASSWORD for PostgreSQL"
-            )
+        _no_url(self.database)
         if not self.database.strip():
             raise ValueError("DATABASE is empty; write DATABASE=/config/soulspot.db")
         if "database_type" not in self.model_fields_set and not self.database.startswith("/"):
@@ -85,7 +88,16 @@ class DatabaseSettings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _has_an_address(self) -> Self:
+        if self.database_type == "postgresql" and not _HOST.fullmatch(self.database or ""):
+            raise ValueError("PostgreSQL needs DATABASE=host:5432/name")
+        return self
+
+    @model_validator(mode="after")
     def _needs_a_file(self) -> Self:
+        _no_url(str(self.database_path))
+        if "\0" in str(self.database_path):
+            raise ValueError("a path cannot contain NUL characters")
         if self.database_type == "sqlite" and str(self.database_path) == ":memory:":
             raise ValueError("':memory:' cannot be shared by several connections; use a file in a temporary folder")
         return self
@@ -101,6 +113,20 @@ class DatabaseSettings(BaseSettings):
 def _decide(settings: DatabaseSettings, name: str, value: object) -> None:
     # Past the model's own __setattr__: settings are frozen for everybody else.
     object.__setattr__(settings, name, value)
+
+
+def _no_url(text: str) -> None:
+    # A Path has made one slash of several.
+    if re.match(r"[a-z][a-z0-9+]+:/", text, re.IGNORECASE):
+        raise ValueError(
+            "a URL is not taken any more; write DATABASE=/config/soulspot.db for SQLite, "
+            "or DATABASE=host:5432/name with DATABASE_USER and DATABASE_PASSWORD for PostgreSQL"
+        )
+
+
+def _names() -> set[str]:
+    variables = {"database", "database_path", "database_type", "cache"}
+    return variables | set(DatabaseSettings.model_fields)
 
 
 def _plain(message: str) -> str:

@@ -1,12 +1,13 @@
 """Transactions: one connection, savepoint frames, and the effects that wait for the COMMIT."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, TypeVar
 
-from soulspot_db.engine.base import Finish, Lease, Outcome, Statement
+from soulspot_db.engine.base import Lease, Outcome, Statement
 from soulspot_db.errors import TransactionError
 from soulspot_db.events.bus import Event
 from soulspot_db.plan import Plans
@@ -62,7 +63,8 @@ class Transaction(DatabaseService):
 
     async def read(self, request: Read[T]) -> T:
         """Ask the database itself: the cache does not know what this transaction has written."""
-        rows = await self._execute([request.statement()], lambda outcome: outcome.result())
+        async with self._its_turn():
+            rows = await self._lease.execute([request.statement()], lambda outcome: outcome.result())
         return request.decode(rows[0])
 
     async def write(self, request: Write[T]) -> T:
@@ -71,25 +73,36 @@ class Transaction(DatabaseService):
             raise TransactionError(
                 "the transaction is read-only", "Open it without `read_only=True` to write.", operation="write"
             )
-        frame = self._frames[-1]
+        async with self._its_turn():
+            # Whose savepoint it falls into is decided here, where it is decided in the database too.
+            frame = self._frames[-1]
 
-        def finish(outcome: Outcome) -> T:
-            result, effects = request.settle(outcome.result())
-            frame.effects.add(effects)
-            return result
+            def finish(outcome: Outcome) -> T:
+                rows = outcome.result()
+                # If the rows cannot be understood, what was written is still written.
+                effects = Effects(tags=set(request.tags))
+                try:
+                    result, effects = request.settle(rows)
+                finally:
+                    frame.effects.add(effects)
+                return result
 
-        return await self._execute(request.statements, finish)
+            return await self._lease.execute(request.statements, finish)
 
     def keep(self, event: Event[Any]) -> None:
         """Publish an event of the application's own after the COMMIT."""
         self._frames[-1].effects.events.append(event)
 
-    async def _execute(self, statements: Sequence[Statement], finish: Finish[T]) -> T:
+    @asynccontextmanager
+    async def _its_turn(self) -> AsyncIterator[None]:
         async with self._turn:
             if not self.is_open:
                 # It waited for its turn until the block had ended; on its own it would commit at once.
                 raise _over()
-            return await self._lease.execute(statements, finish)
+            yield
+
+    async def _command(self, sql: str) -> None:
+        await self._lease.execute([Statement(sql)], lambda outcome: outcome.result())
 
     async def open_savepoint(self) -> None:
         """Begin a frame.
@@ -97,35 +110,43 @@ class Transaction(DatabaseService):
         Raises:
             TransactionError: another task has one open, so it would be unclear whose writes a rollback undoes.
         """
-        innermost = self._frames[-1]
-        if len(self._frames) > 1 and innermost.owner is not asyncio.current_task():
-            raise TransactionError(
-                "another task has a nested block open in this transaction",
-                "Open nested blocks one after another, or give each task a transaction of its own.",
-            )
-        frame = _Frame(asyncio.current_task())
-        self._frames.append(frame)
-        try:
-            await self._command(f"SAVEPOINT frame_{len(self._frames)}")
-        except BaseException:
-            self._frames.remove(frame)
-            raise
+        task = asyncio.current_task()
+        async with self._its_turn():
+            if len(self._frames) > 1 and self._frames[-1].owner is not task:
+                raise TransactionError(
+                    "another task has a nested block open in this transaction",
+                    "Open nested blocks one after another, or give each task a transaction of its own.",
+                )
+            # A savepoint whose task is cancelled here stays open in the database, where it harms nobody: the next of
+            # its name hides it, COMMIT and ROLLBACK end it.
+            await self._command(f"SAVEPOINT frame_{len(self._frames) + 1}")
+            self._frames.append(_Frame(task))
 
     async def close_savepoint(self, *, keep: bool) -> None:
         """End the innermost frame: its effects join the outer frame's, or are forgotten with its writes."""
-        name = f"frame_{len(self._frames)}"
-        frame = self._frames[-1]
         try:
-            if not keep:
-                await self._command(f"ROLLBACK TO {name}")
-            await self._command(f"RELEASE {name}")
+            await self._turn.acquire()
+        except asyncio.CancelledError:
+            # The frame cannot be closed any more, and what is in it must not be kept by an outer block.
+            self.is_open = False
+            self._lease.abandon()
+            raise
+        try:
+            if not self.is_open:
+                raise _over()
+            await self._close_frame(keep=keep)
         finally:
-            self._frames.remove(frame)
-        if keep:
-            self._frames[-1].effects.add(frame.effects)
+            self._turn.release()
 
-    async def _command(self, sql: str) -> None:
-        await self._execute([Statement(sql)], lambda outcome: outcome.result())
+    async def _close_frame(self, *, keep: bool) -> None:
+        name = f"frame_{len(self._frames)}"
+        frame = self._frames.pop()
+        if keep:
+            # First, because a cancelled RELEASE still happens; a transaction that is gone commits no effects anyway.
+            self._frames[-1].effects.add(frame.effects)
+        else:
+            await self._command(f"ROLLBACK TO {name}")
+        await self._command(f"RELEASE {name}")
 
     async def end(self, *, commit: bool) -> None:
         """COMMIT or ROLLBACK; from here on every other use of the transaction raises."""
@@ -139,9 +160,15 @@ class Transaction(DatabaseService):
             if not commit:
                 await self._lease.rollback()
                 return
+            if len(self._frames) > 1:
+                # A nested block of another task has not come to its end, so what it wrote is not to be kept.
+                await self._command("ROLLBACK TO frame_2")
             effects = self._frames[0].effects
             finish = self._session.committing(effects.tags, lambda _rows: (None, effects))
             await self._lease.commit(finish)
+        except BaseException:
+            self._lease.abandon()  # does nothing once COMMIT or ROLLBACK has been asked for
+            raise
         finally:
             self._turn.release()
 

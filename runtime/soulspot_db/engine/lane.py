@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from soulspot_db.engine.base import Finish, Outcome, Statement
 from soulspot_db.errors import DatabaseError
@@ -47,26 +47,35 @@ class Job(Generic[T]):
         """Finish the job; called on the loop, once."""
         try:
             result = self._finish(outcome)
-        except Exception as error:  # noqa: BLE001 - not swallowed: it is the caller's, who may be in another task
+        except BaseException as error:  # noqa: BLE001 - not swallowed: it is the caller's, who may be in another task
             if not self._future.done():
                 self._future.set_exception(error)
         else:
             if not self._future.done():
                 self._future.set_result(result)
-        self._delivered.set()
+        finally:
+            self._delivered.set()
 
-    async def result(self, patience: float | None, late: Callable[[], DatabaseError]) -> T:
-        """Wait for the job.
-
-        Args:
-            patience: seconds that it may wait for its turn; None for a job that must not be given up.
-            late: makes the error for one whose turn did not come.
-        """
-        timer = self._loop.call_later(patience, self._expire, late) if patience is not None else None
+    async def result(self) -> T:
+        """Wait for a job whose turn is certain; cancelled, it is done all the same, and then raises."""
         try:
             return await self._future
         except asyncio.CancelledError:
-            if patience is not None and self.claim():
+            await self._settled()
+            raise
+
+    async def result_within(self, patience: float, late: Callable[[], DatabaseError]) -> T:
+        """Wait for a job that may be given up until its turn comes.
+
+        Args:
+            patience: seconds that it may wait for its turn.
+            late: makes the error for one whose turn did not come.
+        """
+        timer = self._loop.call_later(patience, self._expire, late)
+        try:
+            return await self._future
+        except asyncio.CancelledError:
+            if self.claim():
                 # Never started, so whatever hangs on its end is told that it will not be.
                 with contextlib.suppress(asyncio.CancelledError):
                     self._finish(Outcome(error=asyncio.CancelledError()))
@@ -76,8 +85,7 @@ class Job(Generic[T]):
                 await self._settled()
             raise
         finally:
-            if timer is not None:
-                timer.cancel()
+            timer.cancel()
 
     def _expire(self, late: Callable[[], DatabaseError]) -> None:
         if self.claim():
@@ -96,13 +104,14 @@ class Lane:
     Args:
         name: the thread's name.
         queue: where jobs come from; several reader lanes share one.
-        serve: called in the thread, once, with the queue; it opens the connection and loops.
+        serve: called in the thread, once, with the lane; it opens the connection and loops.
     """
 
-    def __init__(self, name: str, queue: "SimpleQueue[Job[object] | None]", serve: Callable[[], None]) -> None:
+    def __init__(self, name: str, queue: "SimpleQueue[Any]", serve: Callable[["Lane"], None]) -> None:
         self.queue = queue
+        self.busy = False  # set by the lane's thread alone
         # A daemon, so that a program that forgot to close its database can still end.
-        self._thread = threading.Thread(target=serve, name=name, daemon=True)
+        self._thread = threading.Thread(target=serve, args=[self], name=name, daemon=True)
 
     def start(self) -> None:
         """Start the thread."""

@@ -15,7 +15,6 @@ from soulspot_db.engine.sqlite_lease import BeginJob, SQLiteLease, serve_lease
 from soulspot_db.errors import (
     ConfigurationError,
     ConnectionFailedError,
-    DatabaseError,
     LockedError,
     PoolExhaustedError,
 )
@@ -48,7 +47,6 @@ class SQLiteEngine:
         self._lanes: list[Lane] = []
         self._leases: set[SQLiteLease] = set()
         self._holder: tuple[str, float] | None = None
-        self._active = 0
 
     async def open(self) -> None:
         """Open the file, creating it if need be.
@@ -59,6 +57,7 @@ class SQLiteEngine:
         """
         self._check()
         self._loop = asyncio.get_running_loop()
+        self._writes, self._reads = SimpleQueue(), SimpleQueue()  # a closed engine leaves stops in its queues
         # The writer first: it turns the file to WAL, which readers then find.
         await self._start("soulspot-db writer", self._writes, self._serve_writes, read_only=False)
         for number in range(self._settings.connection_pool_size):
@@ -83,28 +82,36 @@ class SQLiteEngine:
         self,
         name: str,
         queue: "SimpleQueue[Any]",
-        serve: Callable[[Connection], None],
+        serve: Callable[[Lane, Connection], None],
         *,
         read_only: bool,
     ) -> None:
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-        def run() -> None:
+        def tell(error: BaseException | None) -> None:
+            if opened.done():  # whoever opened the database has been cancelled
+                return
+            if error is None:
+                opened.set_result(None)
+            else:
+                opened.set_exception(error)
+
+        def run(lane: Lane) -> None:
             try:
                 connection = self._connect(read_only=read_only)
-            except DatabaseError as error:
-                self._on_loop(opened.set_exception, error)
+            except BaseException as error:  # noqa: BLE001 - not swallowed: `open` raises it
+                self._on_loop(tell, error)
                 return
-            self._on_loop(opened.set_result, None)
+            self._on_loop(tell, None)
             try:
-                serve(connection)
+                serve(lane, connection)
             finally:
                 connection.close()
 
         lane = Lane(name, queue, run)
+        self._lanes.append(lane)
         lane.start()
         await opened
-        self._lanes.append(lane)
 
     def _connect(self, *, read_only: bool) -> Connection:
         return Connection(
@@ -141,7 +148,7 @@ class SQLiteEngine:
         """
         job: Job[Rows] = Job([statement], lambda outcome: outcome.result()[0], read=True)
         self._put(self._reads, job)
-        return await job.result(self._settings.pool_timeout, self._no_reader)
+        return await job.result_within(self._settings.pool_timeout, self._no_reader)
 
     async def write(self, statements: Sequence[Statement], finish: Finish[T]) -> T:
         """Commit statements, all or none, with those of other callers where they wait together.
@@ -152,7 +159,7 @@ class SQLiteEngine:
         """
         job = Job(statements, finish)
         self._put(self._writes, job)
-        return await job.result(self._settings.pool_timeout, self._no_writer)
+        return await job.result_within(self._settings.pool_timeout, self._no_writer)
 
     async def begin(self, *, read_only: bool) -> SQLiteLease:
         """Start a transaction: BEGIN IMMEDIATE on the writer, or a snapshot on a reader.
@@ -162,20 +169,24 @@ class SQLiteEngine:
             PoolExhaustedError: no reader was free in time.
         """
         lease = SQLiteLease(self._leases.discard)
+        self._leases.add(lease)
         job = BeginJob(lease, read_only=read_only, holder=_caller())
         self._put(self._reads if read_only else self._writes, job)
         try:
-            await job.result(self._settings.pool_timeout, self._no_reader if read_only else self._no_writer)
-        except asyncio.CancelledError:
-            # Begun, but there is nobody to end it.
+            await job.result_within(self._settings.pool_timeout, self._no_reader if read_only else self._no_writer)
+        except BaseException:
+            # If it has begun, there is nobody to end it.
             lease.abandon()
             raise
-        self._leases.add(lease)
+        if lease.is_over:
+            raise self._not_open()  # closed while it waited for its turn
         return lease
 
     def connections(self) -> Connections:
         """How busy the lanes are."""
-        return Connections(self._active, len(self._lanes), self._settings.connection_pool_size)
+        return Connections(
+            sum(lane.busy for lane in self._lanes), len(self._lanes), self._settings.connection_pool_size
+        )
 
     def _put(self, queue: "SimpleQueue[Any]", job: Job[Any]) -> None:
         if self._lanes:
@@ -192,30 +203,31 @@ class SQLiteEngine:
 
     # In the threads.
 
-    def _serve_reads(self, connection: Connection) -> None:
+    def _serve_reads(self, lane: Lane, connection: Connection) -> None:
         while (job := self._reads.get()) is not None:
             if job.claim():
-                self._active += 1
+                lane.busy = True
                 if isinstance(job, BeginJob):
                     serve_lease(connection, job, self._post)
                 else:
                     self._post(connection, [(job, _outcome(connection, job))])
-                self._active -= 1
+                lane.busy = False
 
-    def _serve_writes(self, connection: Connection) -> None:
+    def _serve_writes(self, lane: Lane, connection: Connection) -> None:
         while (job := self._next_write()) is not None:
+            lane.busy = True
             if isinstance(job, BeginJob):
                 if job.claim():
-                    self._hold(job.holder)
+                    self._holder = (job.holder, time.monotonic())
                     serve_lease(connection, job, self._post)
-                    self._hold(None)
-                continue
-            group = [job]
-            while len(group) < _MAX_GROUP and self._write_waits():
-                group.append(self._next_write())
-            self._hold(f"a group of {len(group)} writes")
-            self._post(connection, commit_group(connection, [member for member in group if member.claim()]))
-            self._hold(None)
+            else:
+                group = [job]
+                while len(group) < _MAX_GROUP and self._write_waits():
+                    group.append(self._next_write())
+                self._holder = (f"a group of {len(group)} writes", time.monotonic())
+                self._post(connection, commit_group(connection, [member for member in group if member.claim()]))
+            self._holder = None
+            lane.busy = False
 
     def _next_write(self) -> Any:
         return self._ahead.pop() if self._ahead else self._writes.get()
@@ -228,10 +240,6 @@ class SQLiteEngine:
             except Empty:
                 return False
         return self._ahead[0] is not None and not isinstance(self._ahead[0], BeginJob)
-
-    def _hold(self, holder: str | None) -> None:
-        self._holder = (holder, time.monotonic()) if holder else None
-        self._active += 1 if holder else -1
 
     def _post(self, connection: Connection, done: Done) -> None:
         self._on_loop(self._deliver, done, connection.take_timings())
@@ -302,6 +310,7 @@ def commit_group(connection: Connection, jobs: Sequence[Job[Any]]) -> Done:
                 return failed + [pair for member in again for pair in commit_group(connection, [member])]
         connection.commit()
     except BaseException as error:  # noqa: BLE001 - as above
+        connection.rollback()
         failed_alone = {id(member): result for member, result in done if result.error is not None}
         return [(job, failed_alone.get(id(job), Outcome(error=error))) for job in jobs]
     return done

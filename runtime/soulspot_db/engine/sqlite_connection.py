@@ -33,27 +33,34 @@ class Connection:
         self, path: str, *, read_only: bool, busy_timeout: float, query_timeout: float, synchronous: str
     ) -> None:
         self._path = path
+        self._pragmas = ["foreign_keys = ON", "query_only = ON"]
+        if not read_only:
+            self._pragmas = ["foreign_keys = ON", "journal_mode = WAL", f"synchronous = {synchronous}"]
+        self._busy_timeout = busy_timeout
         self._query_timeout = query_timeout
         self._deadline = float("inf")
         self._job: Job[object] | None = None
         self._timed_out = False
         self.timings: list[Timing] = []
+        self._raw: sqlite3.Connection | None = self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        raw = None
         try:
-            self._raw = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, cached_statements=512)
-            self._raw.execute("PRAGMA foreign_keys = ON")
-            if read_only:
-                self._raw.execute("PRAGMA query_only = ON")
-            else:
-                self._raw.execute("PRAGMA journal_mode = WAL").fetchall()
-                self._raw.execute(f"PRAGMA synchronous = {synchronous}")
+            raw = sqlite3.connect(self._path, timeout=self._busy_timeout, isolation_level=None, cached_statements=512)
+            for pragma in self._pragmas:
+                raw.execute(f"PRAGMA {pragma}").fetchall()
         except sqlite3.Error as error:
-            raise translate(error, "PRAGMA", path) from error
-        self._raw.set_progress_handler(self._should_stop, _STEPS)
+            if raw is not None:
+                raw.close()
+            raise translate(error, "PRAGMA", self._path) from error
+        raw.set_progress_handler(self._should_stop, _STEPS)
+        return raw
 
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open; SQLite may have ended it because of an error."""
-        return self._raw.in_transaction
+        return self._raw is not None and self._raw.in_transaction
 
     def begin(self, mode: str) -> None:
         """Open a transaction: IMMEDIATE to write, DEFERRED to read."""
@@ -68,30 +75,37 @@ class Connection:
             raise
 
     def rollback(self) -> None:
-        """Undo the open transaction, if it is still there."""
-        if self._raw.in_transaction:
+        """Undo the open transaction, if it is still there; nothing of it is on this connection afterwards."""
+        if self._raw is None or not self._raw.in_transaction:
+            return
+        try:
             self._raw.execute("ROLLBACK")
+        except sqlite3.Error:
+            # What cannot be rolled back must not meet the next caller's statements. Closing undoes it; the next
+            # statement opens the file anew, and tells its caller if that fails.
+            self._raw.close()
+            self._raw = None
 
     def run(self, job: Job[object]) -> list[Rows]:
         """Run a job's statements, all or none: one undoes itself when it fails, several need a savepoint."""
         self._job = job
         try:
-            if len(job.statements) == 1 or not self._raw.in_transaction:
+            if len(job.statements) == 1 or not self.in_transaction:
                 return [self._execute(statement) for statement in job.statements]
             return self._run_in_savepoint(job.statements)
         finally:
             self._job = None
 
     def _run_in_savepoint(self, statements: Sequence[Statement]) -> list[Rows]:
-        self._raw.execute("SAVEPOINT job")
+        self._execute(Statement("SAVEPOINT job"))
         try:
             rows = [self._execute(statement) for statement in statements]
         except BaseException:
-            if self._raw.in_transaction:
-                self._raw.execute("ROLLBACK TO job")
-                self._raw.execute("RELEASE job")
+            if self.in_transaction:
+                self._execute(Statement("ROLLBACK TO job"))
+                self._execute(Statement("RELEASE job"))
             raise
-        self._raw.execute("RELEASE job")
+        self._execute(Statement("RELEASE job"))
         return rows
 
     def _execute(self, statement: Statement) -> Rows:
@@ -99,6 +113,8 @@ class Connection:
         self._deadline = time.monotonic() + self._query_timeout
         self._timed_out = False
         try:
+            if self._raw is None:
+                self._raw = self._connect()
             return self._raw.execute(statement.sql, statement.values).fetchall()
         except sqlite3.Error as error:
             if self._timed_out:
@@ -129,4 +145,5 @@ class Connection:
     def close(self) -> None:
         """Undo what is open and disconnect."""
         self.rollback()
-        self._raw.close()
+        if self._raw is not None:
+            self._raw.close()

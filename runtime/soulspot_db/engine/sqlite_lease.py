@@ -1,19 +1,17 @@
 """A transaction on a SQLite lane: while it is open, the lane's thread serves its queue alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from soulspot_db.engine.base import Finish, Outcome, Statement
 from soulspot_db.engine.lane import Job
 from soulspot_db.engine.sqlite_connection import Connection
-from soulspot_db.errors import DatabaseError, LockedError, TransactionError
+from soulspot_db.errors import QueryTimeoutError, TransactionError
 
 __all__ = ["BeginJob", "SQLiteLease", "serve_lease"]
 
 T = TypeVar("T")
-# Longer than any statement may run; what waits here waits for the statements of its own transaction.
-_TURN = 3600.0
 
 
 class _EndJob(Job[T]):
@@ -34,11 +32,14 @@ class SQLiteLease:
         self._ended = ended
         self._over = False
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has been ended or abandoned."""
+        return self._over
+
     async def execute(self, statements: Sequence[Statement], finish: Finish[T]) -> T:
         """Run statements in the transaction, all or none."""
-        job = Job(statements, finish)
-        self.queue.put(job)
-        return await job.result(_TURN, _never)
+        return await self._ask(Job(statements, finish))
 
     async def commit(self, finish: Finish[T]) -> T:
         """COMMIT; raises TransactionError if the transaction has been lost meanwhile."""
@@ -50,11 +51,18 @@ class SQLiteLease:
             await self._end(_done, commit=False)
 
     async def _end(self, finish: Finish[T], *, commit: bool) -> T:
+        asked = self._ask(_EndJob(finish, commit=commit))
         self._over = True
         self._ended(self)
-        job = _EndJob(finish, commit=commit)
-        self.queue.put(job)
-        return await job.result(None, _never)
+        return await asked
+
+    def _ask(self, job: Job[T]) -> Awaitable[T]:
+        if not self._over:
+            self.queue.put(job)
+        elif job.claim():
+            # The lane has gone on to others, so nobody would ever take the job out of this queue.
+            job.deliver(Outcome(error=_gone()))
+        return job.result()
 
     def abandon(self) -> None:
         """Have it rolled back without waiting."""
@@ -80,7 +88,8 @@ def serve_lease(
     """The thread's side: open the transaction and run what its queue brings until it ends."""
     try:
         connection.begin("DEFERRED" if begin.read_only else "IMMEDIATE")
-    except DatabaseError as error:
+    except BaseException as error:  # noqa: BLE001 - not swallowed: it is the caller's, and must not end the lane
+        connection.rollback()
         post(connection, [(begin, Outcome(error=error))])
         return
     post(connection, [(begin, Outcome())])
@@ -89,8 +98,11 @@ def serve_lease(
             continue
         try:
             outcome = Outcome(_step(connection, job))
-        except BaseException as error:  # noqa: BLE001 - not swallowed: it is the caller's, and must not end the lane
+        except BaseException as error:  # noqa: BLE001 - as above
             outcome = Outcome(error=error)
+            if isinstance(error, QueryTimeoutError):
+                # An interrupted write has ended the transaction, a read has not: one rule for both, as on PostgreSQL.
+                connection.rollback()
         post(connection, [(job, outcome)])
         if isinstance(job, _EndJob):
             return
@@ -103,19 +115,19 @@ def _step(connection: Connection, job: Job[Any]) -> Sequence[list[tuple[Any, ...
         return []
     if not connection.in_transaction:
         # Without this, the statement would commit on its own.
-        raise TransactionError(
-            "the transaction is gone: an error or a timeout ended it, and nothing of it was stored",
-            "Leave the `async with db.transaction()` block and run it again.",
-        )
+        raise _gone()
     if isinstance(job, _EndJob):
         connection.commit()
         return []
     return connection.run(job)
 
 
+def _gone() -> TransactionError:
+    return TransactionError(
+        "the transaction is gone: an error, a timeout or `close()` ended it, and nothing of it was stored",
+        "Leave the `async with db.transaction()` block and run it again.",
+    )
+
+
 def _done(outcome: Outcome) -> None:
     outcome.result()
-
-
-def _never() -> DatabaseError:
-    return LockedError("a statement waited too long for others of its transaction", "End the transaction.")

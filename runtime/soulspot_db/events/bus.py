@@ -14,7 +14,7 @@ from uuid import UUID
 from soulspot_db.defaults import utc_now, uuid7
 from soulspot_db.errors import ValidationFailedError
 
-__all__ = ["Event", "EventBus", "Subscription"]
+__all__ = ["Event", "EventBus", "Subscription", "is_cancelled"]
 
 _log = logging.getLogger("soulspot_db.events")
 Data_co = TypeVar("Data_co", covariant=True)
@@ -80,8 +80,11 @@ class Subscription:
                     outcome = self._handler(event)
                     if inspect.isawaitable(outcome):
                         await outcome
-                except Exception:  # noqa: BLE001 - logged below
-                    # Isolation is the promise: one handler's mistake is its own, whatever it is.
+                except (Exception, asyncio.CancelledError):
+                    # Isolation is the promise: one handler's mistake is its own, whatever it is. A handler may also
+                    # have awaited something that was cancelled; that is not the worker being cancelled.
+                    if is_cancelled():
+                        raise
                     _log.exception("%s failed on %s", self, event.event_type)
         finally:
             self._worker = None
@@ -97,6 +100,12 @@ class Subscription:
 
     def __str__(self) -> str:
         return f"handler {getattr(self._handler, '__qualname__', self._handler)!s} of {'.'.join(self.pattern)}"
+
+
+def is_cancelled() -> bool:
+    """Whether it is the current task that is being cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _matches(pattern: tuple[str, ...], topic: tuple[str, ...]) -> bool:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from soulspot_db.events.bus import Event, EventBus
+from soulspot_db.events.bus import Event, EventBus, is_cancelled
 
 __all__ = ["Publisher", "PublishesEvents"]
 
@@ -50,8 +50,10 @@ class Publisher:
                 event = self._pending.popleft()
                 try:
                     await self._bus.publish(event.event_type, event.data, event.metadata)
-                except Exception:  # noqa: BLE001 - logged below
+                except (Exception, asyncio.CancelledError):
                     # The write is committed; a bus that fails must not make it look otherwise.
+                    if is_cancelled():
+                        raise
                     _log.exception("the event bus failed on %s", event.event_type)
         finally:
             self._worker = None

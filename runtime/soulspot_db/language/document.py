@@ -4,11 +4,28 @@ import keyword
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 from soulspot_db.language.types import LATER_TYPES, TYPES
 
-__all__ = ["LATER_KEYS", "MAX_NAME", "CacheDocument", "EntityDocument", "FieldDocument", "IndexDocument"]
+__all__ = [
+    "LATER_KEYS",
+    "MAX_NAME",
+    "CacheDocument",
+    "EntityDocument",
+    "FieldDocument",
+    "IndexDocument",
+    "ModuleDocument",
+]
 
 # PostgreSQL cuts longer identifiers short, and two cut names may then be the same.
 MAX_NAME = 63
@@ -53,7 +70,30 @@ def _type_name(value: object) -> object:
 Name = Annotated[str, AfterValidator(_name)]
 FieldName = Annotated[str, AfterValidator(_field_name)]
 TypeName = Annotated[str, BeforeValidator(_type_name)]
-Literals = str | int | float | bool | list[str | int | float | bool] | None
+
+
+def _literal(value: object) -> object:
+    items = value if isinstance(value, list) else [value]
+    if not all(item is None or isinstance(item, (str, int, float)) for item in items):
+        raise ValueError("a default is a text, a number, true, false, null or a list of these")
+    return value
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"expected a number, got {value!r}")
+    return value
+
+
+def _events(value: object) -> object:
+    if value == "durable":
+        raise ValueError("'events: durable' is not supported by this version yet")
+    return value
+
+
+# Checked by one function each: a union would report every member that the value is not.
+Literals = Annotated[Any, AfterValidator(_literal)]
+Number = Annotated[Any, AfterValidator(_number)]
 
 
 class _Document(BaseModel):
@@ -93,8 +133,8 @@ class FieldDocument(_Document):
     on_update: Literal["now"] | None = Field(None, description="`now`: set to the current time on every update.")
     max_length: Annotated[int, Field(ge=1)] | None = Field(None, description="The most characters the text may have.")
     pattern: str | None = Field(None, description="A regular expression that the whole text must match on input.")
-    minimum: int | float | None = Field(None, description="The smallest value accepted on input.")
-    maximum: int | float | None = Field(None, description="The largest value accepted on input.")
+    minimum: Number | None = Field(None, description="The smallest value accepted on input.")
+    maximum: Number | None = Field(None, description="The largest value accepted on input.")
     precision: Annotated[int, Field(ge=1, le=18)] | None = Field(None, description="All digits of a decimal.")
     scale: Annotated[int, Field(ge=0, le=18)] | None = Field(None, description="Digits after the point of a decimal.")
     values: Annotated[list[str], Field(min_length=1)] | None = Field(None, description="The values of an enum.")
@@ -130,12 +170,15 @@ class EntityDocument(_Document):
     fields: Annotated[dict[FieldName, FieldDocument], Field(min_length=1)]
     primary_key: Annotated[list[str], Field(min_length=1)] | None = None
     indexes: list[IndexDocument] = []
-    cache: CacheDocument | bool = True
-    events: bool = True
+    cache: Annotated[
+        Annotated[CacheDocument, Tag("settings")] | Annotated[bool, Tag("switch")],
+        Discriminator(lambda value: "settings" if isinstance(value, (dict, CacheDocument)) else "switch"),
+    ] = True
+    events: Annotated[bool, BeforeValidator(_events)] = True
 
-    @model_validator(mode="before")
-    @classmethod
-    def _durable_is_later(cls, value: Any) -> Any:
-        if isinstance(value, dict) and value.get("events") == "durable":
-            raise ValueError("'events: durable' is not supported by this version yet")
-        return value
+
+class ModuleDocument(_Document):
+    """A module, as its `_module.yaml` says it."""
+
+    description: str | None = Field(None, description="What the module is about.")
+    table_prefix: Name | None = Field(None, description="What its tables' names begin with; default the module's name.")

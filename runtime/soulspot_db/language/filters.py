@@ -32,7 +32,10 @@ LATER_OPERATORS = frozenset(
 )
 # SQLite binds at most 32,766 values to one statement.
 MAX_LIST = 10_000
+_MAX_VALUES = 30_000
 _MAX_DEPTH = 32
+# SQLite parses an expression at most 1,000 levels deep, and a chain of `or` is as deep as it is long.
+_MAX_PARTS = 500
 
 
 def padded_length(length: int) -> int:
@@ -99,7 +102,21 @@ def parse_filter(where: Mapping[str, Any] | None, entity: EntitySpec) -> Predica
     """
     if where is None:
         return None
-    return _all(tuple(_parts(where, entity, 0)))
+    predicate = _all(tuple(_parts(where, entity, 0)))
+    parts, values = _size(predicate)
+    if parts > _MAX_PARTS:
+        raise FilterError(f"a filter has at most {_MAX_PARTS} conditions, got {parts}; use a list where one will do")
+    if values > _MAX_VALUES:
+        raise FilterError("the lists of the filter are too long for one statement; split the query")
+    return predicate
+
+
+def _size(predicate: Predicate | None) -> tuple[int, int]:
+    """How many nodes a predicate has, and how many values its statement binds."""
+    if not isinstance(predicate, Group):
+        return 1, padded_length(len(predicate.values)) if predicate else 0
+    sizes = [_size(part) for part in predicate.parts]
+    return 1 + sum(parts for parts, _ in sizes), sum(values for _, values in sizes)
 
 
 def _all(parts: tuple[Predicate, ...]) -> Predicate | None:
@@ -192,7 +209,11 @@ def parse_order(order_by: str | Sequence[str] | None, entity: EntitySpec) -> tup
     if not isinstance(order_by, (str, list, tuple)):
         raise FilterError(f"an order is text or a list of texts, got {type(order_by).__name__}")
     texts = order_by.split(",") if isinstance(order_by, str) else order_by
-    return tuple(_term(text, entity) for text in texts)
+    terms = tuple(_term(text, entity) for text in texts[: len(entity.fields) + 1])
+    names = [term.field for term in terms]
+    if len(set(names)) < len(names):
+        raise FilterError("an order names a field twice")
+    return terms
 
 
 def _term(text: object, entity: EntitySpec) -> Term:

@@ -7,14 +7,17 @@ these are stopped here, before a driver sees them.
 
 import datetime as dt
 import math
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from uuid import UUID
 
 from pydantic import BeforeValidator
 
-__all__ = ["boolean", "date", "decimal", "integer", "number", "sequence", "text", "time", "utc", "uuid"]
+__all__ = ["EXACT", "boolean", "date", "decimal", "integer", "number", "sequence", "text", "time", "utc", "uuid"]
 
 _INT64 = range(-(2**63), 2**63)
+
+EXACT = Context(prec=40)
+"""Arithmetic for stored decimals: what a program sets for its own (`getcontext().prec = 6`) must not round them."""
 
 
 def _text(value: object) -> str:
@@ -137,9 +140,9 @@ def decimal(precision: int, scale: int) -> BeforeValidator:
             raise ValueError("expected a decimal such as '12.50'") from None
         if not number.is_finite():
             raise ValueError("NaN and infinities cannot be stored")
-        if abs(number) >= limit:
+        if number.copy_abs() >= limit:  # abs() rounds, and overflows
             raise ValueError(f"at most {precision - scale} digits before the point fit")
-        exact = number.quantize(step)
+        exact = number.quantize(step, context=EXACT)
         if exact != number:
             raise ValueError(f"at most {scale} digits after the point fit")
         return exact

@@ -21,6 +21,7 @@ __all__ = [
     "IndexSpec",
     "Missing",
     "Problem",
+    "constraint_name",
     "input_rule",
     "nearest",
     "resolve",
@@ -150,6 +151,7 @@ def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
     key = _key(document, problems)
     fields = {name: _field(name, field, key, problems) for name, field in document.fields.items()}
     _check_columns(fields, problems)
+    _check_key_types(key, fields, problems)
     indexes = _indexes(document, problems)
     spec = EntitySpec(
         entity_type=document.entity_type,
@@ -184,6 +186,13 @@ def _key(document: EntityDocument, problems: list[Problem]) -> tuple[str, ...]:
     if len(set(document.primary_key)) != len(document.primary_key):
         problems.append(Problem(("primary_key",), "a field is named twice"))
     return tuple(name for name in document.primary_key if name in document.fields)
+
+
+def _check_key_types(key: tuple[str, ...], fields: Mapping[str, FieldSpec], problems: list[Problem]) -> None:
+    for name in key:
+        if fields[name].type in {"float", "list"}:
+            message = f"a field of type {fields[name].type!r} cannot be a key"
+            problems.append(Problem(("fields", name, "type"), message, "equal values must have one spelling"))
 
 
 def _field(name: str, document: FieldDocument, key: tuple[str, ...], problems: list[Problem]) -> FieldSpec:
@@ -262,8 +271,9 @@ def _check_reference(document: FieldDocument, at: tuple[str, ...], problems: lis
 def _check_default(field: FieldSpec, at: tuple[str, ...], problems: list[Problem]) -> None:
     if field.default is Missing:
         return
-    if field.default is None and not field.nullable:
-        problems.append(Problem((*at, "default"), "the default is null, but the field is not nullable"))
+    if field.default is None:
+        if not field.nullable:
+            problems.append(Problem((*at, "default"), "the default is null, but the field is not nullable"))
         return
     try:
         TypeAdapter(input_rule(field), config=INPUT_CONFIG).validate_python(field.default)
@@ -271,6 +281,10 @@ def _check_default(field: FieldSpec, at: tuple[str, ...], problems: list[Problem
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         hint = nearest(str(field.default), {*field.values, *_MADE.get(field.type, ())})
         problems.append(Problem((*at, "default"), f"default {field.default!r} does not fit: {reason}", hint))
+        return
+    if field.type == "datetime" or (field.items == "datetime" and field.default):
+        message = "a literal default for a datetime is not supported by this version yet; use now"
+        problems.append(Problem((*at, "default"), message))
 
 
 def _check_columns(fields: Mapping[str, FieldSpec], problems: list[Problem]) -> None:
@@ -284,7 +298,7 @@ def _check_columns(fields: Mapping[str, FieldSpec], problems: list[Problem]) -> 
 def _indexes(document: EntityDocument, problems: list[Problem]) -> tuple[IndexSpec, ...]:
     fields = document.fields
     found = [
-        IndexSpec(_index_name("ix", document.table_name, (name,)), (name,), (False,), unique=False)
+        IndexSpec(constraint_name("ix", document.table_name, name), (name,), (False,), unique=False)
         for name, field in fields.items()
         if field.index and not field.unique
     ]
@@ -300,15 +314,16 @@ def _indexes(document: EntityDocument, problems: list[Problem]) -> tuple[IndexSp
             names.append(name)
             descending.append(direction.lower() == "desc")
         prefix = "uq" if index.unique else "ix"
-        name = index.name or _index_name(prefix, document.table_name, tuple(names))
+        name = index.name or constraint_name(prefix, document.table_name, *names)
         if any(other.name == name for other in found):
             problems.append(Problem(("indexes", number), f"the index {name!r} is declared twice"))
         found.append(IndexSpec(name, tuple(names), tuple(descending), index.unique))
     return tuple(found)
 
 
-def _index_name(prefix: str, table: str, fields: tuple[str, ...]) -> str:
-    name = "_".join((prefix, table, *fields))
+def constraint_name(prefix: str, table: str, *parts: str) -> str:
+    """The name of an index or a constraint; one that is too long ends in a hash, so that no two are cut to the same."""
+    name = "_".join((prefix, table, *parts))
     if len(name) <= MAX_NAME:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]

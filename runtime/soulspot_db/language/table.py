@@ -1,13 +1,22 @@
 """The physical table of an entity, as plain data: what a snapshot records and what DDL is made from."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Required, TypedDict
 
-from soulspot_db.language.document import MAX_NAME
-from soulspot_db.language.spec import EntitySpec, FieldSpec, Missing
+from soulspot_db.language.spec import EntitySpec, FieldSpec, Missing, constraint_name
 from soulspot_db.language.types import TYPES
 
-__all__ = ["CheckSpec", "ColumnSpec", "ForeignKeySpec", "IndexColumnsSpec", "TableSpec", "TypeSpec", "describe"]
+__all__ = [
+    "CheckSpec",
+    "ColumnSpec",
+    "ForeignKeySpec",
+    "IndexColumnsSpec",
+    "TableSpec",
+    "TypeSpec",
+    "checks",
+    "describe",
+]
 
 
 class TypeSpec(TypedDict, total=False):
@@ -77,16 +86,12 @@ def describe(entity: EntitySpec, target: Callable[[str], tuple[str, str]] | None
         table=entity.table_name,
         columns=[_column(field) for field in fields],
         primary_key=[field.column for field in entity.key_fields],
-        checks=[check for field in fields for check in _checks(entity.table_name, field)],
+        checks=[check for field in fields for check in checks(entity.table_name, field)],
         foreign_keys=[
             _foreign_key(entity.table_name, field, target) for field in fields if field.references and target
         ],
         indexes=[*_unique_fields(entity), *_indexes(entity)],
     )
-
-
-def _named(prefix: str, table: str, column: str) -> str:
-    return f"{prefix}_{table}_{column}"[:MAX_NAME]
 
 
 def _column(field: FieldSpec) -> ColumnSpec:
@@ -99,27 +104,36 @@ def _column(field: FieldSpec) -> ColumnSpec:
 def _default(field: FieldSpec) -> Any:
     if field.default is Missing or field.default is None:
         return None
-    if field.type in {"uuid", "date", "time"}:
-        # The one spelling that the column's CHECK lets through.
-        encode = TYPES[field.type].sqlite.encode
-        return encode(field)(field.adapter.validate_python(field.default)) if encode else None
-    return list(field.default) if isinstance(field.default, tuple) else field.default
+    encode = TYPES[field.type].sqlite.encode
+    if field.type in {"uuid", "date", "time", "list"} and encode:
+        # The one spelling that the column's CHECK lets through and that a filter compares with.
+        stored = encode(field)(field.adapter.validate_python(field.default))
+        return json.loads(stored) if field.type == "list" else stored
+    return field.default
 
 
-def _checks(table: str, field: FieldSpec) -> list[CheckSpec]:
-    checks = []
+def checks(table: str, field: FieldSpec) -> list[CheckSpec]:
+    """The CHECK constraints that keep every writer of the table to the field's type, length and values."""
+    found = []
+    quoted = f'"{field.column}"'  # always: which words are reserved differs between databases
     stored = TYPES[field.type].sqlite.check
     if stored is not None:
-        name = _named("ck", table, f"{field.column}_{field.type}")
-        checks.append(CheckSpec(name=name, sql=stored.format(column=field.column), dialect="sqlite"))
+        name = constraint_name("ck", table, field.column, field.type)
+        found.append(CheckSpec(name=name, sql=stored.format(column=quoted), dialect="sqlite"))
     if field.max_length is not None:
-        name = _named("ck", table, f"{field.column}_length")
-        checks.append(CheckSpec(name=name, sql=f"length({field.column}) <= {field.max_length}", dialect=None))
+        name = constraint_name("ck", table, field.column, "length")
+        found.append(CheckSpec(name=name, sql=f"length({quoted}) <= {field.max_length}", dialect=None))
     if field.values:
         values = ", ".join(sql_text(value) for value in field.values)
-        name = _named("ck", table, f"{field.column}_values")
-        checks.append(CheckSpec(name=name, sql=f"{field.column} IN ({values})", dialect=None))
-    return checks
+        name = constraint_name("ck", table, field.column, "values")
+        found.append(CheckSpec(name=name, sql=f"{quoted} IN ({values})", dialect=None))
+    return found
+
+
+def storage_check(column: str, field_type: str) -> str | None:
+    """What SQLite checks because of a field's type alone, if anything."""
+    check = TYPES[field_type].sqlite.check
+    return None if check is None else check.format(column=f'"{column}"')
 
 
 def sql_text(value: str) -> str:
@@ -130,7 +144,7 @@ def sql_text(value: str) -> str:
 def _foreign_key(table: str, field: FieldSpec, target: Callable[[str], tuple[str, str]]) -> ForeignKeySpec:
     target_table, target_column = target(field.references or "")
     return ForeignKeySpec(
-        name=_named("fk", table, field.column),
+        name=constraint_name("fk", table, field.column),
         column=field.column,
         table=target_table,
         target=target_column,
@@ -141,7 +155,10 @@ def _foreign_key(table: str, field: FieldSpec, target: Callable[[str], tuple[str
 def _unique_fields(entity: EntitySpec) -> list[IndexColumnsSpec]:
     return [
         IndexColumnsSpec(
-            name=_named("uq", entity.table_name, field.column), columns=[field.column], descending=[], unique=True
+            name=constraint_name("uq", entity.table_name, field.column),
+            columns=[field.column],
+            descending=[],
+            unique=True,
         )
         for field in entity.fields.values()
         if field.unique and entity.key != (field.name,)

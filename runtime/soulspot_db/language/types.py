@@ -49,6 +49,23 @@ class FieldType:
     export: Convert | None = None
 
 
+# NULL passes a CHECK, and date functions answer it for text that is no date: so `IS`, not `=`. The modifier makes SQLite
+# normalise what it would repeat otherwise, such as 30 February and 24:00.
+_MICROSECONDS = ".[0-9][0-9][0-9][0-9][0-9][0-9]'"
+_UUID_CHECK = (
+    "{column} GLOB '????????-????-????-????-????????????' AND {column} NOT GLOB '*[^-0-9a-f]*' "
+    "AND length(replace({column}, '-', '')) = 32"
+)
+_DATE_CHECK = "{column} >= '0001' AND {column} IS date({column}, '+0 days')"
+_TIME_CHECK = (
+    "{column} GLOB '??:??:??" + _MICROSECONDS + " AND substr({column}, 1, 8) IS time(substr({column}, 1, 8), '+0 days')"
+)
+_DATETIME_CHECK = (
+    "{column} GLOB '????-??-?? ??:??:??" + _MICROSECONDS + " AND {column} >= '0001' "
+    "AND substr({column}, 1, 19) IS datetime(substr({column}, 1, 19), '+0 days')"
+)
+
+
 def _encode_datetime(value: dt.datetime) -> str:
     # One width, so that text sorts as time does; isoformat() drops the microseconds when they are zero.
     return value.astimezone(dt.UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
@@ -64,12 +81,12 @@ def _encode_time(value: dt.time) -> str:
 
 def _scaled(field: "FieldSpec") -> Convert:
     scale = field.scale or 0
-    return lambda value: int(value.scaleb(scale))
+    return lambda value: int(value.scaleb(scale, rules.EXACT))
 
 
 def _unscaled(field: "FieldSpec") -> Convert:
     scale = field.scale or 0
-    return lambda number: Decimal(number).scaleb(-scale)
+    return lambda number: Decimal(number).scaleb(-scale, rules.EXACT)
 
 
 def _encode_list(field: "FieldSpec") -> Convert:
@@ -108,7 +125,7 @@ _ROWS = (
             "TEXT",
             _same(str),
             _same(UUID),
-            "{column} GLOB '????????-????-????-????-????????????' AND {column} = lower({column})",
+            _UUID_CHECK,
         ),
         Codec("UUID"),
         imports="uuid",
@@ -138,7 +155,7 @@ _ROWS = (
         "date",
         "date",
         "date",
-        Codec("TEXT", _same(dt.date.isoformat), _same(dt.date.fromisoformat), "{column} = date({column})"),
+        Codec("TEXT", _same(dt.date.isoformat), _same(dt.date.fromisoformat), _DATE_CHECK),
         Codec("DATE"),
         imports="datetime",
     ),
@@ -150,7 +167,7 @@ _ROWS = (
             "TEXT",
             _same(_encode_time),
             _same(dt.time.fromisoformat),
-            "length({column}) = 15 AND substr({column}, 1, 8) = time({column})",
+            _TIME_CHECK,
         ),
         Codec("TIME"),
         imports="datetime",
@@ -163,7 +180,7 @@ _ROWS = (
             "TEXT",
             _same(_encode_datetime),
             _same(_decode_datetime),
-            "length({column}) = 26 AND substr({column}, 1, 19) = datetime({column})",
+            _DATETIME_CHECK,
         ),
         Codec("TIMESTAMP WITH TIME ZONE"),
         imports="datetime",

@@ -1,0 +1,121 @@
+"""Resolved entities to the IR: every name, type, import and order that the templates print."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from soulspot_db.language.spec import EntitySpec, FieldSpec
+
+from soulspot_db_codegen import ir, naming
+from soulspot_db_codegen.field_code import field_code, key_type
+from soulspot_db_codegen.imports import library_imports, standard_imports
+from soulspot_db_codegen.layout import Expression, literal
+from soulspot_db_codegen.resolver import Resolved, ResolvedEntity
+
+__all__ = ["assemble"]
+
+
+def assemble(resolved: Resolved, package: str) -> ir.Project:
+    """The whole project, ready to print."""
+    specs = {entity.path: entity.spec for entity in resolved.entities}
+    entities = tuple(_entity(entity, specs.__getitem__) for entity in resolved.entities)
+    modules = (
+        _module(name, description, tuple(entity for entity in entities if entity.module == name))
+        for name, description in sorted(resolved.modules.items())
+    )
+    return ir.Project(package, tuple(module for module in modules if module.entities), entities)
+
+
+def _module(name: str, description: str | None, entities: tuple[ir.Entity, ...]) -> ir.Module:
+    class_name = naming.pascal(name)
+    exports = {f"{class_name}Repositories"}.union(*((entity.key, *entity.exports) for entity in entities))
+    return ir.Module(
+        name=name,
+        class_name=class_name,
+        description=description or f"The entities of {naming.words(name)}.",
+        entities=entities,
+        exports=tuple(sorted(exports, key=naming.export_order)),
+    )
+
+
+def _entity(entity: ResolvedEntity, target: Callable[[str], EntitySpec]) -> ir.Entity:
+    spec = entity.spec
+    fields = tuple(field_code(field, spec, target) for field in spec.fields.values())
+    stored = {field.name: field.stored for field in fields}
+    composite = len(spec.key) > 1
+    class_name = naming.pascal(spec.entity_type)
+    enums = tuple(
+        ir.Enum(naming.enum_class(spec.entity_type, field.name), field.name, field.values)
+        for field in spec.fields.values()
+        if field.values
+    )
+    key = key_type(spec)
+    return ir.Entity(
+        source=entity.source.file,
+        module=entity.module,
+        name=spec.entity_type,
+        words=naming.words(spec.entity_type),
+        class_name=class_name,
+        description=spec.description or f"One {naming.words(spec.entity_type)}.",
+        key=key,
+        key_base=None if composite else _base(spec.key_fields[0]),
+        key_parts=tuple((name, stored[name]) for name in spec.key) if composite else (),
+        key_name="key" if composite else spec.key[0],
+        fields=fields,
+        enums=enums,
+        lookups=tuple(_lookups(spec, stored)),
+        ids=tuple(sorted({key, *_references(spec, target)}, key=naming.import_order)),
+        standard_imports=standard_imports(spec, fields),
+        library_imports=library_imports(spec, fields, has_indexes=bool(entity.document.indexes)),
+        schema=_schema(entity),
+        table=entity.table,
+        exports=_exports(class_name, enums),
+    )
+
+
+def _base(field: FieldSpec) -> str:
+    return {"uuid": "UUID", "integer": "int"}.get(field.type, "str")
+
+
+def _lookups(spec: EntitySpec, stored: Mapping[str, str]) -> Iterator[ir.Lookup]:
+    groups = dict.fromkeys(group for group in spec.unique_groups if group != spec.key)
+    for group in groups:
+        # Null is equal to nothing, so nobody can ask for it.
+        fields = tuple((name, stored[name].removesuffix(" | None")) for name in group)
+        yield ir.Lookup("get_by_" + "_and_".join(group), " and ".join(map(naming.words, group)), fields)
+
+
+def _references(spec: EntitySpec, target: Callable[[str], EntitySpec]) -> Iterator[str]:
+    for field in spec.fields.values():
+        if field.references is not None and spec.key != (field.name,):
+            yield key_type(target(field.references))
+
+
+def _schema(entity: ResolvedEntity) -> dict[str, Expression]:
+    spec, document = entity.spec, entity.document
+    fields = {
+        name: field.model_dump(exclude_unset=True, exclude={"description"}) for name, field in document.fields.items()
+    }
+    lines: dict[str, Expression] = {
+        "entity_type": literal(spec.entity_type),
+        "table_name": literal(spec.table_name),
+        "fields: ClassVar[FieldDocuments]": literal(fields),
+    }
+    if document.indexes:
+        indexes = tuple(index.model_dump(exclude_unset=True) for index in document.indexes)
+        lines["indexes: ClassVar[IndexDocuments]"] = literal(indexes)
+    if document.primary_key:
+        lines["primary_key"] = literal(tuple(document.primary_key))
+    if spec.natural_key:
+        lines["natural_key"] = literal(spec.natural_key)
+    if not spec.events:
+        lines["events"] = "False"
+    if spec.cache is not True:
+        lines["cache"] = "False" if spec.cache is False else literal(spec.cache.model_dump(exclude_unset=True))
+    if entity.cascades:
+        lines["cascades"] = literal(entity.cascades)
+    return lines
+
+
+def _exports(class_name: str, enums: tuple[ir.Enum, ...]) -> tuple[str, ...]:
+    suffixes = ("", "Create", "Created", "Deleted", "Filter", "Order", "Repository", "Schema", "Update", "Updated")
+    names = [class_name + suffix for suffix in suffixes] + [enum.name for enum in enums]
+    return tuple(sorted(names, key=naming.export_order))

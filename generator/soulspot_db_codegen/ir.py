@@ -1,0 +1,111 @@
+"""The project as the templates see it: final names, types, code and order. Nothing here is decided any more."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from soulspot_db.language.table import TableSpec
+
+from soulspot_db_codegen.layout import Expression
+
+__all__ = ["Entity", "Enum", "Field", "Lookup", "Module", "Project"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of an entity.
+
+    `stored` is the type of the value in a row, `given` the annotation that checks it on input, `default` the code
+    behind its `=` on save or None if a value must be given, `filter` what it may be compared with, `orders` the texts
+    that order by it. `is_key` fields cannot be updated.
+    """
+
+    name: str
+    description: str | None
+    stored: str
+    given: Expression
+    default: Expression | None
+    filter: str
+    orders: tuple[str, ...]
+    is_key: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Enum:
+    """The alias that names the values of an enum field."""
+
+    name: str
+    field: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A `get_by_` method: its name, its fields with their types."""
+
+    method: str
+    words: str
+    fields: tuple[tuple[str, str], ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The fields."""
+        return [name for name, _ in self.fields]
+
+    @property
+    def parameters(self) -> list[str]:
+        """The fields as typed parameters."""
+        return [f"{name}: {kind}" for name, kind in self.fields]
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One entity: everything in its generated file.
+
+    `key` is the type of its key, `key_base` what that is made of, or None where it is a NamedTuple of `key_parts`;
+    `key_name` is the parameter that takes it. `schema` holds the lines of its schema class.
+    """
+
+    source: str
+    module: str
+    name: str
+    words: str
+    class_name: str
+    description: str
+    key: str
+    key_base: str | None
+    key_parts: tuple[tuple[str, str], ...]
+    key_name: str
+    fields: tuple[Field, ...]
+    enums: tuple[Enum, ...]
+    lookups: tuple[Lookup, ...]
+    ids: tuple[str, ...]
+    standard_imports: tuple[str, ...]
+    library_imports: tuple[str, ...]
+    schema: Mapping[str, Expression]
+    table: TableSpec
+    exports: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module: its entities, sorted."""
+
+    name: str
+    class_name: str
+    description: str
+    entities: tuple[Entity, ...]
+    exports: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Everything: modules, and all entities, sorted."""
+
+    package: str
+    modules: tuple[Module, ...]
+    entities: tuple[Entity, ...]
+
+    @property
+    def key_bases(self) -> frozenset[str]:
+        """What the keys of all entities are made of; composite ones are `NamedTuple`."""
+        return frozenset(entity.key_base or "NamedTuple" for entity in self.entities)

@@ -1,0 +1,101 @@
+"""The only reader of schema files: folders to sources, each a YAML tree that knows its file."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from soulspot_db_codegen import naming
+from soulspot_db_codegen.configuration import Configuration
+from soulspot_db_codegen.errors import Diagnostic
+from soulspot_db_codegen.yaml_reader import Mark, Tree, YamlError, read_yaml
+
+__all__ = ["Source", "load"]
+
+_MAX_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file: `schemas/<module>/<name>.yaml`; `name` is `_module` for a module's own file."""
+
+    file: str
+    module: str
+    name: str
+    tree: Tree
+
+    def problem(
+        self, path: tuple[str | int, ...], message: str, hint: str | None = None, *, at_key: bool = False
+    ) -> Diagnostic:
+        """A diagnostic at `path`, or at the nearest place above it that the file has."""
+        line, column = self._mark(path, at_key=at_key)
+        return Diagnostic(self.file, line, column, message, hint)
+
+    def _mark(self, path: tuple[str | int, ...], *, at_key: bool) -> Mark:
+        if at_key and path in self.tree.keys:
+            return self.tree.keys[path]
+        for length in range(len(path), -1, -1):
+            if path[:length] in self.tree.values:
+                return self.tree.values[path[:length]]
+        return (1, 1)
+
+
+def load(configuration: Configuration) -> tuple[list[Source], list[Diagnostic]]:
+    """Read every schema file of a project.
+
+    Returns:
+        The files that are YAML, sorted, and what is wrong with the others.
+    """
+    sources: list[Source] = []
+    problems: list[Diagnostic] = []
+    for folder in configuration.schemas:
+        root = configuration.root / folder
+        if not root.is_dir():
+            problems.append(
+                Diagnostic(
+                    folder, 1, 1, "the folder does not exist", "create it, or correct `schemas` in pyproject.toml"
+                )
+            )
+            continue
+        for path in _files(root):
+            found = _read(path, path.relative_to(root), path.relative_to(configuration.root).as_posix())
+            if isinstance(found, Source):
+                sources.append(found)
+            else:
+                problems.append(found)
+    return sources, problems
+
+
+def _files(root: Path) -> Iterator[Path]:
+    # Everything that looks like a schema, wherever it lies, so that a misplaced one is reported and not overlooked.
+    yield from sorted(path for path in root.rglob("*") if path.suffix in {".yaml", ".yml"})
+
+
+def _read(path: Path, inside: Path, file: str) -> Source | Diagnostic:
+    misplaced = _misplaced(path, inside)
+    if misplaced is not None:
+        return Diagnostic(file, 1, 1, *misplaced)
+    try:
+        return Source(file, inside.parts[0], path.stem, read_yaml(path.read_text("utf-8-sig")))
+    except UnicodeDecodeError:
+        return Diagnostic(file, 1, 1, "the file is not UTF-8", "save it as UTF-8")
+    except YamlError as error:
+        return Diagnostic(file, *error.mark, error.message)
+
+
+def _misplaced(path: Path, inside: Path) -> tuple[str, str | None] | None:
+    names = (inside.parts[0], path.stem)
+    unnamed = next((name for name in names if not naming.is_name(name) and name != "_module"), None)
+    found: tuple[str, str | None] | None = None
+    if len(inside.parts) != 2:
+        found = "not in a module's folder", "put it at schemas/<module>/<entity>.yaml"
+    elif inside.parts[0] == "_mixins":
+        found = "mixins are not supported by this version yet", None
+    elif unnamed is not None:
+        found = f"{unnamed!r} is not a name: use lower-case letters, digits and underscores", None
+    elif path.suffix == ".yml":
+        found = "schema files end in .yaml", f"rename it to {path.stem}.yaml"
+    elif path.is_symlink() or not path.is_file():
+        found = "not an ordinary file", None
+    elif (size := path.stat().st_size) > _MAX_BYTES:
+        found = f"the file has {size} bytes; at most {_MAX_BYTES} are read", "split the entity"
+    return found

@@ -1,0 +1,103 @@
+"""Names of generated things: classes, plurals, and the words that are taken."""
+
+import keyword
+import re
+
+import inflection
+
+__all__ = [
+    "TAKEN_CLASSES",
+    "entity_classes",
+    "enum_class",
+    "export_order",
+    "import_order",
+    "is_name",
+    "pascal",
+    "plural",
+    "words",
+]
+
+# What the generated modules import under a capitalised name; an entity's class may not hide it.
+TAKEN_CLASSES = frozenset(
+    {"Annotated", "Any", "ClassVar", "Decimal", "Entity", "EntityCreate", "EntitySchema", "EntityUpdate", "Event"}
+    | {"Field", "FieldFilter", "ListFilter", "Literal", "NamedTuple", "NewType", "Repository", "Repositories"}
+    | {
+        "Sequence",
+        "TypeAlias",
+        "TypedDict",
+        "DatabaseService",
+        "EntityRegistry",
+        "TYPE_CHECKING",
+        "None",
+        "True",
+        "False",
+    }
+)
+# What is generated for every entity, after its class name.
+_SUFFIXES = (
+    "",
+    "Id",
+    "Key",
+    "Create",
+    "Update",
+    "Filter",
+    "Order",
+    "Created",
+    "Updated",
+    "Deleted",
+    "Repository",
+    "Schema",
+)
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` can name a module or an entity, and so a file that is imported."""
+    return bool(_NAME.fullmatch(text)) and not keyword.iskeyword(text)
+
+
+def pascal(name: str) -> str:
+    """`playlist_track` -> `PlaylistTrack`."""
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def plural(name: str) -> str:
+    """`playlist_track` -> `playlist_tracks`; only the last word changes."""
+    head, _, last = name.rpartition("_")
+    return "_".join(filter(None, (head, inflection.pluralize(last))))
+
+
+def words(name: str) -> str:
+    """`playlist_track` -> `playlist track`, as prose."""
+    return name.replace("_", " ")
+
+
+def import_order(name: str) -> tuple[object, ...]:
+    """A sort key for the names of one import, as import sorters have it: by kind, then without case."""
+    return (_kind(name), _natural(name.lower()), _natural(name))
+
+
+def export_order(name: str) -> tuple[object, ...]:
+    """A sort key for the names in `__all__`: by kind, then by code point."""
+    return (_kind(name), _natural(name))
+
+
+def _kind(name: str) -> int:
+    # Constants, classes, the rest.
+    return 0 if len(name) > 1 and name.isupper() else 1 if name[0].isupper() else 2
+
+
+def _natural(name: str) -> tuple[tuple[int, object], ...]:
+    # `Track2` comes before `Track10`.
+    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part)
+
+
+def entity_classes(entity_type: str) -> list[str]:
+    """The classes generated for every entity of this name."""
+    return [pascal(entity_type) + suffix for suffix in _SUFFIXES]
+
+
+def enum_class(entity_type: str, field: str) -> str:
+    """The alias of an enum field's values: `DownloadStatus`; an enum called `order` must not hide `DownloadOrder`."""
+    name = pascal(entity_type) + pascal(field)
+    return name + "Value" if name in entity_classes(entity_type) else name

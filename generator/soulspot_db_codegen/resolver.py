@@ -1,0 +1,177 @@
+"""Documents to resolved entities: everything that can be said only by looking at all of them together."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from soulspot_db.language.document import EntityDocument
+from soulspot_db.language.spec import EntitySpec, FieldSpec, nearest, resolve
+from soulspot_db.language.table import TableSpec, describe
+
+from soulspot_db_codegen import naming
+from soulspot_db_codegen.documents import Documents, Located
+from soulspot_db_codegen.errors import Diagnostic
+from soulspot_db_codegen.loader import Source
+
+__all__ = ["Resolved", "ResolvedEntity", "resolve_all"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedEntity:
+    """One entity with its place in the project."""
+
+    source: Source
+    document: EntityDocument
+    spec: EntitySpec
+    table: TableSpec
+    cascades: tuple[str, ...]
+
+    @property
+    def module(self) -> str:
+        """The module's name."""
+        return self.source.module
+
+    @property
+    def path(self) -> str:
+        """`module.entity`, as `references` names it."""
+        return f"{self.source.module}.{self.spec.entity_type}"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A whole project without contradictions; entities sorted by module and name."""
+
+    modules: Mapping[str, str | None]
+    entities: tuple[ResolvedEntity, ...]
+
+
+def resolve_all(documents: Documents) -> tuple[Resolved, list[Diagnostic]]:
+    """Decide everything.
+
+    Returns:
+        The project and the problems found; where there are problems the project must not be used.
+    """
+    problems: list[Diagnostic] = []
+    specs: dict[str, EntitySpec] = {}
+    located: dict[str, Located] = {}
+    for item in documents.entities:
+        spec, found = resolve(item.document)
+        problems.extend(item.source.problem(problem.path, problem.message, problem.hint) for problem in found)
+        path = f"{item.source.module}.{spec.entity_type}"
+        specs.setdefault(path, spec)
+        located.setdefault(path, item)
+    problems.extend(_collisions(documents, specs))
+    if not problems:
+        problems.extend(_bad_references(specs, located))
+    if problems:
+        return Resolved({}, ()), problems
+
+    def target(reference: str) -> tuple[str, str]:
+        return specs[reference].table_name, specs[reference].key_fields[0].column
+
+    entities = tuple(
+        ResolvedEntity(
+            source=located[path].source,
+            document=located[path].document,
+            spec=specs[path],
+            table=describe(specs[path], target),
+            cascades=tuple(sorted(_cascades(path, specs))),
+        )
+        for path in sorted(specs)
+    )
+    return Resolved({name: module.description for name, module in documents.modules.items()}, entities), []
+
+
+def _collisions(documents: Documents, specs: Mapping[str, EntitySpec]) -> Iterator[Diagnostic]:
+    owners: dict[tuple[str, str], tuple[Source, str]] = {}
+
+    def claim(
+        source: Source, kind: str, name: str, path: tuple[str | int, ...], owner: str = ""
+    ) -> Iterator[Diagnostic]:
+        other, purpose = owners.setdefault((kind, name), (source, owner))
+        if (other, purpose) != (source, owner):
+            yield source.problem(path, f"{kind} {name!r} is already taken by {other.file}", "choose another name")
+
+    for item in documents.entities:
+        source, kind, table = item.source, item.document.entity_type, item.document.table_name
+        yield from claim(source, "entity type", kind, ("entity_type",))
+        # Tables and indexes share one namespace in both databases.
+        yield from claim(source, "table or index", table, ("table_name",))
+        spec = specs[f"{source.module}.{kind}"]
+        for index in spec.indexes:
+            yield from claim(source, "table or index", index.name, ("indexes",), index.name)
+        if naming.pascal(kind) in naming.TAKEN_CLASSES:
+            message = f"an entity cannot be named {kind!r}: generated code needs the class name {naming.pascal(kind)!r}"
+            yield source.problem(
+                ("entity_type",), message, "choose a more specific name, and keep the table's with 'table_name'"
+            )
+        for name in naming.entity_classes(kind):
+            yield from claim(source, "the generated class", name, ("entity_type",))
+        for field in spec.fields.values():
+            if field.values:
+                name = naming.enum_class(kind, field.name)
+                yield from claim(source, "the generated class", name, ("fields", field.name), field.name)
+
+
+def _bad_references(specs: Mapping[str, EntitySpec], located: Mapping[str, Located]) -> Iterator[Diagnostic]:
+    for path, spec in specs.items():
+        for field in spec.fields.values():
+            if field.references is not None and (wrong := _bad_reference(field, specs)) is not None:
+                yield located[path].source.problem(("fields", field.name, "references"), *wrong)
+    for cycle in _required_cycles(specs):
+        first, name = cycle[0]
+        shown = " -> ".join([*(path for path, _ in cycle), first])
+        yield located[first].source.problem(
+            ("fields", name, "references"),
+            f"the references {shown} form a circle in which no row can be the first",
+            "make one of these fields nullable",
+        )
+
+
+def _bad_reference(field: FieldSpec, specs: Mapping[str, EntitySpec]) -> tuple[str, str | None] | None:
+    reference = field.references or ""
+    other = specs.get(reference)
+    if other is None:
+        return f"unknown entity {reference!r}", nearest(reference, specs) or "write 'module.entity'"
+    if len(other.key) != 1:
+        return f"{reference} has a composite key, which one field cannot reference", None
+    key = other.key_fields[0]
+    if key.type != field.type:
+        return f"the key of {reference} is of type {key.type!r}, this field of type {field.type!r}", None
+    return None
+
+
+def _required_cycles(specs: Mapping[str, EntitySpec]) -> Iterator[list[tuple[str, str]]]:
+    """Circles of references none of which may be null, each once, beginning at its first entity."""
+    edges = {
+        path: [
+            (field.references, field.name)
+            for field in spec.fields.values()
+            if field.references in specs and field.references and not field.nullable
+        ]
+        for path, spec in sorted(specs.items())
+    }
+
+    def walk(path: str, trail: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+        for target, field in edges[path]:
+            step = [*trail, (path, field)]
+            if target == step[0][0]:
+                yield step
+            elif target > step[0][0] and target not in {seen for seen, _ in step}:
+                yield from walk(target, step)
+
+    for path in edges:
+        yield from walk(path, [])
+
+
+def _cascades(path: str, specs: Mapping[str, EntitySpec]) -> set[str]:
+    """The tables in which the database deletes or changes rows when a row of `path` is deleted."""
+    tables: set[str] = set()
+    deleted = [path]
+    for current in deleted:  # grows while it is walked
+        for other, spec in specs.items():
+            for field in spec.fields.values():
+                if field.references == current and field.on_delete != "restrict":
+                    tables.add(spec.table_name)
+                    if field.on_delete == "cascade" and other not in deleted:
+                        deleted.append(other)
+    return tables

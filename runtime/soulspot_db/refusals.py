@@ -1,0 +1,87 @@
+"""Errors in the caller's terms: which entity, which operation, which field. Never a value."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from soulspot_db.errors import ConstraintViolationError, DatabaseError, UnknownFieldError, ValidationFailedError
+from soulspot_db.language.filters import FilterError
+from soulspot_db.language.spec import EntitySpec, nearest
+from soulspot_db.language.table import checks
+
+__all__ = ["explained", "reason", "refused_filter", "refused_input"]
+
+
+def reason(item: Mapping[str, Any]) -> str:
+    """What Pydantic found wrong, in one sentence without the value."""
+    return str(item["msg"]).removeprefix("Value error, ")
+
+
+def refused_input(error: ValidationError, spec: EntitySpec, operation: str) -> DatabaseError:
+    """The error for input that a model refused: the first unknown field, else every field that does not fit."""
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    context = {"entity_type": spec.entity_type, "operation": operation}
+    for item in found:
+        name = str(item["loc"][0]) if item["loc"] else ""
+        if item["type"] != "extra_forbidden":
+            continue
+        if name in spec.key:
+            return ValidationFailedError(
+                f"the key field {name!r} of {spec.entity_type} cannot be changed",
+                "Delete the row and save a new one, or leave the key out of the update.",
+                field=name,
+                **context,
+            )
+        hint = nearest(name, spec.fields)
+        return UnknownFieldError(
+            f"{spec.entity_type} has no field {name!r}" + (f"; {hint}" if hint else ""),
+            f"Use one of its fields: {', '.join(spec.fields)}.",
+            field=name,
+            **context,
+        )
+    problems = {str(item["loc"][0]) if item["loc"] else "": reason(item) for item in found}
+    listed = "; ".join(f"{name}: {reason}" for name, reason in problems.items())
+    return ValidationFailedError(
+        f"{spec.entity_type} cannot be stored: {listed}",
+        "Correct the fields named above; nothing was written.",
+        field=next(iter(problems)),
+        fields=list(problems),
+        **context,
+    )
+
+
+def refused_filter(problem: FilterError, spec: EntitySpec, operation: str) -> DatabaseError:
+    """The error for a filter or an order that does not fit the entity."""
+    context = {"entity_type": spec.entity_type, "operation": operation, "field": problem.field}
+    if problem.unknown:
+        return UnknownFieldError(str(problem), f"Use one of its fields: {', '.join(spec.fields)}.", **context)
+    return ValidationFailedError(
+        str(problem), "Correct the filter or order; docs/api.md shows all operators.", **context
+    )
+
+
+def explained(error: DatabaseError, spec: EntitySpec, operation: str) -> DatabaseError:
+    """What the engine raised, which knows tables and columns, told in terms of the entity."""
+    told = error.about(entity_type=spec.entity_type, operation=operation)
+    if isinstance(error, ConstraintViolationError):
+        told.context["field"] = field = _violated(error, spec, operation)
+        if field is not None:
+            told.message = f"the {error.context['kind']} constraint of {spec.entity_type} refuses the row: {field}"
+    return told
+
+
+def _violated(error: ConstraintViolationError, spec: EntitySpec, operation: str) -> str | None:
+    kind, columns = error.context["kind"], error.context["field"]
+    fields = spec.fields.values()
+    if kind == "check":
+        names = {check["name"]: field.name for field in fields for check in checks(spec.table_name, field)}
+        return names.get(error.context["constraint"])
+    if kind == "foreign key" and not operation.startswith("delete"):
+        # SQLite does not say which; there is no doubt where there is only one.
+        references = [field.name for field in fields if field.references]
+        return references[0] if len(references) == 1 else None
+    if columns is None:
+        return None
+    names = {field.column: field.name for field in fields}
+    return ", ".join(names.get(column, column) for column in columns.split(", "))

@@ -1,0 +1,131 @@
+"""What the runtime's tests share: hand-written schemas, and helpers that look at the file from outside."""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from soulspot_db import Database, DatabaseSettings, EntityRegistry, EntitySchema
+
+
+class PlaylistSchema(EntitySchema):
+    entity_type = "playlist"
+    table_name = "playlists"
+    fields = {
+        "id": {"type": "uuid", "primary_key": True},
+        "spotify_id": {"type": "string", "max_length": 64, "unique": True, "nullable": True},
+        "name": {"type": "string", "max_length": 20},
+        "description": {"type": "text", "nullable": True},
+        "track_count": {"type": "integer", "default": 0, "minimum": 0},
+        "status": {"type": "enum", "values": ["active", "archived"], "default": "active"},
+        "rating": {"type": "float", "nullable": True},
+        "price": {"type": "decimal", "precision": 8, "scale": 2, "nullable": True},
+        "public": {"type": "boolean", "default": False},
+        "tags": {"type": "list", "items": "string", "default": []},
+        "created_at": {"type": "datetime", "default": "now"},
+        "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
+    }
+    indexes = ({"fields": ["status", "created_at desc"]},)
+
+
+class PlaylistTrackSchema(EntitySchema):
+    entity_type = "playlist_track"
+    table_name = "playlist_tracks"
+    primary_key = ("playlist_id", "track_id")
+    fields = {
+        "playlist_id": {"type": "uuid", "references": "spotify.playlist", "on_delete": "cascade"},
+        "track_id": {"type": "string"},
+        "position": {"type": "integer", "default": 0},
+    }
+
+
+class CounterSchema(EntitySchema):
+    entity_type = "counter"
+    table_name = "counters"
+    fields = {
+        "name": {"type": "string", "primary_key": True},
+        "value": {"type": "integer", "default": 0},
+    }
+
+
+class JobSchema(EntitySchema):
+    """Its key is assigned by the database, and one column has another name than its field."""
+
+    entity_type = "job"
+    table_name = "jobs"
+    fields = {
+        "id": {"type": "integer", "primary_key": True},
+        "title": {"type": "string", "column": "job_title", "unique": True, "max_length": 10},
+        "priority": {"type": "integer", "nullable": True},
+    }
+
+
+class EverythingSchema(EntitySchema):
+    """One nullable field of every type."""
+
+    entity_type = "everything"
+    table_name = "everythings"
+    fields = {
+        "id": {"type": "uuid", "primary_key": True},
+        "a_uuid": {"type": "uuid", "nullable": True},
+        "a_string": {"type": "string", "nullable": True, "max_length": 50},
+        "a_text": {"type": "text", "nullable": True},
+        "an_integer": {"type": "integer", "nullable": True},
+        "a_float": {"type": "float", "nullable": True},
+        "a_decimal": {"type": "decimal", "nullable": True, "precision": 18, "scale": 6},
+        "a_boolean": {"type": "boolean", "nullable": True},
+        "a_date": {"type": "date", "nullable": True},
+        "a_time": {"type": "time", "nullable": True},
+        "a_datetime": {"type": "datetime", "nullable": True},
+        "an_enum": {"type": "enum", "nullable": True, "values": ["red", "it's: a", "b:lue"]},
+        "texts": {"type": "list", "items": "text", "nullable": True},
+        "uuids": {"type": "list", "items": "uuid", "nullable": True},
+        "datetimes": {"type": "list", "items": "datetime", "nullable": True},
+        "booleans": {"type": "list", "items": "boolean", "nullable": True},
+    }
+
+
+SCHEMAS = (PlaylistSchema, PlaylistTrackSchema, CounterSchema, JobSchema, EverythingSchema)
+
+
+def register_all() -> None:
+    for schema in SCHEMAS:
+        EntityRegistry.register(schema.entity_type, schema)
+
+
+async def create_tables(db: Database) -> None:
+    for schema in SCHEMAS:
+        await db.create_table(schema.entity_type)
+
+
+def settings(path: Path, **changes: Any) -> DatabaseSettings:
+    """Settings for a test: few connections, no waiting for the disk."""
+    return DatabaseSettings(database_path=path, **{"connection_pool_size": 2, "synchronous": "NORMAL", **changes})
+
+
+def outside(db: Database, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Run a statement on the file as another program would, past the runtime."""
+    connection = sqlite3.connect(db.settings.database_path, isolation_level=None, timeout=5)
+    try:
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection.execute(sql, values).fetchall()
+    finally:
+        connection.close()
+
+
+# Runs for hours, and can be interrupted: `LIMIT` keeps SQLite from knowing that.
+ENDLESS = "SELECT count(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n LIMIT 1e11)"
+
+
+async def until(condition: Callable[[], Any], seconds: float = 5) -> None:
+    """Wait until `condition` holds; a test that would wait forever fails instead."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+async def within(seconds: float, what: Awaitable[Any]) -> Any:
+    """Await something that must not hang."""
+    async with asyncio.timeout(seconds):
+        return await what
