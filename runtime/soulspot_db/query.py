@@ -173,6 +173,9 @@ class Queries:
             return column.is_(None)
         if where.operator == "not_null":
             return column.is_not(None)
+        if where.operator in {"in", "not_in"} and not where.values:
+            # Null is not in an empty list either; and SQLAlchemy's own form of one asks for values when it is compiled.
+            return sa.false() if where.operator == "in" else sa.true()
         if where.operator in {"in", "not_in"}:
             listed = column.in_([bind() for _ in range(padded_length(len(where.values)))])
             return listed if where.operator == "in" else sa.not_(listed)
@@ -212,5 +215,5 @@ def _padded(values: list[Any]) -> list[Any]:
 
 
 def _compile(query: sa.sql.ClauseElement) -> tuple[str, tuple[int, ...]]:
-    compiled: Any = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    compiled: Any = query.compile(dialect=_DIALECT)
     return str(compiled), tuple(int(name[1:]) for name in compiled.positiontup or ())

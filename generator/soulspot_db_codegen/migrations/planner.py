@@ -83,11 +83,17 @@ def _revision(before: Snapshot, after: Snapshot, history: History) -> Revision:
     return Revision(
         id=identity,
         parent=history.head,
-        title=f"Create {', '.join(table['table'] for table in created)}",
+        title=_title([table["table"] for table in created]),
         modules=sorted({path.partition("/")[0] for path in after.keys() - before.keys()}),
         schema_after=digest(after),
         created=created,
     )
+
+
+def _title(tables: list[str]) -> str:
+    first, *others = tables
+    more = f" and {len(others)} more table{'s' if len(others) > 1 else ''}" if others else ""
+    return f"Create {first}{more}"
 
 
 def _file_name(revision: Revision, number: int) -> str:

@@ -33,7 +33,7 @@ _CONNECTION = {
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-def translate(error: sqlite3.Error, sql: str, path: str) -> DatabaseError:
+def translate(error: BaseException, sql: str, path: str) -> DatabaseError:
     """The error to raise for what the driver raised while it ran `sql`."""
     extended = getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_ERROR
     primary = extended & 0xFF
@@ -62,7 +62,7 @@ def translate(error: sqlite3.Error, sql: str, path: str) -> DatabaseError:
     )
 
 
-def _constraint(error: sqlite3.Error, extended: int) -> ConstraintViolationError:
+def _constraint(error: BaseException, extended: int) -> ConstraintViolationError:
     kind = _CONSTRAINTS.get(extended, "constraint")
     # The code says which kind it is; the columns or the constraint's name are to be had in the message alone.
     subject = str(error).partition(": ")[2]

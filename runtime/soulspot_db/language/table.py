@@ -16,6 +16,8 @@ __all__ = [
     "TypeSpec",
     "checks",
     "describe",
+    "sql_text",
+    "storage_check",
 ]
 
 

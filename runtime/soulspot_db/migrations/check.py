@@ -1,29 +1,39 @@
 """What `Database` does before it opens: compare the database's revision with the one the code needs."""
 
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 
+from soulspot_db.engine.sqlite_peek import peek
 from soulspot_db.errors import MigrationRequiredError
+from soulspot_db.migrations.version import VERSION_TABLE
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["require_heads"]
 
 
 async def require_heads(settings: DatabaseSettings, heads: Mapping[str, str]) -> None:
-    """Return if the database is at a revision that the code was generated for, or can be brought there.
+    """Return if the database is at the revision that the code was generated for, or can be brought there.
+
+    Args:
+        settings: which database, and whether it may be migrated now.
+        heads: the revision that each generated package needs.
 
     Raises:
         MigrationRequiredError: it is behind, and `auto_migrate` is off.
         SchemaAheadError: it is ahead.
     """
-    current = _current(settings)
-    if current in heads.values():
-        return
-    from soulspot_db.migrations.locate import locate_migrations  # noqa: PLC0415 - Alembic is needed only now
+    found = peek(settings.database_path, f"SELECT version_num FROM {VERSION_TABLE}", timeout=settings.pool_timeout)  # noqa: S608
+    current = str(found[0][0]) if found else None
+    for package, head in heads.items():
+        if current != head:
+            await _bring_to(settings, package, current, head)
+
+
+async def _bring_to(settings: DatabaseSettings, package: str, current: str | None, head: str) -> None:
+    # Alembic is imported here, where there is something to say, and costs the usual start nothing.
+    from soulspot_db.migrations.locate import migrations_of  # noqa: PLC0415
     from soulspot_db.migrations.runner import ahead, migrate, status  # noqa: PLC0415
 
-    folder = locate_migrations()
+    folder = migrations_of(package)
     if settings.auto_migrate:
         await migrate(settings, folder)
         return
@@ -31,26 +41,10 @@ async def require_heads(settings: DatabaseSettings, heads: Mapping[str, str]) ->
     if state.ahead:
         raise ahead(state)
     raise MigrationRequiredError(
-        f"the database {settings.database_path} is at revision {current or 'none'}; "
-        f"the code needs {', '.join(sorted(heads.values()))}",
+        f"the database {settings.database_path} is at revision {current or 'none'}; the code needs {head}",
         f"Run: DATABASE={settings.database_path} soulspot-db migrate",
         "Or set DATABASE_AUTO_MIGRATE=true to have it done at every start.",
         current=current,
-        head=state.head,
+        head=head,
+        database_path=str(settings.database_path),
     )
-
-
-def _current(settings: DatabaseSettings) -> str | None:
-    """The revision, read with the plain driver, so that the usual start imports no Alembic."""
-    path = settings.database_path.absolute()
-    if not path.is_file():
-        return None
-    try:
-        with closing(
-            sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=settings.pool_timeout)
-        ) as connection:
-            row = connection.execute("SELECT version_num FROM soulspot_db_version").fetchone()
-    except sqlite3.Error:
-        # No such table, or no database at all: whoever opens it next says which.
-        return None
-    return str(row[0]) if row else None

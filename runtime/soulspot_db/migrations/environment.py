@@ -6,11 +6,10 @@ from alembic import context
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from soulspot_db.migrations.version import VERSION_TABLE
 from soulspot_db.settings import DatabaseSettings
 
-__all__ = ["VERSION_TABLE", "run_migrations"]
-
-VERSION_TABLE = "soulspot_db_version"
+__all__ = ["run_migrations"]
 
 
 def run_migrations() -> None:

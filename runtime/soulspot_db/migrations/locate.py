@@ -1,4 +1,4 @@
-"""Where the migrations are: a project's folder, or the one that an installed package carries."""
+"""Where migrations are: in a project's folder, or carried by an installed package."""
 
 import tomllib
 from importlib import metadata, util
@@ -6,38 +6,64 @@ from pathlib import Path
 
 from soulspot_db.errors import ConfigurationError
 
-__all__ = ["locate_migrations"]
+__all__ = ["locate_migrations", "migrations_of"]
 
 _GROUP = "soulspot_db.migrations"
 
 
-def locate_migrations(start: Path | None = None) -> Path:
-    """The migrations folder: of the project around `start` (default: the working directory), else of a package.
+def locate_migrations() -> Path:
+    """The migrations folder that the command line means: of the project around the working directory, else of a package.
 
     Raises:
         ConfigurationError: there is none, or several packages carry one.
     """
-    here = (start or Path.cwd()).absolute()
-    for folder in (here, *here.parents):
-        project = folder / "pyproject.toml"
-        if project.is_file():
-            tool = tomllib.loads(project.read_text("utf-8")).get("tool", {}).get("soulspot-db")
-            if tool is not None:
-                return folder / str(tool.get("migrations", "migrations"))
-    found = {entry.name: path for entry in metadata.entry_points(group=_GROUP) if (path := _carried(entry.value))}
+    project = _of_project(Path.cwd())
+    if project is not None:
+        return project
+    found = {entry.value: folder for entry in metadata.entry_points(group=_GROUP) if (folder := _carried(entry.value))}
     if len(found) == 1:
         return next(iter(found.values()))
     raise ConfigurationError(
         f"several packages carry migrations: {', '.join(sorted(found))}" if found else "no migrations were found",
-        "Run the command inside a project whose pyproject.toml has a [tool.soulspot-db] section,",
-        "or install the one package whose migrations are meant.",
+        "Run the command inside a project whose pyproject.toml has a [tool.soulspot-db] section.",
+        "Or name the folder: soulspot-db migrate --migrations FOLDER.",
         operation="migrate",
     )
 
 
-def _carried(package: str) -> Path | None:
-    spec = util.find_spec(package)
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        if (path := Path(folder) / "_migrations").is_dir():
-            return path
+def migrations_of(package: str) -> Path:
+    """The migrations folder that belongs to a generated package, wherever the program was started.
+
+    Raises:
+        ConfigurationError: the package neither carries migrations nor lies in a project.
+    """
+    folder = _carried(package)
+    if folder is None:
+        places = _places(package)
+        folder = _of_project(places[0]) if places else None
+    if folder is None:
+        raise ConfigurationError(
+            f"the package {package} carries no migrations, and no project lies around it",
+            "Install the package with its migrations, as its wheel has them.",
+            operation="migrate",
+        )
+    return folder
+
+
+def _of_project(start: Path) -> Path | None:
+    for folder in (start, *start.parents):
+        file = folder / "pyproject.toml"
+        if file.is_file():
+            section = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("soulspot-db")
+            if section is not None:
+                return folder / str(section.get("migrations", "migrations"))
     return None
+
+
+def _carried(package: str) -> Path | None:
+    return next((path for place in _places(package) if (path := place / "_migrations").is_dir()), None)
+
+
+def _places(package: str) -> list[Path]:
+    spec = util.find_spec(package)
+    return [Path(place) for place in spec.submodule_search_locations or []] if spec else []

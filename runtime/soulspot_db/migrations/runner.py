@@ -16,8 +16,9 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from soulspot_db.errors import ConnectionFailedError, MigrationError, SchemaAheadError
-from soulspot_db.migrations.environment import VERSION_TABLE
+from soulspot_db.engine.sqlite_errors import translate
+from soulspot_db.errors import MigrationError, SchemaAheadError
+from soulspot_db.migrations.version import VERSION_TABLE
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["Status", "migrate", "status"]
@@ -168,10 +169,6 @@ async def _connect(settings: DatabaseSettings) -> AsyncIterator[Any]:
             await connection.execute(text("SELECT 1 FROM sqlite_master"))
             yield connection
     except DBAPIError as error:
-        raise ConnectionFailedError(
-            f"the database cannot be used: {error.orig}",
-            f"Check that {settings.database_path} is a SQLite database and that its folder exists and is writable.",
-            database_path=str(settings.database_path),
-        ) from error
+        raise translate(error.orig or error, error.statement or "", str(settings.database_path)) from error
     finally:
         await engine.dispose()

@@ -1,0 +1,48 @@
+"""What opening a database does where its tables are not those that the code was generated for."""
+
+import sqlite3
+
+import pytest
+from soulspot_db import Database, DatabaseSettings, MigrationRequiredError, SchemaAheadError
+from soulspot_db.migrations.runner import migrate
+from soulspot_db_entities import MIGRATION_HEAD
+
+
+async def test_opening_a_database_that_is_behind_says_which_command_to_run(settings):
+    with pytest.raises(MigrationRequiredError) as raised:
+        await Database(settings).open()
+    error = raised.value
+    assert error.code == "DATABASE_MIGRATION_REQUIRED"
+    assert f"DATABASE={settings.database_path} soulspot-db migrate" in error.resolution
+    assert error.context["head"] == MIGRATION_HEAD
+    assert not settings.database_path.exists()
+
+
+async def test_opening_a_database_that_is_at_the_head_works(settings, migrations):
+    await migrate(settings, migrations)
+    async with Database(settings) as db:
+        assert await db.count("track") == 0
+
+
+async def test_auto_migrate_brings_the_database_to_the_head_as_it_opens(tmp_path):
+    settings = DatabaseSettings(database_path=tmp_path / "soulspot.db", auto_migrate=True, _env_file=None)
+    async with Database(settings) as db:
+        await db.save("artist", {"name": "Nina Simone"})
+    async with Database(settings) as db:
+        assert await db.count("artist") == 1
+
+
+async def test_auto_migrate_finds_the_migrations_wherever_the_program_was_started(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = DatabaseSettings(database_path=tmp_path / "soulspot.db", auto_migrate=True, _env_file=None)
+    async with Database(settings) as db:
+        assert await db.count("playlist") == 0
+
+
+async def test_opening_a_database_that_is_ahead_is_refused(settings, migrations):
+    await migrate(settings, migrations)
+    with sqlite3.connect(settings.database_path) as connection:
+        connection.execute("UPDATE soulspot_db_version SET version_num = 'ffffffffffff'")
+    connection.close()
+    with pytest.raises(SchemaAheadError):
+        await Database(settings).open()

@@ -1,0 +1,125 @@
+"""Migrating a database: all pending revisions or none, and what happens when it cannot be done."""
+
+import asyncio
+import shutil
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+from soulspot_db import MigrationError, SchemaAheadError
+from soulspot_db.migrations.runner import migrate, status
+from soulspot_db_entities import MIGRATION_HEAD
+
+
+def tables(path):
+    connection = sqlite3.connect(path)
+    try:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    finally:
+        connection.close()
+
+
+async def test_a_fresh_database_comes_to_the_head_that_the_code_was_generated_for(settings, migrations):
+    state = await migrate(settings, migrations)
+    assert state.current == state.head == MIGRATION_HEAD
+    assert state.pending == ()
+    assert {"spotify_playlists", "library_tracks", "soulseek_downloads"} <= tables(settings.database_path)
+
+
+async def test_every_revision_is_reported_before_it_runs(settings, migrations):
+    lines = []
+    await migrate(settings, migrations, lines.append)
+    assert len(lines) == 1
+    assert lines[0].startswith(MIGRATION_HEAD)
+
+
+async def test_migrating_twice_changes_nothing(settings, migrations):
+    await migrate(settings, migrations)
+    before = settings.database_path.read_bytes()
+    lines = []
+    await migrate(settings, migrations, lines.append)
+    assert lines == []
+    assert settings.database_path.read_bytes() == before
+
+
+async def test_status_names_what_is_pending_and_creates_no_file(settings, migrations):
+    state = await status(settings, migrations)
+    assert (state.current, state.head) == (None, MIGRATION_HEAD)
+    assert [revision for revision, _title in state.pending] == [MIGRATION_HEAD]
+    assert not settings.database_path.exists()
+
+
+async def test_a_database_that_is_ahead_of_the_code_is_refused_and_left_alone(settings, migrations):
+    await migrate(settings, migrations)
+    with sqlite3.connect(settings.database_path) as connection:
+        connection.execute("UPDATE soulspot_db_version SET version_num = 'ffffffffffff'")
+    connection.close()
+    with pytest.raises(SchemaAheadError) as raised:
+        await migrate(settings, migrations)
+    assert raised.value.code == "DATABASE_SCHEMA_AHEAD"
+    assert "ffffffffffff" in raised.value.message
+    assert (await status(settings, migrations)).ahead
+
+
+async def test_a_revision_that_fails_half_way_leaves_the_database_as_it_was(settings, migrations, tmp_path):
+    broken = tmp_path / "migrations"
+    shutil.copytree(migrations, broken)
+    (revision,) = (broken / "versions").glob("*.py")
+    text = revision.read_text()
+    revision.write_text(
+        text.replace("\n\n\ndef downgrade", '\n    op.execute("INSERT INTO missing VALUES (1)")\n\n\ndef downgrade')
+    )
+    with pytest.raises(MigrationError, match="missing"):
+        await migrate(settings, broken)
+    assert tables(settings.database_path) == set()
+
+
+async def test_two_processes_that_start_at_once_both_succeed_and_one_migrates(settings, migrations):
+    program = (
+        "import asyncio, sys; from pathlib import Path; from soulspot_db import DatabaseSettings;"
+        "from soulspot_db.migrations.runner import migrate;"
+        "settings = DatabaseSettings(database_path=sys.argv[1], _env_file=None);"
+        "asyncio.run(migrate(settings, Path(sys.argv[2]), print))"
+    )
+    command = [sys.executable, "-c", program, str(settings.database_path), str(migrations)]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    ended = [await asyncio.to_thread(process.communicate, timeout=60) for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], ended
+    assert sum(MIGRATION_HEAD in output for output, _errors in ended) == 1
+
+
+async def test_a_folder_without_migrations_is_an_error_that_says_so(settings, tmp_path):
+    with pytest.raises(MigrationError, match="is not a migrations folder"):
+        await migrate(settings, tmp_path)
+
+
+async def test_every_table_is_strict_and_has_the_structure_that_the_generated_code_describes(settings, migrations):
+    import importlib
+
+    import sqlalchemy as sa
+    from soulspot_db_entities._metadata import METADATA
+
+    for place in ("library.track", "metadata.album", "metadata.artist", "soulseek.download"):
+        importlib.import_module(f"soulspot_db_entities.{place}")
+    for place in ("soulseek.search_result", "spotify.playlist"):
+        importlib.import_module(f"soulspot_db_entities.{place}")
+    await migrate(settings, migrations)
+    engine = sa.create_engine("sqlite://")
+    METADATA.create_all(engine)
+
+    def structure(connection):
+        rows = connection.exec_driver_sql(
+            "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE tbl_name != 'soulspot_db_version'"
+        )
+        return {(kind, name, table, " ".join((sql or "").split())) for kind, name, table, sql in rows}
+
+    with engine.connect() as connection:
+        described = structure(connection)
+    engine.dispose()
+    migrated_engine = sa.create_engine(f"sqlite:///{settings.database_path}")
+    with migrated_engine.connect() as connection:
+        migrated = structure(connection)
+    migrated_engine.dispose()
+    assert migrated == described
+    assert all(sql.endswith("STRICT") for kind, _name, _table, sql in migrated if kind == "table")
