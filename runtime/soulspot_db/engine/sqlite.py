@@ -209,9 +209,11 @@ class SQLiteEngine:
                 lane.busy = True
                 if isinstance(job, BeginJob):
                     serve_lease(connection, job, self._post)
+                    lane.busy = False
                 else:
-                    self._post(connection, [(job, _outcome(connection, job))])
-                lane.busy = False
+                    outcome = _outcome(connection, job)
+                    lane.busy = False  # before the caller can look
+                    self._post(connection, [(job, outcome)])
 
     def _serve_writes(self, lane: Lane, connection: Connection) -> None:
         while (job := self._next_write()) is not None:
@@ -225,7 +227,9 @@ class SQLiteEngine:
                 while len(group) < _MAX_GROUP and self._write_waits():
                     group.append(self._next_write())
                 self._holder = (f"a group of {len(group)} writes", time.monotonic())
-                self._post(connection, commit_group(connection, [member for member in group if member.claim()]))
+                done = commit_group(connection, [member for member in group if member.claim()])
+                lane.busy = False
+                self._post(connection, done)
             self._holder = None
             lane.busy = False
 
