@@ -13,7 +13,7 @@ from soulspot_db.language.document import (
     IndexDocument,
     ModuleDocument,
 )
-from soulspot_db.language.spec import nearest
+from soulspot_db.language.nearest import nearest
 
 from soulspot_db_codegen import naming
 from soulspot_db_codegen.errors import Diagnostic
@@ -90,7 +90,8 @@ def _diagnostics(error: ValidationError, source: Source, model: type[BaseModel])
             yield source.problem(path, f"{item['loc'][-1]!r} is missing", at_key=True)
         else:
             text = message if kind == "value_error" else message[:1].lower() + message[1:]
-            yield source.problem(path, text, at_key="[key]" in item["loc"])
+            hint = item.get("ctx", {}).get("hint")
+            yield source.problem(path, text, hint, at_key="[key]" in item["loc"])
 
 
 def _path(tree: object, loc: tuple[str | int, ...]) -> tuple[str | int, ...]:

@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from soulspot_db.errors import ConstraintViolationError, DatabaseError, UnknownFieldError, ValidationFailedError
 from soulspot_db.language.filters import FilterError
-from soulspot_db.language.spec import EntitySpec, nearest
+from soulspot_db.language.nearest import nearest
+from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.table import checks
 
 __all__ = ["explained", "reason", "refused_filter", "refused_input"]

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from soulspot_db.entity import EntitySchema
 from soulspot_db.errors import SchemaInvalidError, UnknownEntityError
-from soulspot_db.language.spec import nearest
+from soulspot_db.language.nearest import nearest
 from soulspot_db.schema import resolved
 
 __all__ = ["EntityRegistry"]

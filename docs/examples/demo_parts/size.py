@@ -53,7 +53,5 @@ class Size:
         return len(range(0, self.downloads, self.offline_every))
 
 
-FULL = Size(
-    playlists_per_user=20, artists=90, albums_per_artist=5, tracks_per_album=10, loose_files=500, downloads=400
-)
+FULL = Size(playlists_per_user=20, artists=90, albums_per_artist=5, tracks_per_album=10, loose_files=500, downloads=400)
 SMALL = Size(playlists_per_user=4, artists=6, albums_per_artist=2, tracks_per_album=3, loose_files=9, downloads=24)

@@ -14,7 +14,9 @@ from pydantic import (
     Tag,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
+from soulspot_db.language.nearest import nearest
 from soulspot_db.language.types import LATER_TYPES, TYPES
 
 __all__ = [
@@ -38,7 +40,6 @@ LATER_KEYS = frozenset(
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _RESERVED = frozenset({"and", "or", "not", "copy", "json", "dict", "schema", "construct", "validate", "fields_set"})
-_TYPE_NAMES = " ".join(TYPES)
 
 
 def _name(value: str) -> str:
@@ -63,7 +64,10 @@ def _type_name(value: object) -> object:
     if isinstance(value, str) and value in LATER_TYPES:
         raise ValueError(f"field type {value!r} is not supported by this version yet")
     if value not in TYPES:
-        raise ValueError(f"unknown field type {value!r}; the types are {_TYPE_NAMES}")
+        hint = nearest(str(value), TYPES) or f"the types are {', '.join(TYPES)}"
+        raise PydanticCustomError(
+            "unknown_type", "{message}", {"message": f"unknown field type {value!r}", "hint": hint}
+        )
     return value
 
 

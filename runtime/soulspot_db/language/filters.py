@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from soulspot_db.language.spec import EntitySpec, FieldSpec, nearest
+from soulspot_db.language.nearest import nearest
+from soulspot_db.language.spec import EntitySpec, FieldSpec
 
 __all__ = [
     "LATER_OPERATORS",

@@ -1,9 +1,8 @@
 """One entity document, checked and made explicit: keys found, names given, defaults and references understood."""
 
-import difflib
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal, Optional
@@ -12,6 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic import Field as PydanticField
 
 from soulspot_db.language.document import MAX_NAME, CacheDocument, EntityDocument, FieldDocument
+from soulspot_db.language.nearest import nearest
 from soulspot_db.language.types import TYPES, rule
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "Problem",
     "constraint_name",
     "input_rule",
-    "nearest",
     "resolve",
 ]
 
@@ -120,12 +119,6 @@ class EntitySpec:
         """The field groups, other than the key, by which at most one row is found."""
         single = [(field.name,) for field in self.fields.values() if field.unique]
         return (*single, *(index.fields for index in self.indexes if index.unique))
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """A hint with the known word that `word` was probably meant to be."""
-    close = difflib.get_close_matches(word, sorted(known), n=1)
-    return f"did you mean {close[0]!r}?" if close else None
 
 
 def input_rule(field: FieldSpec) -> Any:
