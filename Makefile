@@ -24,7 +24,7 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
-	$(BIN)/python -m benchmarks
+	$(BIN)/python tests/benchmarks
 
 generate: $(INSTALLED)
 	$(BIN)/soulspot-db generate

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from demo_parts.size import Size
 from soulspot.library import MusicFile
 from soulspot.playlists import SpotifyPlaylist
+
+from demo_parts.size import Size
 
 __all__ = ["WantedTrack", "loose_files", "music_folders", "playlists_of", "wanted_tracks"]
 

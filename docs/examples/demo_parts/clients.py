@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
-from demo_parts.catalogue import playlists_of
-from demo_parts.size import Size
 from soulspot.downloads import DownloadClientError
 from soulspot.playlists import SpotifyPlaylist
+
+from demo_parts.catalogue import playlists_of
+from demo_parts.size import Size
 
 __all__ = ["FakeSlskd", "FakeSpotify"]
 

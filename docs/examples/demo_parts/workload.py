@@ -5,18 +5,18 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from demo_parts.catalogue import WantedTrack, loose_files, music_folders, wanted_tracks
-from demo_parts.clients import FakeSlskd, FakeSpotify
-from demo_parts.display import Display
-from demo_parts.size import Size
 from soulspot.activity import LibraryActivity
 from soulspot.downloads import DownloadService
 from soulspot.library import LibraryScan
 from soulspot.playlists import PlaylistService
-
 from soulspot_db import Database, DatabaseError, Event
 from soulspot_db_entities import Repositories
 from soulspot_db_entities.library import TrackCreate
+
+from demo_parts.catalogue import WantedTrack, loose_files, music_folders, wanted_tracks
+from demo_parts.clients import FakeSlskd, FakeSpotify
+from demo_parts.display import Display
+from demo_parts.size import Size
 
 __all__ = ["Workload"]
 
@@ -39,7 +39,7 @@ class Workload:
         """Database errors by code."""
         self.stale_reads = 0
         """Reads that did not see a write which had been acknowledged before."""
-        self.queue_polls = 0
+        self.page_views = 0
         self._db = db
         self._size = size
         self._display = display
@@ -127,11 +127,20 @@ class Workload:
     async def _watch(self, over: asyncio.Event) -> None:
         while not over.is_set():
             with self._counted():
-                # A worker has one download at a time, so a longer queue would be one that never was.
-                self.stale_reads += len(await self._downloads.queue()) > self._size.workers
-            self.queue_polls += 1
+                await self._view_start_page()
+            self.page_views += 1
             self._display.show("track.created events", self.activity.tracks_added)
             await asyncio.sleep(0.01)
+
+    async def _view_start_page(self) -> None:
+        # A worker has one download at a time, so a longer queue would be one that never was.
+        self.stale_reads += len(await self._downloads.queue()) > self._size.workers
+        # An event is sent after the commit, so what it tells of can be read.
+        for track_id in self.activity.newest_track_ids:
+            self.stale_reads += await self._db.get("track", track_id) is None
+        for user in self._size.users:
+            playlists = await self._db.query("playlist", {"user_id": user}, order_by="name, id")
+            self.stale_reads += len(playlists) != self._size.playlists_per_user
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
