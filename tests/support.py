@@ -115,7 +115,9 @@ def outside(db: Database, sql: str, *values: Any) -> list[tuple[Any, ...]]:
 
 
 # Runs for hours, and can be interrupted: `LIMIT` keeps SQLite from knowing that.
-ENDLESS = "SELECT count(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n LIMIT 1e11)"
+ENDLESS = (
+    "SELECT count(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n LIMIT 1e11)"
+)
 
 
 async def until(condition: Callable[[], Any], seconds: float = 5) -> None:

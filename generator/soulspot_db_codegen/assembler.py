@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from soulspot_db.language.spec import EntitySpec, FieldSpec
+from soulspot_db.language.spec import EntitySpec
 
 from soulspot_db_codegen import ir, naming
-from soulspot_db_codegen.field_code import field_code, key_type
-from soulspot_db_codegen.imports import library_imports, standard_imports
+from soulspot_db_codegen.field_code import field_code, key_part_code, key_type, scalar_code
+from soulspot_db_codegen.imports import id_imports, library_imports, standard_imports
 from soulspot_db_codegen.layout import Expression, literal
 from soulspot_db_codegen.resolver import Resolved, ResolvedEntity
 
@@ -21,7 +21,12 @@ def assemble(resolved: Resolved, package: str) -> ir.Project:
         _module(name, description, tuple(entity for entity in entities if entity.module == name))
         for name, description in sorted(resolved.modules.items())
     )
-    return ir.Project(package, tuple(module for module in modules if module.entities), entities)
+    return ir.Project(
+        package=package,
+        modules=tuple(module for module in modules if module.entities),
+        entities=entities,
+        id_imports=id_imports([entity.spec for entity in resolved.entities]),
+    )
 
 
 def _module(name: str, description: str | None, entities: tuple[ir.Entity, ...]) -> ir.Module:
@@ -56,9 +61,9 @@ def _entity(entity: ResolvedEntity, target: Callable[[str], EntitySpec]) -> ir.E
         class_name=class_name,
         description=spec.description or f"One {naming.words(spec.entity_type)}.",
         key=key,
-        key_base=None if composite else _base(spec.key_fields[0]),
-        key_parts=tuple((name, stored[name]) for name in spec.key) if composite else (),
-        key_name="key" if composite else spec.key[0],
+        key_base=None if composite else scalar_code(spec.key_fields[0]),
+        key_parts=tuple((field.name, key_part_code(field, target)) for field in spec.key_fields) if composite else (),
+        key_name="key" if composite else naming.parameter(spec.key[0]),
         fields=fields,
         enums=enums,
         lookups=tuple(_lookups(spec, stored)),
@@ -71,15 +76,11 @@ def _entity(entity: ResolvedEntity, target: Callable[[str], EntitySpec]) -> ir.E
     )
 
 
-def _base(field: FieldSpec) -> str:
-    return {"uuid": "UUID", "integer": "int"}.get(field.type, "str")
-
-
 def _lookups(spec: EntitySpec, stored: Mapping[str, str]) -> Iterator[ir.Lookup]:
     groups = dict.fromkeys(group for group in spec.unique_groups if group != spec.key)
     for group in groups:
         # Null is equal to nothing, so nobody can ask for it.
-        fields = tuple((name, stored[name].removesuffix(" | None")) for name in group)
+        fields = tuple((name, naming.parameter(name), stored[name].removesuffix(" | None")) for name in group)
         yield ir.Lookup("get_by_" + "_and_".join(group), " and ".join(map(naming.words, group)), fields)
 
 
@@ -109,7 +110,10 @@ def _schema(entity: ResolvedEntity) -> dict[str, Expression]:
     if not spec.events:
         lines["events"] = "False"
     if spec.cache is not True:
-        lines["cache"] = "False" if spec.cache is False else literal(spec.cache.model_dump(exclude_unset=True))
+        if spec.cache is False:
+            lines["cache"] = "False"
+        else:
+            lines["cache: ClassVar[bool | dict[str, Any]]"] = literal(spec.cache.model_dump(exclude_unset=True))
     if entity.cascades:
         lines["cascades"] = literal(entity.cascades)
     return lines

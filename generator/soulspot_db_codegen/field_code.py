@@ -10,9 +10,9 @@ from soulspot_db.language.spec import EntitySpec, FieldSpec, Missing
 from soulspot_db.language.types import TYPES
 
 from soulspot_db_codegen import ir, naming
-from soulspot_db_codegen.layout import Expression, call, literal, subscript, suffixed
+from soulspot_db_codegen.layout import Brackets, Expression, call, literal, subscript, union
 
-__all__ = ["field_code", "key_type"]
+__all__ = ["field_code", "is_key_type", "key_part_code", "key_type", "scalar_code"]
 
 # As generated modules spell them: lower-case names are hidden behind an underscore, which no field can begin with.
 _SPELLED: Mapping[str, str] = {"date": "_dt.date", "time": "_dt.time", "datetime": "_dt.datetime"}
@@ -33,15 +33,14 @@ def field_code(field: FieldSpec, spec: EntitySpec, target: Callable[[str], Entit
         target: finds the entity that a `references` names.
     """
     plain = _plain_type(field, spec, target)
-    optional = " | None" if field.nullable else ""
-    given = suffixed(_given(field, plain), " | None" if field.assigned else optional)
+    given = _given(field, plain)
     return ir.Field(
         name=field.name,
         description=field.description,
-        stored=plain + optional,
-        given=given,
+        stored=f"{plain} | None" if field.nullable else plain,
+        given=union(given, "None") if field.nullable or field.assigned else given,
         default=_default(field, plain),
-        filter="ListFilter" if field.type == "list" else f"FieldFilter[{plain}]",
+        filter="ListFilter" if field.type == "list" else subscript("FieldFilter", plain),
         orders=_orders(field),
         is_key=field.name in spec.key,
     )
@@ -55,11 +54,19 @@ def _plain_type(field: FieldSpec, spec: EntitySpec, target: Callable[[str], Enti
     if field.type == "enum":
         return naming.enum_class(spec.entity_type, field.name)
     if field.type == "list":
-        return f"tuple[{_scalar(field.item)}, ...]"
-    return _scalar(field)
+        return f"tuple[{scalar_code(field.item)}, ...]"
+    return scalar_code(field)
 
 
-def _scalar(field: FieldSpec) -> str:
+def key_part_code(field: FieldSpec, target: Callable[[str], EntitySpec]) -> Expression:
+    """The type of one part of a composite key, without the aliases of the entity's own module."""
+    if field.type == "enum" and field.references is None:
+        return subscript("Literal", *map(literal, field.values))
+    return key_type(target(field.references)) if field.references is not None else scalar_code(field)
+
+
+def scalar_code(field: FieldSpec) -> str:
+    """The type of a value of a field that is neither an enum nor a list, as generated modules spell it."""
     return _SPELLED.get(field.type, TYPES[field.type].python)
 
 
@@ -69,7 +76,7 @@ def _given(field: FieldSpec, plain: str) -> Expression:
         rule = f"{rule}({field.precision}, {field.scale})"
     kind: Expression = plain
     if field.type == "list":
-        kind = f"tuple[Annotated[{_scalar(field.item)}, _rules.{TYPES[field.item.type].rule}], ...]"
+        kind = f"tuple[Annotated[{scalar_code(field.item)}, _rules.{TYPES[field.item.type].rule}], ...]"
     limits = {
         "max_length": field.max_length,
         "pattern": field.pattern and rf"^(?:{field.pattern})\Z",
@@ -85,33 +92,32 @@ def _default(field: FieldSpec, plain: str) -> Expression | None:
         return "None"
     if field.made is not None:
         maker = _MADE[field.made]
-        is_key = field.type == "uuid" and plain != "UUID"
-        return call("Field", default_factory=f"lambda: {plain}({maker}())" if is_key else maker)
+        return call("Field", default_factory=f"lambda: {plain}({maker}())" if is_key_type(field, plain) else maker)
     if field.default is Missing or field.default is None:
         return "None" if field.nullable or field.default is None else None
-    value = field.adapter.validate_python(field.default)
-    code = _value(value)
-    return f"{plain}({code})" if field.type == "uuid" and plain != "UUID" else code
+    code = _value(field.adapter.validate_python(field.default))
+    return call(plain, code) if is_key_type(field, plain) else code
+
+
+def is_key_type(field: FieldSpec, plain: str) -> bool:
+    """Whether `plain`, the type of the field's values, is that of the entity's or another's key."""
+    return field.type not in {"enum", "list"} and plain != scalar_code(field)
 
 
 def _value(value: Any) -> Expression:
     match value:
         case Decimal():
-            return f'Decimal("{value}")'
+            return call("Decimal", literal(str(value) if value % 1 or "." in str(value) else int(value)))
         case UUID():
-            return f'UUID("{value}")'
+            return call("UUID", literal(str(value)))
         case dt.date():
-            return f'_dt.date.fromisoformat("{value.isoformat()}")'
+            return call("_dt.date.fromisoformat", literal(value.isoformat()))
         case dt.time():
-            return f'_dt.time.fromisoformat("{value.isoformat()}")'
+            return call("_dt.time.fromisoformat", literal(value.isoformat()))
         case tuple():
-            return literal(value) if all(type(item) in {str, int, float, bool} for item in value) else _tuple(value)
+            return Brackets("(", tuple(map(_value, value)), ",)" if len(value) == 1 else ")")
         case _:
             return literal(value)
-
-
-def _tuple(value: tuple[Any, ...]) -> str:
-    return "(" + "".join(f"{_value(item)}, " for item in value).rstrip() + ")"
 
 
 def _orders(field: FieldSpec) -> tuple[str, ...]:

@@ -1,11 +1,15 @@
 """Which imports the file of an entity needs, as final lines in the order of an import sorter."""
 
-from soulspot_db.language.spec import EntitySpec, FieldSpec
+from collections.abc import Iterable, Mapping
+
+from soulspot_db.language.document import CacheDocument
+from soulspot_db.language.spec import EntitySpec, FieldSpec, Missing
 
 from soulspot_db_codegen import ir, naming
-from soulspot_db_codegen.layout import WIDTH, Brackets, layout
+from soulspot_db_codegen.field_code import is_key_type
+from soulspot_db_codegen.layout import WIDTH, Brackets, layout, one_line
 
-__all__ = ["import_line", "library_imports", "standard_imports"]
+__all__ = ["id_imports", "import_line", "import_lines", "library_imports", "standard_imports"]
 
 
 def import_line(module: str, names: list[str], indent: int = 0) -> str:
@@ -15,16 +19,46 @@ def import_line(module: str, names: list[str], indent: int = 0) -> str:
     return line if indent + len(line) <= WIDTH else layout(Brackets(f"from {module} import (", ordered, ")"), indent)
 
 
+def import_lines(modules: Mapping[str, list[str]], indent: int = 0) -> str:
+    """One import a module, sorted."""
+    margin = "\n" + " " * indent
+    return margin.join(import_line(module, modules[module], indent) for module in sorted(modules))
+
+
 def standard_imports(spec: EntitySpec, fields: tuple[ir.Field, ...]) -> tuple[str, ...]:
     """From the standard library."""
-    types = {kind for field in spec.fields.values() for kind in (field.type, field.items)}
-    plain_uuid = any("UUID" in field.stored or "UUID(" in str(field.default) for field in fields)
+    types = {kind for field, code in zip(spec.fields.values(), fields, strict=True) for kind in _shown(field, code)}
     lines = {
         "import datetime as _dt": bool(types & {"date", "time", "datetime"}),
         "from collections.abc import Sequence": True,
         "from decimal import Decimal": "decimal" in types,
-        "from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict": True,
-        "from uuid import UUID": plain_uuid,
+        import_line("typing", ["Annotated", "ClassVar", "Literal", "TypeAlias", "TypedDict", *_any(spec)]): True,
+        "from uuid import UUID": "uuid" in types,
+    }
+    return tuple(line for line, needed in lines.items() if needed)
+
+
+def _shown(field: FieldSpec, code: ir.Field) -> set[str | None]:
+    # A key is shown by its own name, unless a literal is turned into one.
+    hidden = is_key_type(field, code.stored.removesuffix(" | None")) and field.default in (Missing, None)
+    return set() if hidden else {field.type, field.items}
+
+
+def _any(spec: EntitySpec) -> list[str]:
+    return ["Any"] if isinstance(spec.cache, CacheDocument) else []
+
+
+def id_imports(specs: Iterable[EntitySpec]) -> tuple[str, ...]:
+    """From the standard library, for the module of the key types of all entities."""
+    keys = [spec.key_fields for spec in specs]
+    plain = {field.type for key in keys for field in key if len(key) == 1 or field.references is None}
+    typing = {"NewType" if len(key) == 1 else "NamedTuple" for key in keys}
+    typing |= {"Literal"} if "enum" in plain else set()
+    lines = {
+        "import datetime as _dt": bool(plain & {"date", "time", "datetime"}),
+        "from decimal import Decimal": "decimal" in plain,
+        import_line("typing", [*typing]): True,
+        "from uuid import UUID": "uuid" in plain,
     }
     return tuple(line for line, needed in lines.items() if needed)
 
@@ -33,7 +67,7 @@ def library_imports(spec: EntitySpec, fields: tuple[ir.Field, ...], *, has_index
     """From what is installed; `has_indexes` where the schema lists any."""
     public = ["Entity", "EntityCreate", "EntitySchema", "EntityUpdate", "Repository", "ddl"]
     public += ["UNSET"] if any(not field.is_key for field in fields) else []
-    typing = {"FieldDocuments", *(field.filter.partition("[")[0] for field in fields)}
+    typing = {"FieldDocuments", *(one_line(field.filter).partition("[")[0] for field in fields)}
     typing |= {"IndexDocuments"} if has_indexes else set()
     made = any(field.made for field in spec.fields.values())
     lines = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from soulspot_db.language.table import TableSpec
 
-from soulspot_db_codegen.layout import Expression
+from soulspot_db_codegen.layout import Expression, literal, subscript
 
 __all__ = ["Entity", "Enum", "Field", "Lookup", "Module", "Project"]
 
@@ -24,7 +24,7 @@ class Field:
     stored: str
     given: Expression
     default: Expression | None
-    filter: str
+    filter: Expression
     orders: tuple[str, ...]
     is_key: bool
 
@@ -40,21 +40,21 @@ class Enum:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """A `get_by_` method: its name, its fields with their types."""
+    """A `get_by_` method: its name, and its fields, each with its parameter and its type."""
 
     method: str
     words: str
-    fields: tuple[tuple[str, str], ...]
+    fields: tuple[tuple[str, str, str], ...]
 
     @property
-    def names(self) -> list[str]:
-        """The fields."""
-        return [name for name, _ in self.fields]
+    def names(self) -> dict[str, str]:
+        """The parameter of each field."""
+        return {name: parameter for name, parameter, _ in self.fields}
 
     @property
     def parameters(self) -> list[str]:
         """The fields as typed parameters."""
-        return [f"{name}: {kind}" for name, kind in self.fields]
+        return [f"{parameter}: {kind}" for _, parameter, kind in self.fields]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Entity:
     """One entity: everything in its generated file.
 
     `key` is the type of its key, `key_base` what that is made of, or None where it is a NamedTuple of `key_parts`;
-    `key_name` is the parameter that takes it. `schema` holds the lines of its schema class.
+    `key_name` is the parameter that takes it; `key_parts` are spelled as `ids.py` needs them. `schema` holds the lines of its schema class.
     """
 
     source: str
@@ -73,7 +73,7 @@ class Entity:
     description: str
     key: str
     key_base: str | None
-    key_parts: tuple[tuple[str, str], ...]
+    key_parts: tuple[tuple[str, Expression], ...]
     key_name: str
     fields: tuple[Field, ...]
     enums: tuple[Enum, ...]
@@ -84,6 +84,11 @@ class Entity:
     schema: Mapping[str, Expression]
     table: TableSpec
     exports: tuple[str, ...]
+
+    @property
+    def orders(self) -> list[Expression]:
+        """The texts that order by each field."""
+        return [subscript("Literal", *map(literal, field.orders)) for field in self.fields]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +101,18 @@ class Module:
     entities: tuple[Entity, ...]
     exports: tuple[str, ...]
 
+    def imports(self, package: str) -> dict[str, list[str]]:
+        """What each generated module behind this one provides."""
+        ids = {f"{package}.ids": [entity.key for entity in self.entities]}
+        return ids | {f"{package}.{self.name}.{entity.name}": [*entity.exports] for entity in self.entities}
+
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """Everything: modules, and all entities, sorted."""
+    """Everything: modules, and all entities, sorted; `id_imports` is what the module of the key types needs."""
 
     package: str
     modules: tuple[Module, ...]
     entities: tuple[Entity, ...]
 
-    @property
-    def key_bases(self) -> frozenset[str]:
-        """What the keys of all entities are made of; composite ones are `NamedTuple`."""
-        return frozenset(entity.key_base or "NamedTuple" for entity in self.entities)
+    id_imports: tuple[str, ...]

@@ -1,14 +1,28 @@
 """Python text laid out as `ruff format` lays it out, so that generated files are final as they are printed.
 
 What does not fit on a line is opened at its brackets, one item a line with a comma after each; the formatter keeps
-what is opened so. Only brackets with items in them are opened, which is all that the templates need.
+what is opened so. Unions are put in parentheses of their own. The templates need no more than that.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-__all__ = ["WIDTH", "Brackets", "Expression", "call", "layout", "literal", "one_line", "subscript"]
+__all__ = [
+    "WIDTH",
+    "Brackets",
+    "Expression",
+    "Union",
+    "call",
+    "declared",
+    "layout",
+    "literal",
+    "one_line",
+    "prefixed",
+    "subscript",
+    "suffixed",
+    "union",
+]
 
 WIDTH = 120
 _STEP = 4
@@ -16,15 +30,28 @@ _STEP = 4
 
 @dataclass(frozen=True, slots=True)
 class Brackets:
-    """`before` and an opening bracket, items, a closing bracket and `after`."""
+    """`before` with an opening bracket, items, and `after` with a closing one; a tuple of one closes with `,)`."""
 
     before: str
     items: "tuple[Expression, ...]"
     after: str
 
 
-Expression: TypeAlias = str | Brackets
-"""Text that stays in one piece, or brackets that may be opened."""
+@dataclass(frozen=True, slots=True)
+class Union:
+    """`before`, items with `|` between them, `after`; a single item is text that may be put in parentheses.
+
+    `is_bare` where no parentheses are allowed, as in a parameter.
+    """
+
+    before: str
+    items: "tuple[Expression, ...]"
+    after: str
+    is_bare: bool = False
+
+
+Expression: TypeAlias = str | Brackets | Union
+"""Text that stays in one piece, or something that may be opened."""
 
 
 def call(function: str, *items: Expression, **options: Expression) -> Brackets:
@@ -38,21 +65,48 @@ def subscript(name: str, *items: Expression) -> Brackets:
     return Brackets(f"{name}[", items, "]")
 
 
+def union(*items: Expression) -> Expression:
+    """`item | item`, or the one item."""
+    return Union("", items, "") if len(items) > 1 else items[0]
+
+
 def prefixed(value: Expression, prefix: str) -> Expression:
     """`prefix` in front of an expression."""
-    return prefix + value if isinstance(value, str) else Brackets(prefix + value.before, value.items, value.after)
+    return prefix + value if isinstance(value, str) else replace(value, before=prefix + value.before)
 
 
 def suffixed(value: Expression, suffix: str) -> Expression:
     """`suffix` behind an expression."""
-    return value + suffix if isinstance(value, str) else Brackets(value.before, value.items, value.after + suffix)
+    return value + suffix if isinstance(value, str) else replace(value, after=value.after + suffix)
+
+
+def declared(annotation: Expression, name: str, default: Expression | None = None, indent: int = 4) -> str:
+    """`name: annotation = default`, as a class body declares a field."""
+    kind = Union("", tuple(annotation.split(" | ")), "") if isinstance(annotation, str) else annotation
+    target = replace(kind, before=f"{name}: {kind.before}")
+    if default is None:
+        return layout(target, indent)
+    value = default
+    if isinstance(default, str) and (isinstance(target, Union) or default.endswith(('"', "'"))):
+        value = Union("", (default,), "")
+    if isinstance(value, str):  # a name behind brackets, which are opened before it is put in parentheses
+        return layout(suffixed(target, f" = {value}"), indent)
+    line = f"{one_line(target)} = "
+    # The value is opened first, or put in parentheses, as long as what stands before it fits.
+    if indent + len(line) + len(value.before) + isinstance(value, Union) <= WIDTH:
+        return layout(prefixed(value, line), indent)
+    if indent + len(line) < WIDTH and indent + _STEP + len(one_line(value)) <= WIDTH:
+        return layout(Union(line, (one_line(value),), ""), indent)
+    end = "] = " if isinstance(target, Brackets) else ") = "
+    return layout(suffixed(target, layout(prefixed(value, end), indent)[1:]), indent)
 
 
 def one_line(value: Expression) -> str:
     """The expression on one line, however long."""
     if isinstance(value, str):
         return value
-    return f"{value.before}{', '.join(map(one_line, value.items))}{value.after}"
+    separator = ", " if isinstance(value, Brackets) else " | "
+    return f"{value.before}{separator.join(map(one_line, value.items))}{value.after}"
 
 
 def layout(value: Expression, indent: int = 0, *, trailing: int = 0) -> str:
@@ -66,11 +120,27 @@ def layout(value: Expression, indent: int = 0, *, trailing: int = 0) -> str:
     line = one_line(value)
     if isinstance(value, str) or not value.items or indent + len(line) + trailing <= WIDTH:
         return line
+    if isinstance(value, Union):
+        return _open_union(value, indent)
     inner = indent + _STEP
     # A single subscript takes no comma: `list[x,]` would be another type.
     comma = "" if value.before.endswith("[") and len(value.items) == 1 else ","
     lines = (f"{' ' * inner}{layout(item, inner, trailing=len(comma))}{comma}" for item in value.items)
-    return "\n".join([value.before, *lines, " " * indent + value.after])
+    return "\n".join([value.before, *lines, " " * indent + value.after.removeprefix(",")])
+
+
+def _open_union(value: Union, indent: int) -> str:
+    inner = indent if value.is_bare else indent + _STEP
+    together = " | ".join(map(one_line, value.items))
+    if len(value.items) > 1 and (value.is_bare or inner + len(together) > WIDTH):
+        first, *others = value.items
+        lines = [layout(first, inner), *(layout(prefixed(item, "| "), inner) for item in others)]
+    else:
+        lines = [together]
+    text = ("\n" + " " * inner).join(lines)
+    if value.is_bare:
+        return value.before + text + value.after
+    return f"{value.before}(\n{' ' * inner}{text}\n{' ' * indent}){value.after}"
 
 
 def literal(value: Any) -> Expression:
@@ -100,7 +170,7 @@ def _pairs(items: Iterable[tuple[Any, Any]]) -> Iterable[Expression]:
 
 def _tuple(value: tuple[Any, ...]) -> Expression:
     if len(value) == 1:
-        return f"({one_line(literal(value[0]))},)"
+        return Brackets("(", (literal(value[0]),), ",)")
     return Brackets("(", tuple(map(literal, value)), ")")
 
 

@@ -92,6 +92,8 @@ def _misplaced(path: Path, inside: Path) -> tuple[str, str | None] | None:
         found = "mixins are not supported by this version yet", None
     elif unnamed is not None:
         found = f"{unnamed!r} is not a name: use lower-case letters, digits and underscores", None
+    elif inside.parts[0] in naming.TAKEN_MODULES:
+        found = f"a module cannot be named {inside.parts[0]!r}: generated code needs the name", None
     elif path.suffix == ".yml":
         found = "schema files end in .yaml", f"rename it to {path.stem}.yaml"
     elif path.is_symlink() or not path.is_file():

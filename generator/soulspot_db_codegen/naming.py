@@ -7,11 +7,13 @@ import inflection
 
 __all__ = [
     "TAKEN_CLASSES",
+    "TAKEN_MODULES",
     "entity_classes",
     "enum_class",
     "export_order",
     "import_order",
     "is_name",
+    "parameter",
     "pascal",
     "plural",
     "words",
@@ -19,20 +21,24 @@ __all__ = [
 
 # What the generated modules import under a capitalised name; an entity's class may not hide it.
 TAKEN_CLASSES = frozenset(
-    {"Annotated", "Any", "ClassVar", "Decimal", "Entity", "EntityCreate", "EntitySchema", "EntityUpdate", "Event"}
-    | {"Field", "FieldFilter", "ListFilter", "Literal", "NamedTuple", "NewType", "Repository", "Repositories"}
-    | {
+    {
+        "Annotated",
+        "Any",
+        "ClassVar",
+        "Decimal",
+        "Literal",
+        "NamedTuple",
+        "NewType",
         "Sequence",
         "TypeAlias",
         "TypedDict",
-        "DatabaseService",
-        "EntityRegistry",
-        "TYPE_CHECKING",
-        "None",
-        "True",
-        "False",
     }
+    | {"DatabaseService", "Entity", "EntityCreate", "EntityRegistry", "EntitySchema", "EntityUpdate", "Event"}
+    | {"Field", "FieldDocuments", "FieldFilter", "IndexDocuments", "ListFilter", "Repositories", "Repository"}
+    | {"False", "METADATA", "None", "TYPE_CHECKING", "True", "UNSET", "UUID"}
 )
+# The module of the key types, and the decorator in the class that would have a property of this name.
+TAKEN_MODULES = frozenset({"cached_property", "ids"})
 # What is generated for every entity, after its class name.
 _SUFFIXES = (
     "",
@@ -54,6 +60,11 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 def is_name(text: str) -> bool:
     """Whether `text` can name a module or an entity, and so a file that is imported."""
     return bool(_NAME.fullmatch(text)) and not keyword.iskeyword(text)
+
+
+def parameter(field: str) -> str:
+    """The parameter that takes a field's value, where the other parameters have taken no such name."""
+    return f"{field}_" if field in {"self", "fresh", "changes"} else field
 
 
 def pascal(name: str) -> str:

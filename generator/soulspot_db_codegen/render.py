@@ -7,18 +7,21 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from soulspot_db_codegen import naming
-from soulspot_db_codegen.imports import import_line
+from soulspot_db_codegen.imports import import_line, import_lines
 from soulspot_db_codegen.layout import (
     WIDTH,
     Brackets,
     Expression,
+    Union,
     call,
+    declared,
     layout,
     literal,
     one_line,
     prefixed,
     subscript,
     suffixed,
+    union,
 )
 from soulspot_db_codegen.table_code import index_columns, table_indexes, table_items
 
@@ -58,8 +61,10 @@ def _environment() -> Environment:
         "export_order": lambda names: sorted(names, key=naming.export_order),
     }
     environment.globals |= {
+        "bare_union": lambda before, items, after: Union(before, tuple(items), after, is_bare=True),
         "bracketed": lambda items: Brackets("[", tuple(items), "]"),
         "call": call,
+        "import_lines": import_lines,
         "imported": import_line,
         "index_columns": index_columns,
         "mapping": mapping,
@@ -67,6 +72,7 @@ def _environment() -> Environment:
         "subscript": subscript,
         "table_indexes": table_indexes,
         "table_items": table_items,
+        "union": union,
     }
     return environment
 
@@ -77,23 +83,19 @@ def docstring(text: str, indent: int = 0) -> str:
     prose = prose if prose.endswith((".", "?", "!")) else f"{prose}."
     safe = "".join(char if char.isprintable() else repr(char)[1:-1] for char in prose.replace("\\", "\\\\"))
     safe = safe.replace('"""', "'''")
-    if indent + len(safe) + 6 <= WIDTH:
-        return f'"""{safe}"""'
+    safe = f"\\{safe}" if safe.startswith('"') else safe
     lines = textwrap.wrap(safe, WIDTH - indent - 3, break_long_words=False, break_on_hyphens=False)
+    if len(lines) == 1:
+        return f'"""{safe}"""'
     margin = "\n" + " " * indent
     return '"""' + margin.join(lines) + f'{margin}"""'
 
 
-def signature(name: str, parameters: list[str], returns: str) -> str:
-    """The first lines of an async method."""
-    return layout(Brackets(f"async def {name}(", ("self", *parameters), f") -> {returns}:"), 4)
+def signature(name: str, parameters: list[Expression], returns: str, prefix: str = "async ") -> str:
+    """The first lines of a method."""
+    return layout(Brackets(f"{prefix}def {name}(", ("self", *parameters), f") -> {returns}:"), 4)
 
 
-def declared(annotation: Expression, name: str, default: Expression | None) -> Expression:
-    """`name: annotation = default`, as a class body declares a field."""
-    return suffixed(prefixed(annotation, f"{name}: "), f" = {one_line(default)}" if default else "")
-
-
-def mapping(names: list[str]) -> Expression:
-    """`{"a": a, "b": b}`, to pass parameters on under their own names."""
-    return Brackets("{", tuple(f"{one_line(literal(name))}: {name}" for name in names), "}")
+def mapping(names: dict[str, str]) -> Expression:
+    """`{"a": a, "b": b}`, to pass parameters on."""
+    return Brackets("{", tuple(f"{one_line(literal(name))}: {value}" for name, value in names.items()), "}")

@@ -61,6 +61,7 @@ def resolve_all(documents: Documents) -> tuple[Resolved, list[Diagnostic]]:
         specs.setdefault(path, spec)
         located.setdefault(path, item)
     problems.extend(_collisions(documents, specs))
+    problems.extend(_bad_keys(specs, located))
     if not problems:
         problems.extend(_bad_references(specs, located))
     if problems:
@@ -89,7 +90,7 @@ def _collisions(documents: Documents, specs: Mapping[str, EntitySpec]) -> Iterat
         source: Source, kind: str, name: str, path: tuple[str | int, ...], owner: str = ""
     ) -> Iterator[Diagnostic]:
         other, purpose = owners.setdefault((kind, name), (source, owner))
-        if (other, purpose) != (source, owner):
+        if (other.file, purpose) != (source.file, owner):
             yield source.problem(path, f"{kind} {name!r} is already taken by {other.file}", "choose another name")
 
     for item in documents.entities:
@@ -98,19 +99,37 @@ def _collisions(documents: Documents, specs: Mapping[str, EntitySpec]) -> Iterat
         # Tables and indexes share one namespace in both databases.
         yield from claim(source, "table or index", table, ("table_name",))
         spec = specs[f"{source.module}.{kind}"]
-        for index in spec.indexes:
-            yield from claim(source, "table or index", index.name, ("indexes",), index.name)
-        if naming.pascal(kind) in naming.TAKEN_CLASSES:
-            message = f"an entity cannot be named {kind!r}: generated code needs the class name {naming.pascal(kind)!r}"
-            yield source.problem(
-                ("entity_type",), message, "choose a more specific name, and keep the table's with 'table_name'"
-            )
+        for index in describe(spec, None)["indexes"]:
+            yield from claim(source, "table or index", index["name"], ("indexes",), index["name"])
         for name in naming.entity_classes(kind):
+            if name in naming.TAKEN_CLASSES:
+                message = f"an entity cannot be named {kind!r}: generated code needs the class name {name!r}"
+                hint = "choose a more specific name, and keep the table's with 'table_name'"
+                yield source.problem(("entity_type",), message, hint)
             yield from claim(source, "the generated class", name, ("entity_type",))
         for field in spec.fields.values():
             if field.values:
                 name = naming.enum_class(kind, field.name)
+                if name in naming.TAKEN_CLASSES:
+                    message = f"an enum cannot be named {field.name!r} here: generated code needs the name {name!r}"
+                    hint = f"rename the field and keep the database's name with 'column: {field.column}'"
+                    yield source.problem(("fields", field.name), message, hint, at_key=True)
                 yield from claim(source, "the generated class", name, ("fields", field.name), field.name)
+
+
+def _bad_keys(specs: Mapping[str, EntitySpec], located: Mapping[str, Located]) -> Iterator[Diagnostic]:
+    for path, spec in specs.items():
+        for field in spec.key_fields:
+            at = ("fields", field.name)
+            if len(spec.key) == 1 and field.type in {"boolean", "enum"}:
+                message = f"a field of type {field.type!r} cannot be the only key"
+                yield located[path].source.problem((*at, "type"), message)
+            if len(spec.key) > 1 and hasattr(tuple, field.name):
+                message = (
+                    f"{field.name!r} cannot be the name of a part of a key, which is a tuple and has such a method"
+                )
+                hint = f"rename the field and keep the database's name with 'column: {field.column}'"
+                yield located[path].source.problem(at, message, hint, at_key=True)
 
 
 def _bad_references(specs: Mapping[str, EntitySpec], located: Mapping[str, Located]) -> Iterator[Diagnostic]:

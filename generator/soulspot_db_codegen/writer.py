@@ -54,7 +54,7 @@ def foreign(changes: Iterable[Change]) -> list[str]:
 
 def _generated(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
-        if path.suffix == ".json" or (path.suffix == ".py" and (_read(path) or "").startswith(HEADER)):
+        if path.suffix == ".json" if folder.name == "snapshot" else (_read(path) or "").startswith(HEADER):
             yield path
 
 

@@ -89,6 +89,7 @@ class Database(DatabaseService):
         self._is_open = False
         await self._engine.close()
         await self._publisher.settle()
+        self._cache.clear()  # a closed database answers nothing, and who knows what happens to the file meanwhile
         if isinstance(self.events, EventBus):
             self.events.detach(self._session.hold)
 

@@ -216,4 +216,5 @@ def _padded(values: list[Any]) -> list[Any]:
 
 def _compile(query: sa.sql.ClauseElement) -> tuple[str, tuple[int, ...]]:
     compiled: Any = query.compile(dialect=_DIALECT)
-    return str(compiled), tuple(int(name[1:]) for name in compiled.positiontup or ())
+    # In one line, as logs and statistics show it; there is no literal in it that could be changed by that.
+    return " ".join(str(compiled).split()), tuple(int(name[1:]) for name in compiled.positiontup or ())

@@ -84,5 +84,5 @@ def _violated(error: ConstraintViolationError, spec: EntitySpec, operation: str)
         return references[0] if len(references) == 1 else None
     if columns is None:
         return None
-    names = {field.column: field.name for field in fields}
-    return ", ".join(names.get(column, column) for column in columns.split(", "))
+    by_column = {field.column: field.name for field in fields}
+    return ", ".join(by_column.get(column, column) for column in str(columns).split(", "))

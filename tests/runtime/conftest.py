@@ -1,9 +1,16 @@
 """Every test has a registry of its own and, where it asks for one, an open database in a file of its own."""
 
+import asyncio
+import shutil
+
+import hypothesis
 import pytest
 import support
-
 from soulspot_db import Database, EntityRegistry
+
+# How long an example takes says something about the machine alone.
+hypothesis.settings.register_profile("soulspot-db", deadline=None)
+hypothesis.settings.load_profile("soulspot-db")
 
 
 @pytest.fixture(autouse=True)
@@ -13,16 +20,32 @@ def registry():
         yield isolated
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory):
+    """A file with every table and no row, to copy: making the tables takes longer than most tests."""
+    path = tmp_path_factory.mktemp("empty") / "soulspot.db"
+
+    async def make():
+        async with Database(support.settings(path)) as db:
+            await support.create_tables(db)
+
+    with EntityRegistry.isolated():
+        support.register_all()
+        asyncio.run(make())
+    return path
+
+
 @pytest.fixture
-async def open_database(tmp_path):
+async def open_database(empty_database, tmp_path):
     """Opens databases with the settings that a test needs, all on one file, and closes them at the end."""
     opened = []
 
     async def open_with(*, events=None, **changes):
-        db = Database(support.settings(tmp_path / "soulspot.db", **changes), events=events)
-        await db.open()
+        path = tmp_path / "soulspot.db"
+        if not path.exists():
+            shutil.copy(empty_database, path)
+        db = await Database(support.settings(path, **changes), events=events).open()
         opened.append(db)
-        await support.create_tables(db)
         return db
 
     yield open_with

@@ -3,9 +3,8 @@
 import datetime as dt
 
 import pytest
-from support import outside
-
 from soulspot_db import DatabaseError
+from support import outside
 
 UNKNOWN_ENTITY, UNKNOWN_FIELD = "DATABASE_UNKNOWN_ENTITY", "DATABASE_UNKNOWN_FIELD"
 INVALID, UNSAFE = "DATABASE_VALIDATION_FAILED", "DATABASE_UNSAFE_WRITE"
@@ -182,7 +181,9 @@ async def test_every_field_that_does_not_fit_is_named_and_no_value_is(db):
     assert "geheim" not in str(caught.value.to_dict())
 
 
-@pytest.mark.parametrize("text", ["'; DROP TABLE playlists; --", '"', "%", "_", "\\", "\n", "🎵", "NULL", "{}", ":p0", "?"])
+@pytest.mark.parametrize(
+    "text", ["'; DROP TABLE playlists; --", '"', "%", "_", "\\", "\n", "🎵", "NULL", "{}", ":p0", "?"]
+)
 async def test_any_text_is_only_a_value(db, text):
     key = await db.save("playlist", {"name": text[:20], "spotify_id": text})
     assert (await db.get("playlist", text))["id"] == key

@@ -9,13 +9,12 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import EverythingSchema, JobSchema, PlaylistTrackSchema
-
 from soulspot_db import QueryFailedError, ValidationFailedError
 from soulspot_db.codec import Codec, KeyCodec
 from soulspot_db.query import Queries
 from soulspot_db.schema import resolved
 from soulspot_db.tables import create_statements
+from support import EverythingSchema, JobSchema, PlaylistTrackSchema
 
 KEY = UUID("0190b2d4-1f7e-7c3a-9f00-0123456789ab")
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=50)

@@ -2,9 +2,8 @@
 
 import pytest
 import support
-from support import outside
-
 from soulspot_db import Database, EntityRegistry, EntitySchema, TransactionError, UnknownEntityError
+from support import outside
 
 
 class DefaultsSchema(EntitySchema):
@@ -13,7 +12,7 @@ class DefaultsSchema(EntitySchema):
     fields = {
         "id": {"type": "integer", "primary_key": True},
         "a_uuid": {"type": "uuid", "default": "0190B2D4-1F7E-7C3A-9F00-0123456789AB"},
-        "a_text": {"type": "text", "default": "it's a :colon %s \\: \"quoted\""},
+        "a_text": {"type": "text", "default": 'it\'s a :colon %s \\: "quoted"'},
         "an_integer": {"type": "integer", "default": -5},
         "a_float": {"type": "float", "default": 1},
         "a_decimal": {"type": "decimal", "precision": 6, "scale": 2, "default": "-1.50"},
@@ -43,7 +42,7 @@ async def test_a_descending_index_field_is_descending_in_the_database(db):
 
 
 async def test_a_key_of_text_is_not_null_and_without_a_rowid_gap(db):
-    rows = outside(db, 'SELECT name, "notnull", pk FROM pragma_table_info(\'playlist_tracks\') WHERE pk ORDER BY pk')
+    rows = outside(db, "SELECT name, \"notnull\", pk FROM pragma_table_info('playlist_tracks') WHERE pk ORDER BY pk")
     assert rows == [("playlist_id", 1, 1), ("track_id", 1, 2)]
 
 

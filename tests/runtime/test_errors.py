@@ -5,7 +5,6 @@ import json
 import pickle
 
 import pytest
-
 import soulspot_db
 from soulspot_db import DatabaseError, QueryTimeoutError, errors
 

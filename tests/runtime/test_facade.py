@@ -6,8 +6,6 @@ from unittest.mock import AsyncMock
 from uuid import UUID
 
 import pytest
-from support import outside
-
 from soulspot_db import (
     ConnectionFailedError,
     ConstraintViolationError,
@@ -19,6 +17,7 @@ from soulspot_db import (
     NotFoundError,
     ValidationFailedError,
 )
+from support import outside
 
 
 async def saved(db, **values):

@@ -1,9 +1,8 @@
 """The registry: names of entity types, and hand-written schemas checked as they are registered."""
 
 import pytest
-from support import CounterSchema, PlaylistSchema
-
 from soulspot_db import EntityRegistry, EntitySchema, SchemaInvalidError, UnknownEntityError
+from support import CounterSchema, PlaylistSchema
 
 
 def made(**attributes):

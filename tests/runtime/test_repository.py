@@ -4,8 +4,6 @@ from uuid import UUID
 
 import pydantic
 import pytest
-from support import CounterSchema, JobSchema, PlaylistSchema, PlaylistTrackSchema, outside
-
 from soulspot_db import (
     ConstraintViolationError,
     NotFoundError,
@@ -15,6 +13,7 @@ from soulspot_db import (
     ValidationFailedError,
 )
 from soulspot_db.schema import resolved
+from support import CounterSchema, JobSchema, PlaylistSchema, PlaylistTrackSchema, outside
 
 NOBODY = UUID("0190b2d4-1f7e-7c3a-9f00-0123456789ab")
 

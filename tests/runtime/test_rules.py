@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
-
 from soulspot_db import rules
 
 KEY = UUID("0190b2d4-1f7e-7c3a-9f00-0123456789ab")

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from soulspot_db import ConfigurationError, Database, DatabaseSettings
 
 DEFAULTS = {

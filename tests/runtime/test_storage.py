@@ -93,7 +93,12 @@ async def test_decimals_are_compared_ordered_and_summed_exactly(db):
     for amount in ("0.10", "0.20", "10.00", "9.00"):
         await db.save("playlist", {"name": "p", "price": amount})
     assert await db.count("playlist", {"price": {"lte": "0.2"}}) == 2
-    assert [str(row["price"]) for row in await db.query("playlist", order_by="price")] == ["0.10", "0.20", "9.00", "10.00"]
+    assert [str(row["price"]) for row in await db.query("playlist", order_by="price")] == [
+        "0.10",
+        "0.20",
+        "9.00",
+        "10.00",
+    ]
     assert outside(db, "SELECT sum(price) FROM playlists WHERE price < 100") == [(30,)]
 
 
@@ -101,7 +106,9 @@ async def test_datetimes_written_in_three_zones_are_ordered_as_they_happened_and
     zones = {"Berlin": 2, "New York": -4, "Tokyo": 9}
     for minute, (name, hours) in enumerate(zones.items()):
         moment = dt.datetime(2026, 7, 1, 12, minute, tzinfo=dt.UTC)
-        await db.save("playlist", {"name": name, "created_at": moment.astimezone(dt.timezone(dt.timedelta(hours=hours)))})
+        await db.save(
+            "playlist", {"name": name, "created_at": moment.astimezone(dt.timezone(dt.timedelta(hours=hours)))}
+        )
     found = await db.query("playlist", order_by="created_at")
     assert [row["name"] for row in found] == list(zones)
     assert [row["created_at"].isoformat() for row in found] == [f"2026-07-01T12:0{n}:00+00:00" for n in range(3)]

@@ -4,9 +4,8 @@ import asyncio
 import contextvars
 
 import pytest
-from support import outside, until, within
-
 from soulspot_db import TransactionError
+from support import outside, until, within
 
 
 async def names(db):

@@ -3,9 +3,8 @@
 import asyncio
 
 import pytest
-from support import outside, within
-
 from soulspot_db import ConstraintViolationError, Database, LockedError, TransactionError
+from support import outside, within
 
 
 async def names(db):

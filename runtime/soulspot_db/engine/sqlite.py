@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from soulspot_db.engine.base import Connections, Finish, Outcome, Rows, Statement
 from soulspot_db.engine.lane import Job, Lane
 from soulspot_db.engine.sqlite_connection import Connection, Timing
-from soulspot_db.engine.sqlite_lease import BeginJob, SQLiteLease, serve_lease
+from soulspot_db.engine.sqlite_lease import BeginJob, Done, SQLiteLease, serve_lease
 from soulspot_db.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -25,7 +25,6 @@ __all__ = ["SQLiteEngine"]
 T = TypeVar("T")
 _OLDEST = (3, 37)  # the first with STRICT tables
 _MAX_GROUP = 256
-Done = list[tuple[Job[Any], Outcome]]
 
 
 class SQLiteEngine:
@@ -208,30 +207,27 @@ class SQLiteEngine:
             if job.claim():
                 lane.busy = True
                 if isinstance(job, BeginJob):
-                    serve_lease(connection, job, self._post)
-                    lane.busy = False
+                    done = serve_lease(connection, job, self._post)
                 else:
-                    outcome = _outcome(connection, job)
-                    lane.busy = False  # before the caller can look
-                    self._post(connection, [(job, outcome)])
+                    done = [(job, _outcome(connection, job))]
+                lane.busy = False  # before the caller can look
+                self._post(connection, done)
 
     def _serve_writes(self, lane: Lane, connection: Connection) -> None:
         while (job := self._next_write()) is not None:
             lane.busy = True
             if isinstance(job, BeginJob):
-                if job.claim():
-                    self._holder = (job.holder, time.monotonic())
-                    serve_lease(connection, job, self._post)
+                self._holder = (job.holder, time.monotonic())
+                done = serve_lease(connection, job, self._post) if job.claim() else []
             else:
                 group = [job]
                 while len(group) < _MAX_GROUP and self._write_waits():
                     group.append(self._next_write())
                 self._holder = (f"a group of {len(group)} writes", time.monotonic())
                 done = commit_group(connection, [member for member in group if member.claim()])
-                lane.busy = False
-                self._post(connection, done)
             self._holder = None
             lane.busy = False
+            self._post(connection, done)
 
     def _next_write(self) -> Any:
         return self._ahead.pop() if self._ahead else self._writes.get()

@@ -9,9 +9,10 @@ from soulspot_db.engine.lane import Job
 from soulspot_db.engine.sqlite_connection import Connection
 from soulspot_db.errors import QueryTimeoutError, TransactionError
 
-__all__ = ["BeginJob", "SQLiteLease", "serve_lease"]
+__all__ = ["BeginJob", "Done", "SQLiteLease", "serve_lease"]
 
 T = TypeVar("T")
+Done = list[tuple[Job[Any], Outcome]]
 
 
 class _EndJob(Job[T]):
@@ -82,16 +83,17 @@ class BeginJob(Job[None]):
         self.holder = holder
 
 
-def serve_lease(
-    connection: Connection, begin: BeginJob, post: Callable[[Connection, list[tuple[Job[Any], Outcome]]], None]
-) -> None:
-    """The thread's side: open the transaction and run what its queue brings until it ends."""
+def serve_lease(connection: Connection, begin: BeginJob, post: Callable[[Connection, Done], None]) -> Done:
+    """The thread's side: open the transaction and run what its queue brings until it ends.
+
+    Returns:
+        What is left to post once the lane is free again.
+    """
     try:
         connection.begin("DEFERRED" if begin.read_only else "IMMEDIATE")
     except BaseException as error:  # noqa: BLE001 - not swallowed: it is the caller's, and must not end the lane
         connection.rollback()
-        post(connection, [(begin, Outcome(error=error))])
-        return
+        return [(begin, Outcome(error=error))]
     post(connection, [(begin, Outcome())])
     while (job := begin.lease.queue.get()) is not None:
         if not job.claim():
@@ -103,10 +105,11 @@ def serve_lease(
             if isinstance(error, QueryTimeoutError):
                 # An interrupted write has ended the transaction, a read has not: one rule for both, as on PostgreSQL.
                 connection.rollback()
-        post(connection, [(job, outcome)])
         if isinstance(job, _EndJob):
-            return
+            return [(job, outcome)]
+        post(connection, [(job, outcome)])
     connection.rollback()
+    return []
 
 
 def _step(connection: Connection, job: Job[Any]) -> Sequence[list[tuple[Any, ...]]]:

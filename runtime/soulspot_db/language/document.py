@@ -1,6 +1,7 @@
 """What one entity document, from YAML or from a Python class, may say: shapes and names, nothing across files."""
 
 import keyword
+import math
 import re
 from typing import Annotated, Any, Literal, Self
 
@@ -39,15 +40,26 @@ LATER_KEYS = frozenset(
 )
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_RESERVED = frozenset({"and", "or", "not", "copy", "json", "dict", "schema", "construct", "validate", "fields_set"})
+_RESERVED = frozenset(
+    {"and", "or", "not", "copy", "json", "dict", "schema", "construct", "validate", "fields_set"}
+    | {"from_orm", "parse_file", "parse_obj", "parse_raw", "schema_json", "update_forward_refs"}
+    # A class body that gives these a value takes them away from the annotations that follow.
+    | {"bool", "float", "int", "str", "tuple"}
+)
 
 
 def _name(value: str) -> str:
     if not _NAME.fullmatch(value):
         raise ValueError(f"{value!r} is not a name: use lower-case letters, digits and underscores")
     if len(value) > MAX_NAME:
-        raise ValueError(f"the name is {len(value)} characters long; at most {MAX_NAME} fit")
+        raise ValueError(f"the name {value!r} is {len(value)} characters long; at most {MAX_NAME} fit")
     return value
+
+
+def _table_name(value: str) -> str:
+    if value.startswith("sqlite_"):
+        raise ValueError(f"{value!r} is not possible: SQLite keeps names that begin with 'sqlite_' for itself")
+    return _name(value)
 
 
 def _field_name(value: str) -> str:
@@ -63,7 +75,7 @@ def _field_name(value: str) -> str:
 def _type_name(value: object) -> object:
     if isinstance(value, str) and value in LATER_TYPES:
         raise ValueError(f"field type {value!r} is not supported by this version yet")
-    if value not in TYPES:
+    if not isinstance(value, str) or value not in TYPES:
         hint = nearest(str(value), TYPES) or f"the types are {', '.join(TYPES)}"
         raise PydanticCustomError(
             "unknown_type", "{message}", {"message": f"unknown field type {value!r}", "hint": hint}
@@ -72,6 +84,7 @@ def _type_name(value: object) -> object:
 
 
 Name = Annotated[str, AfterValidator(_name)]
+TableName = Annotated[str, AfterValidator(_table_name)]
 FieldName = Annotated[str, AfterValidator(_field_name)]
 TypeName = Annotated[str, BeforeValidator(_type_name)]
 
@@ -86,6 +99,8 @@ def _literal(value: object) -> object:
 def _number(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"expected a number, got {value!r}")
+    if not math.isfinite(value):
+        raise ValueError("the number is too large")
     return value
 
 
@@ -154,13 +169,13 @@ class IndexDocument(_Document):
 
     fields: Annotated[list[str], Field(min_length=1)]
     unique: bool = False
-    name: Name | None = None
+    name: TableName | None = None
 
 
 class CacheDocument(_Document):
     """How long rows of this entity may be served from the in-process cache, and how many."""
 
-    ttl: Annotated[float, Field(gt=0, strict=False)] | None = Field(None, description="Seconds.")
+    ttl: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)] | None = Field(None, description="Seconds.")
     max_size: Annotated[int, Field(ge=0)] | None = Field(None, description="Entries.")
 
 
@@ -168,7 +183,7 @@ class EntityDocument(_Document):
     """One entity, as its YAML file says it."""
 
     entity_type: Name
-    table_name: Name
+    table_name: TableName
     description: str | None = None
     natural_key: str | None = None
     fields: Annotated[dict[FieldName, FieldDocument], Field(min_length=1)]

@@ -194,7 +194,9 @@ def _field(name: str, document: FieldDocument, key: tuple[str, ...], problems: l
     single_key = key == (name,)
     if single_key and document.nullable:
         problems.append(Problem((*at, "nullable"), "a primary key cannot be nullable"))
-    made: Any = document.default if document.default in _MADE.get(document.type, ()) else None
+    made: Any = None
+    if isinstance(document.default, str) and document.default in _MADE.get(document.type, ()):
+        made = document.default
     default: Any = Missing
     if "default" in document.model_fields_set and made is None:
         default = tuple(document.default) if isinstance(document.default, list) else document.default
@@ -243,15 +245,28 @@ def _check_rules(document: FieldDocument, at: tuple[str, ...], problems: list[Pr
         problems.append(Problem((*at, "scale"), "scale is larger than precision"))
     if document.values and len(set(document.values)) != len(document.values):
         problems.append(Problem((*at, "values"), "a value is named twice"))
-    if document.minimum is not None and document.maximum is not None and document.minimum > document.maximum:
-        problems.append(Problem((*at, "minimum"), "minimum is larger than maximum"))
+    for position, value in enumerate(document.values or ()):
+        if not value.isprintable() and any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value):
+            problems.append(Problem((*at, "values", position), f"{value!r} cannot be stored"))
     if document.on_update and document.type != "datetime":
         problems.append(Problem((*at, "on_update"), "'on_update: now' is for datetime fields"))
+    _check_limits(document, at, problems)
     if document.pattern is not None:
         try:
-            re.compile(document.pattern)
-        except re.error as error:
-            problems.append(Problem((*at, "pattern"), f"not a regular expression: {error}"))
+            re.compile(rf"^(?:{document.pattern})\Z")
+        except (re.error, OverflowError, RecursionError) as error:
+            hint = "write '(?i:...)' instead of '(?i)...'" if "global flags" in str(error) else None
+            message = getattr(error, "msg", str(error))
+            problems.append(Problem((*at, "pattern"), f"not a regular expression: {message}", hint))
+
+
+def _check_limits(document: FieldDocument, at: tuple[str, ...], problems: list[Problem]) -> None:
+    for key in ("minimum", "maximum"):
+        limit = getattr(document, key)
+        if document.type == "integer" and limit is not None and limit != int(limit):
+            problems.append(Problem((*at, key), f"{key} of an integer is a whole number"))
+    if document.minimum is not None and document.maximum is not None and document.minimum > document.maximum:
+        problems.append(Problem((*at, "minimum"), "minimum is larger than maximum"))
 
 
 def _check_reference(document: FieldDocument, at: tuple[str, ...], problems: list[Problem]) -> None:
@@ -295,6 +310,8 @@ def _indexes(document: EntityDocument, problems: list[Problem]) -> tuple[IndexSp
         for name, field in fields.items()
         if field.index and not field.unique
     ]
+    columns = (field.column or name for name, field in fields.items() if field.unique)
+    unique = {constraint_name("uq", document.table_name, column) for column in columns}
     for number, index in enumerate(document.indexes):
         names, descending = [], []
         for position, text in enumerate(index.fields):
@@ -308,7 +325,9 @@ def _indexes(document: EntityDocument, problems: list[Problem]) -> tuple[IndexSp
             descending.append(direction.lower() == "desc")
         prefix = "uq" if index.unique else "ix"
         name = index.name or constraint_name(prefix, document.table_name, *names)
-        if any(other.name == name for other in found):
+        if len(set(names)) < len(names):
+            problems.append(Problem(("indexes", number, "fields"), "a field is named twice"))
+        if name in unique or any(other.name == name for other in found):
             problems.append(Problem(("indexes", number), f"the index {name!r} is declared twice"))
         found.append(IndexSpec(name, tuple(names), tuple(descending), index.unique))
     return tuple(found)

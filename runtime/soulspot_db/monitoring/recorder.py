@@ -39,9 +39,9 @@ class StatementRecorder:
                 self._slow_total += 1
                 count, spent = self._slowest.get(sql, (0, 0.0))
                 self._slowest[sql] = (count + 1, spent + seconds)
-                _log.warning("slow statement, %.0f ms: %s", seconds * 1000, sql)
+                _log.warning("slow statement, %.0f ms: %s", seconds * 1000, _one_line(sql))
             elif logged:
-                _log.debug("%.3f ms: %s", seconds * 1000, sql)
+                _log.debug("%.3f ms: %s", seconds * 1000, _one_line(sql))
 
     def queries(self) -> dict[str, Any]:
         """The `queries` part of the statistics."""
@@ -55,3 +55,7 @@ class StatementRecorder:
             for sql, (count, spent) in self._slowest.items()
         ]
         return sorted(rows, key=lambda row: -row["avg_time_ms"])[:_TOP]
+
+
+def _one_line(sql: str) -> str:
+    return " ".join(sql.split())

@@ -1,0 +1,99 @@
+"""Many writers, in one process and in several: no lock error, no lost write."""
+
+import asyncio
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import support
+from soulspot_db import Database
+from support import outside, within
+
+# One of several processes on one file: opens it, adds to a counter in transactions, and says what it read at the end.
+ADD = """
+import asyncio, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import support
+from soulspot_db import Database
+
+async def main():
+    support.register_all()
+    async with Database(support.settings(Path(sys.argv[1]), connection_pool_size=1)) as db:
+        await db.create_table("counter")
+        for _ in range(int(sys.argv[2])):
+            async with db.transaction() as tx:
+                row = await tx.get("counter", "a")
+                if row is None:
+                    await tx.save("counter", {{"name": "a", "value": 1}})
+                else:
+                    await tx.update("counter", "a", {{"value": row["value"] + 1}})
+
+asyncio.run(main())
+"""
+
+
+def test_eight_processes_that_add_to_one_counter_lose_nothing(tmp_path):
+    script = ADD.format(tests=str(Path(support.__file__).parent))
+    path = tmp_path / "soulspot.db"
+    command = [sys.executable, "-c", script, str(path), "10"]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(8)]
+    errors = [process.communicate(timeout=60)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 8, "\n".join(errors)
+    assert outside(Database(support.settings(path)), "SELECT value FROM counters") == [(80,)]
+
+
+async def _storm(db, seconds):
+    """Eight writers, one who scans and one who reads, for some seconds; returns how often each writer wrote."""
+    await db.save_many("counter", [{"name": f"{n}"} for n in range(8)])
+    await db.save("counter", {"name": "shared"})
+    end = time.monotonic() + seconds
+    written = [0] * 8
+
+    async def writer(number):
+        while time.monotonic() < end:
+            if written[number] % 2:
+                async with db.transaction() as tx:
+                    for name in (f"{number}", "shared"):
+                        value = (await tx.get("counter", name))["value"]
+                        await tx.update("counter", name, {"value": value + 1})
+            else:
+                await asyncio.gather(
+                    *(db.save("job", {"title": f"{number}-{written[number]}-{part}"[:10]}) for part in "ab")
+                )
+                async with db.transaction() as tx:
+                    for name in (f"{number}", "shared"):
+                        value = (await tx.get("counter", name))["value"]
+                        await tx.update("counter", name, {"value": value + 1})
+            written[number] += 1
+            found = await db.get("counter", f"{number}")
+            assert found["value"] == written[number]
+
+    async def scanner():
+        while time.monotonic() < end:
+            rows = await db.query("counter", fresh=True)
+            values = {row["name"]: row["value"] for row in rows}
+            assert values.pop("shared") == sum(values.values())
+
+    async def reader():
+        last = 0
+        while time.monotonic() < end:
+            value = (await db.get("counter", "shared"))["value"]
+            assert value >= last
+            last = value
+            await asyncio.sleep(0)
+
+    await within(seconds + 30, asyncio.gather(*map(writer, range(8)), scanner(), reader()))
+    return written
+
+
+@pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=pytest.mark.slow)])
+async def test_eight_writers_a_scan_and_a_reader_meet_no_lock_and_lose_no_write(db, seconds):
+    written = await _storm(db, seconds)
+    assert min(written) > 5
+    values = dict(outside(db, "SELECT name, value FROM counters"))
+    assert [values[f"{number}"] for number in range(8)] == written
+    assert values["shared"] == sum(written)
+    assert await db.count("job") == sum((count + 1) // 2 for count in written) * 2
