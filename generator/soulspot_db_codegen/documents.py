@@ -22,7 +22,16 @@ from soulspot_db_codegen.loader import Source
 __all__ = ["Documents", "Located", "read_documents"]
 
 Document = TypeVar("Document", bound=BaseModel)
-_ENTITY_KEYS = [*EntityDocument.model_fields]
+# Pydantic's own words speak of its models; these speak of YAML.
+_MESSAGES: Mapping[str, tuple[str, str | None]] = {
+    "bool_type": ("expected true or false", None),
+    "dict_type": ("expected a mapping", None),
+    "int_type": ("expected a whole number", None),
+    "list_type": ("expected a list", "write [...]"),
+    "model_type": ("expected a mapping", "write {...}"),
+    "string_type": ("expected text", "put it in quotes if text is meant"),
+    "too_short": ("at least one is needed", None),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +62,12 @@ def read_documents(sources: list[Source]) -> tuple[Documents, list[Diagnostic]]:
     for module in sorted({source.module for source in sources}):
         own = [source for source in sources if source.module == module]
         modules[module] = ModuleDocument.model_validate({})
-        for source in own:
-            if source.name == "_module":
-                modules[module] = _validate(ModuleDocument, source, {}, problems) or modules[module]
+        described = [source for source in own if source.name == "_module"]
+        for source in described[:1]:
+            modules[module] = _validate(ModuleDocument, source, {}, problems) or modules[module]
+        for source in described[1:]:
+            message = f"module {module!r} is already described by {described[0].file}"
+            problems.append(source.problem((), message, "keep one of the two files"))
         prefix = modules[module].table_prefix or module
         for source in own:
             if source.name != "_module":
@@ -71,7 +83,8 @@ def _validate(
 ) -> Document | None:
     data = source.tree.data
     if not isinstance(data, dict):
-        problems.append(source.problem((), "a schema is a mapping", "begin with 'fields:'"))
+        first = "fields" if model is EntityDocument else "description"
+        problems.append(source.problem((), "a schema is a mapping", f"begin with '{first}:'"))
         return None
     try:
         return model.model_validate(defaults | data)
@@ -90,7 +103,7 @@ def _diagnostics(error: ValidationError, source: Source, model: type[BaseModel])
             yield source.problem(path, f"{item['loc'][-1]!r} is missing", at_key=True)
         else:
             text = message if kind == "value_error" else message[:1].lower() + message[1:]
-            hint = item.get("ctx", {}).get("hint")
+            text, hint = _MESSAGES.get(kind, (text, item.get("ctx", {}).get("hint")))
             yield source.problem(path, text, hint, at_key="[key]" in item["loc"])
 
 

@@ -36,7 +36,7 @@ def field_code(field: FieldSpec, spec: EntitySpec, target: Callable[[str], Entit
     given = _given(field, plain)
     return ir.Field(
         name=field.name,
-        description=field.description,
+        description=naming.prose(field.description),
         stored=f"{plain} | None" if field.nullable else plain,
         given=union(given, "None") if field.nullable or field.assigned else given,
         default=_default(field, plain),

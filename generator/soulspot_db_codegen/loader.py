@@ -7,6 +7,7 @@ from pathlib import Path
 from soulspot_db_codegen import naming
 from soulspot_db_codegen.configuration import Configuration
 from soulspot_db_codegen.errors import Diagnostic
+from soulspot_db_codegen.packages import schema_folders
 from soulspot_db_codegen.yaml_reader import Mark, Tree, YamlError, read_yaml
 
 __all__ = ["Source", "load"]
@@ -40,24 +41,24 @@ class Source:
 
 
 def load(configuration: Configuration) -> tuple[list[Source], list[Diagnostic]]:
-    """Read every schema file of a project.
+    """Read every schema file of a project, those of installed packages among them.
 
     Returns:
         The files that are YAML, sorted, and what is wrong with the others.
+
+    Raises:
+        ConfigurationError: a package that the project names is not installed, or has no schemas.
     """
     sources: list[Source] = []
     problems: list[Diagnostic] = []
-    for folder in configuration.schemas:
-        root = configuration.root / folder
-        if not root.is_dir():
-            problems.append(
-                Diagnostic(
-                    folder, 1, 1, "the folder does not exist", "create it, or correct `schemas` in pyproject.toml"
-                )
-            )
+    for folder in schema_folders(configuration):
+        if not folder.path.is_dir():
+            hint = "create it, or correct `schemas` in pyproject.toml"
+            problems.append(Diagnostic(folder.prefix.rstrip("/"), 1, 1, "the folder does not exist", hint))
             continue
-        for path in _files(root):
-            found = _read(path, path.relative_to(root), path.relative_to(configuration.root).as_posix())
+        for path in _files(folder.path):
+            inside = path.relative_to(folder.path)
+            found = _read(path, inside, folder.prefix + inside.as_posix())
             if isinstance(found, Source):
                 sources.append(found)
             else:
