@@ -77,7 +77,9 @@ class Repository(Generic[Model, KeyType]):
         )
 
     async def _get_many(self, keys: Sequence[KeyType], *, fresh: bool = False) -> list[Model | None]:
-        wanted = [self._plan.keys.values(key, "get_many") for key in keys]
+        return await self._find_many([self._plan.keys.values(key, "get_many") for key in keys], fresh=fresh)
+
+    async def _find_many(self, wanted: Sequence[Key], *, fresh: bool = False) -> list[Model | None]:
         if len(self._plan.spec.key) != 1:
             return [await self._find(key, "get_many", fresh=fresh) for key in wanted]
         name = self._plan.spec.key[0]
