@@ -12,11 +12,12 @@ from soulspot_db.errors import ConfigurationError
 from soulspot_db.events.bus import EventBus
 from soulspot_db.events.publisher import Publisher, PublishesEvents
 from soulspot_db.monitoring.recorder import StatementRecorder
+from soulspot_db.operations import Effects, Write
 from soulspot_db.plan import Plans
 from soulspot_db.registry import EntityRegistry
 from soulspot_db.schema import resolved
 from soulspot_db.service import DatabaseService, Records
-from soulspot_db.session import Effects, Session, Write
+from soulspot_db.session import Session
 from soulspot_db.settings import DatabaseSettings
 from soulspot_db.tables import create_statements
 from soulspot_db.transaction import TransactionScope

@@ -9,11 +9,12 @@ from pydantic import BaseModel, ValidationError
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.errors import ValidationFailedError
 from soulspot_db.language.filters import Compare
+from soulspot_db.operations import Read
 from soulspot_db.plan import Key
 from soulspot_db.query import EitherKey, Where
 from soulspot_db.refusals import refused_input
 from soulspot_db.repository import Repository
-from soulspot_db.session import Read, SessionLike
+from soulspot_db.session import SessionLike
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager

@@ -11,10 +11,11 @@ from soulspot_db.engine.base import Lease, Outcome, Statement
 from soulspot_db.errors import TransactionError
 from soulspot_db.events.bus import Event
 from soulspot_db.events.publisher import PublishesEvents
+from soulspot_db.operations import Effects, Read, Write
 from soulspot_db.plan import Plans
 from soulspot_db.registry import EntityRegistry
 from soulspot_db.service import DatabaseService, Records
-from soulspot_db.session import Effects, Read, Session, Write
+from soulspot_db.session import Session
 
 __all__ = ["Transaction", "TransactionScope"]
 
@@ -195,10 +196,11 @@ class TransactionScope:
         self._transaction: Transaction | None = None
 
     async def __aenter__(self) -> Transaction:
-        self._outer = self._outer or self._session.current()
-        if self._outer is not None:
-            await self._outer.open_savepoint(read_only=self._read_only)
-            return self._outer
+        joined = self._outer or self._session.current()
+        if isinstance(joined, Transaction):
+            self._outer = joined
+            await joined.open_savepoint(read_only=self._read_only)
+            return joined
         lease = await self._session.engine.begin(read_only=self._read_only)
         self._transaction = Transaction(self._session, lease, read_only=self._read_only)
         self._session.enter(self._transaction)
