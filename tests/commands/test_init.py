@@ -154,6 +154,9 @@ def test_pyproject_is_added_to_and_what_it_said_stays_to_the_byte(cli, root, tex
     assert cli("init", root).code == 0
     after = (root / "pyproject.toml").read_bytes().decode()
     assert after.startswith(text)
+    assert not text or after.replace("\r", "")[len(text.rstrip().replace("\r", "")) :].startswith(
+        "\n\n[tool.soulspot-db]"
+    )
     assert after.count("\r\n") in {0, after.count("\n")}
     assert configuration(root)["soulspot-db"]["schemas"] == ["schemas"]
     assert {**tomllib.loads(text), "tool": None} == {**tomllib.loads(after), "tool": None}
@@ -187,6 +190,20 @@ def test_settings_of_the_author_are_kept(cli, root):
     assert (root / ".vscode/settings.json").read_text() == "{}"
     assert (root / ".env").read_text() == "DATABASE=other.db\n"
     assert "ruff" not in configuration(root)
+
+
+def test_settings_of_ruff_are_kept_in_pyproject_too(cli, root):
+    root.mkdir()
+    (root / "pyproject.toml").write_text("[tool.ruff]\nline-length = 99\n")
+    assert cli("init", root).code == 0
+    assert configuration(root)["ruff"] == {"line-length": 99}
+
+
+def test_generated_code_lies_beside_the_application_wherever_that_is(cli, root):
+    (root / "src").mkdir(parents=True)
+    (root / "my_shop").mkdir()
+    assert cli("init", root).code == 0
+    assert configuration(root)["soulspot-db"]["output"] == "my_shop_entities"
 
 
 @pytest.mark.parametrize("source", ["", "src/"])

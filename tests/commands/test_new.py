@@ -240,6 +240,7 @@ def test_every_text_is_read_as_it_was_written(cli, root, write_class, value):
     )
     assert cli("new", "entity", "music/album", "--from", place, "--project", root).code == 0
     assert read_yaml(text(root, "music/album")).data["fields"]["on"]["default"] == value
+    assert len(text(root, "music/album").splitlines()) == 4
 
 
 def test_an_entity_may_refer_to_one_that_is_written_later(cli, root):

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from projects import write_project, write_schema
+from soulspot_db_codegen.watch import watch_project
 
 GOOD = "fields:\n  id: {type: uuid, primary_key: true}\n"
 BAD = "fields:\n  id: {type: uid, primary_key: true}\n"
@@ -68,6 +69,20 @@ def test_it_generates_at_once_and_after_each_change_and_survives_mistakes(root, 
     watching.wait_for("create other/music/song.py\n")
     assert watching.interrupt() == 0
     assert "Traceback" not in watching.printed
+
+
+def test_a_change_made_while_it_works_is_not_overlooked(root):
+    calls = []
+
+    def run():
+        calls.append(sorted(path.name for path in (root / "schemas/music").iterdir()))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        write_schema(root, "music/album.yaml", GOOD)
+        time.sleep(0.1)
+
+    watch_project(root, run)
+    assert calls == [["song.yaml"], ["album.yaml", "song.yaml"]]
 
 
 def test_ctrl_c_ends_it_cleanly_before_anything_has_changed(watching):
