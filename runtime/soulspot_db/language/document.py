@@ -53,6 +53,8 @@ def _name(value: str) -> str:
         raise ValueError(f"{value!r} is not a name: use lower-case letters, digits and underscores")
     if len(value) > MAX_NAME:
         raise ValueError(f"the name {value!r} is {len(value)} characters long; at most {MAX_NAME} fit")
+    if value in {"nothing", "returning"}:
+        raise ValueError(f"{value!r} is not possible: SQLite keeps the word for itself")
     return value
 
 
@@ -65,10 +67,9 @@ def _table_name(value: str) -> str:
 def _field_name(value: str) -> str:
     _name(value)
     if keyword.iskeyword(value) or value in _RESERVED or value.startswith("model_"):
-        raise ValueError(
-            f"{value!r} is a name that Python or Pydantic keeps for itself; "
-            f"rename the field and keep the database's name with 'column: {value}'"
-        )
+        message = f"{value!r} is a name that Python or Pydantic keeps for itself"
+        hint = f"rename the field and keep the database's name with 'column: {value}'"
+        raise PydanticCustomError("reserved_name", "{message}", {"message": message, "hint": hint})
     return value
 
 

@@ -190,6 +190,7 @@ def _check_key_types(key: tuple[str, ...], fields: Mapping[str, FieldSpec], prob
 
 def _field(name: str, document: FieldDocument, key: tuple[str, ...], problems: list[Problem]) -> FieldSpec:
     at = ("fields", name)
+    before = len(problems)
     _check_keys(document, at, problems)
     single_key = key == (name,)
     if single_key and document.nullable:
@@ -224,7 +225,8 @@ def _field(name: str, document: FieldDocument, key: tuple[str, ...], problems: l
         references=document.references,
         on_delete=document.on_delete or "restrict",
     )
-    _check_default(field, at, problems)
+    if len(problems) == before:  # else the default could not be checked
+        _check_default(field, at, problems)
     return field
 
 
@@ -253,6 +255,7 @@ def _check_rules(document: FieldDocument, at: tuple[str, ...], problems: list[Pr
     _check_limits(document, at, problems)
     if document.pattern is not None:
         try:
+            re.compile(document.pattern)
             re.compile(rf"^(?:{document.pattern})\Z")
         except (re.error, OverflowError, RecursionError) as error:
             hint = "write '(?i:...)' instead of '(?i)...'" if "global flags" in str(error) else None
@@ -354,7 +357,8 @@ def _natural_key(
     if name not in fields:
         problems.append(Problem(at, f"unknown field {name!r}", nearest(name, fields)))
     elif not fields[name].unique or fields[name].type not in {"string", "text"}:
-        problems.append(Problem(at, f"field {name!r} is not a unique string", "add 'unique: true' to the field"))
+        hint = "only text can be told from a key" if fields[name].unique else "add 'unique: true' to the field"
+        problems.append(Problem(at, f"field {name!r} is not a unique string", hint))
     elif not uuid_key:
         problems.append(Problem(at, "a natural key needs a uuid primary key", "otherwise the two could be mixed up"))
     return name
