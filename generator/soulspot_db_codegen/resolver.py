@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from soulspot_db.language.document import EntityDocument
+from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.nearest import nearest
-from soulspot_db.language.spec import EntitySpec, FieldSpec, resolve
+from soulspot_db.language.spec import EntitySpec, resolve
 from soulspot_db.language.table import TableSpec, describe
 
 from soulspot_db_codegen import naming

@@ -5,13 +5,13 @@ import sqlalchemy as sa
 from alembic import op
 from soulspot_db import ddl
 
-revision = "846741863d30"
+revision = "74895f63df79"
 down_revision = None
 branch_labels = None
 depends_on = None
 
 modules = ["library", "metadata", "soulseek", "spotify"]
-schema_after = "accad66cb402fc55"
+schema_after = "dd8951ef455ce512"
 
 
 def upgrade() -> None:
@@ -147,7 +147,7 @@ def upgrade() -> None:
         sa.Column("cover_url", ddl.string(), nullable=True),
         sa.Column("cover_path", ddl.string(), nullable=True),
         sa.Column("primary_type", ddl.string(), nullable=False, server_default=ddl.default("album")),
-        sa.Column("secondary_types", ddl.list(), nullable=False, server_default=ddl.default([])),
+        sa.Column("secondary_types", ddl.list(), nullable=False, server_default=ddl.json_default([])),
         sa.Column("disambiguation", ddl.string(), nullable=True),
         sa.Column("total_tracks", ddl.integer(), nullable=True),
         sa.Column("is_saved", ddl.boolean(), nullable=False, server_default=ddl.default(False)),
@@ -432,7 +432,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_soulseek_downloads_priority_created_at",
         "soulseek_downloads",
-        [sa.text('"priority" DESC'), "created_at"],
+        [ddl.sql('"priority" DESC'), "created_at"],
     )
     op.create_table(
         "soulseek_search_results",
@@ -482,10 +482,10 @@ def upgrade() -> None:
     op.create_index(
         "ix_soulseek_search_results_track_id_quality_score",
         "soulseek_search_results",
-        ["track_id", sa.text('"quality_score" DESC')],
+        ["track_id", ddl.sql('"quality_score" DESC')],
     )
 
 
 def downgrade() -> None:
     """Refuse: dropping the tables would lose what is in them."""
-    raise RuntimeError("revision 846741863d30 creates tables; restore a backup to go back before it")
+    raise RuntimeError("revision 74895f63df79 creates tables; restore a backup to go back before it")

@@ -294,7 +294,7 @@ class DownloadSchema(EntitySchema):
         sa.Index("ix_soulseek_downloads_slskd_download_id", "slskd_download_id"),
         sa.Index("ix_soulseek_downloads_status_created_at", "status", "created_at"),
         sa.Index("ix_soulseek_downloads_status_retry_count_next_retry_at", "status", "retry_count", "next_retry_at"),
-        sa.Index("ix_soulseek_downloads_priority_created_at", sa.text('"priority" DESC'), "created_at"),
+        sa.Index("ix_soulseek_downloads_priority_created_at", ddl.sql('"priority" DESC'), "created_at"),
         sqlite_strict=True,
     )
 

@@ -17,8 +17,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from soulspot_db.language.json_value import freeze
 from soulspot_db.language.nearest import nearest
-from soulspot_db.language.types import LATER_TYPES, TYPES
+from soulspot_db.language.types import TYPES
 
 __all__ = [
     "LATER_KEYS",
@@ -27,6 +28,7 @@ __all__ = [
     "EntityDocument",
     "FieldDocument",
     "IndexDocument",
+    "MixinDocument",
     "ModuleDocument",
 ]
 
@@ -34,17 +36,14 @@ __all__ = [
 MAX_NAME = 63
 
 # Keys of the language that this version does not read yet; named so that the error can say so.
-LATER_KEYS = frozenset(
-    {"use", "checks", "relations", "queries", "expires", "soft_delete", "removed", "where", "renamed_from"}
-    | {"encrypted", "sensitive", "deprecated", "l2", "backfill"}
-)
+LATER_KEYS = frozenset({"relations", "queries", "expires", "soft_delete", "encrypted", "l2"})
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _RESERVED = frozenset(
     {"and", "or", "not", "copy", "json", "dict", "schema", "construct", "validate", "fields_set"}
     | {"from_orm", "parse_file", "parse_obj", "parse_raw", "schema_json", "update_forward_refs"}
     # A class body that gives these a value takes them away from the annotations that follow.
-    | {"bool", "float", "int", "str", "tuple"}
+    | {"bool", "bytes", "float", "int", "str", "tuple"}
 )
 
 
@@ -74,8 +73,6 @@ def _field_name(value: str) -> str:
 
 
 def _type_name(value: object) -> object:
-    if isinstance(value, str) and value in LATER_TYPES:
-        raise ValueError(f"field type {value!r} is not supported by this version yet")
     if not isinstance(value, str) or value not in TYPES:
         hint = nearest(str(value), TYPES) or f"the types are {', '.join(TYPES)}"
         raise PydanticCustomError(
@@ -91,9 +88,7 @@ TypeName = Annotated[str, BeforeValidator(_type_name)]
 
 
 def _literal(value: object) -> object:
-    items = value if isinstance(value, list) else [value]
-    if not all(item is None or isinstance(item, (str, int, float)) for item in items):
-        raise ValueError("a default is a text, a number, true, false, null or a list of these")
+    freeze(value)  # the field's type says more
     return value
 
 
@@ -111,9 +106,16 @@ def _events(value: object) -> object:
     return value
 
 
+def _deprecation(value: object) -> object:
+    if not isinstance(value, (bool, str)):
+        raise ValueError("expected true, or text that says what to use instead")
+    return value
+
+
 # Checked by one function each: a union would report every member that the value is not.
 Literals = Annotated[Any, AfterValidator(_literal)]
 Number = Annotated[Any, AfterValidator(_number)]
+Deprecation = Annotated[Any, AfterValidator(_deprecation)]
 
 
 class _Document(BaseModel):
@@ -132,7 +134,7 @@ class ItemsDocument(_Document):
 
     @model_validator(mode="after")
     def _scalar(self) -> Self:
-        if self.type in {"list", "enum", "decimal"}:
+        if self.type in {"list", "enum", "decimal", "json", "bytes"}:
             raise ValueError(f"items cannot be of type {self.type!r}; use a plain scalar type")
         return self
 
@@ -163,14 +165,30 @@ class FieldDocument(_Document):
     on_delete: Literal["cascade", "set_null", "restrict"] | None = Field(
         None, description="What happens to this row when the referenced one is deleted; default restrict."
     )
+    sensitive: bool = Field(False, description="The value is left out of what a row prints as.")
+    deprecated: Deprecation = Field(False, description="`true`, or what to use instead; shown in docstrings.")
+    renamed_from: Name | None = Field(None, description="The field's former name; the migration renames the column.")
+    backfill: Literals = Field(None, description="What rows that exist get in a new required field.")
 
 
 class IndexDocument(_Document):
-    """An index over several fields; `field desc` turns the order of one around."""
+    """An index over several fields, over expressions, or over part of the rows."""
 
-    fields: Annotated[list[str], Field(min_length=1)]
-    unique: bool = False
-    name: TableName | None = None
+    fields: Annotated[list[str], Field(min_length=1)] = Field(
+        description="`field`, `field desc`, `lower(field)` or `upper(field)`, in order."
+    )
+    unique: bool = Field(False, description="No two rows have the same values.")
+    where: dict[str, Any] | None = Field(None, description="A filter; the index holds the rows for which it does.")
+    name: TableName | None = Field(
+        None, description="The index's name, where the one made from its fields will not do."
+    )
+
+
+class RemovalDocument(_Document):
+    """A tombstone: what happens to the values of a field that is gone."""
+
+    data: Literal["discard", "archive"] = Field(description="What happens to the stored values.")
+    reason: str = Field(description="Why, for whoever runs the migration.")
 
 
 class CacheDocument(_Document):
@@ -186,15 +204,28 @@ class EntityDocument(_Document):
     entity_type: Name
     table_name: TableName
     description: str | None = None
+    use: list[Name] = []
+    renamed_from: Name | None = None
+    removed: dict[Name, RemovalDocument] = {}
     natural_key: str | None = None
     fields: Annotated[dict[FieldName, FieldDocument], Field(min_length=1)]
     primary_key: Annotated[list[str], Field(min_length=1)] | None = None
     indexes: list[IndexDocument] = []
+    checks: dict[Name, dict[str, Any]] = {}
     cache: Annotated[
         Annotated[CacheDocument, Tag("settings")] | Annotated[bool, Tag("switch")],
         Discriminator(lambda value: "settings" if isinstance(value, (dict, CacheDocument)) else "switch"),
     ] = True
     events: Annotated[bool, BeforeValidator(_events)] = True
+
+
+class MixinDocument(_Document):
+    """Fields that several entities share, as `_mixins/<name>.yaml` says them."""
+
+    description: str | None = Field(None, description="What the mixin is for.")
+    fields: Annotated[dict[FieldName, FieldDocument], Field(min_length=1)]
+    indexes: list[IndexDocument] = []
+    checks: dict[Name, dict[str, Any]] = {}
 
 
 class ModuleDocument(_Document):
