@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from click.testing import CliRunner
-
-from soulspot_db_codegen.cli import generate
+from soulspot_db_codegen.commands.generate import generate
 
 REPOSITORY = Path(__file__).parent.parent
 CASES = Path(__file__).parent / "cases"

@@ -35,7 +35,7 @@ def _module(name: str, description: str | None, entities: tuple[ir.Entity, ...])
     return ir.Module(
         name=name,
         class_name=class_name,
-        description=description or f"The entities of {naming.words(name)}.",
+        description=naming.prose(description) or f"The entities of {naming.words(name)}.",
         entities=entities,
         exports=tuple(sorted(exports, key=naming.export_order)),
     )
@@ -59,7 +59,7 @@ def _entity(entity: ResolvedEntity, target: Callable[[str], EntitySpec]) -> ir.E
         name=spec.entity_type,
         words=naming.words(spec.entity_type),
         class_name=class_name,
-        description=spec.description or f"One {naming.words(spec.entity_type)}.",
+        description=naming.prose(spec.description) or f"One {naming.words(spec.entity_type)}.",
         key=key,
         key_base=None if composite else scalar_code(spec.key_fields[0]),
         key_parts=tuple((field.name, key_part_code(field, target)) for field in spec.key_fields) if composite else (),

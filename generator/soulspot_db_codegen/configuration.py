@@ -9,20 +9,22 @@ from soulspot_db_codegen.errors import ConfigurationError
 
 __all__ = ["Configuration", "load_configuration"]
 
-_DEFAULTS: dict[str, Any] = {"schemas": ["schemas"], "output": None, "migrations": "migrations"}
+_DEFAULTS: dict[str, Any] = {"schemas": ["schemas"], "packages": [], "output": None, "migrations": "migrations"}
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """The folders of a project; all paths but `root` are relative to it.
 
-    `package` is the name under which the generated package is imported: that of the output folder.
+    `packages` names installed packages whose schemas belong to the project as well. `package` is the name under which
+    the generated package is imported: that of the output folder.
     """
 
     root: Path
     schemas: tuple[str, ...]
     output: str
     migrations: str
+    packages: tuple[str, ...] = ()
 
     @property
     def package(self) -> str:
@@ -42,7 +44,7 @@ def load_configuration(start: Path) -> Configuration:
             continue
         try:
             section = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("soulspot-db")
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{file} is not valid TOML: {error}") from error
         if section is not None:
             return _read(folder, section)
@@ -52,16 +54,20 @@ def load_configuration(start: Path) -> Configuration:
     )
 
 
-def _read(root: Path, section: dict[str, Any]) -> Configuration:
+def _read(root: Path, section: Any) -> Configuration:
+    if not isinstance(section, dict):
+        raise ConfigurationError("tool.soulspot-db in pyproject.toml is a table: [tool.soulspot-db]")
     unknown = sorted(section.keys() - _DEFAULTS.keys())
     if unknown:
         raise ConfigurationError(f"[tool.soulspot-db] has unknown keys: {', '.join(unknown)}")
     values = _DEFAULTS | section
-    schemas, output, migrations = values["schemas"], values["output"], values["migrations"]
+    schemas, packages, output, migrations = (values[key] for key in _DEFAULTS)
     if not isinstance(output, str):
         raise ConfigurationError("[tool.soulspot-db] needs `output`, the folder of the generated package")
-    if not (isinstance(schemas, list) and schemas and all(isinstance(item, str) for item in schemas)):
+    if not _is_texts(schemas) or not (schemas or packages):
         raise ConfigurationError("[tool.soulspot-db] `schemas` is a list of folders")
+    if not _is_texts(packages):
+        raise ConfigurationError("[tool.soulspot-db] `packages` is a list of names that installed packages offer")
     if not isinstance(migrations, str):
         raise ConfigurationError("[tool.soulspot-db] `migrations` is a folder")
     for path in (*schemas, output, migrations):
@@ -69,4 +75,8 @@ def _read(root: Path, section: dict[str, Any]) -> Configuration:
             raise ConfigurationError(f"[tool.soulspot-db] {path!r} is not a folder inside the project")
     if not Path(output).name.isidentifier():
         raise ConfigurationError(f"[tool.soulspot-db] {Path(output).name!r} cannot be imported as a package")
-    return Configuration(root, tuple(schemas), output, migrations)
+    return Configuration(root, tuple(schemas), output, migrations, tuple(dict.fromkeys(packages)))
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

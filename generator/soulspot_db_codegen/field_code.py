@@ -38,7 +38,7 @@ def field_code(field: FieldSpec, spec: EntitySpec, target: Callable[[str], Entit
     given = _given(field, plain)
     return ir.Field(
         name=field.name,
-        description=_description(field),
+        description=naming.prose(_description(field)),
         stored=f"{plain} | None" if field.nullable else plain,
         row=_row(field, plain),
         given=union(given, "None") if field.nullable or field.assigned else given,

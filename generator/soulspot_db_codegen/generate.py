@@ -1,5 +1,6 @@
 """One run of the generator: everything is read, checked and rendered before anything is written."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from soulspot_db_codegen.assembler import assemble
@@ -7,12 +8,20 @@ from soulspot_db_codegen.configuration import Configuration
 from soulspot_db_codegen.documents import read_documents
 from soulspot_db_codegen.errors import Diagnostic, SchemaError
 from soulspot_db_codegen.loader import load
-from soulspot_db_codegen.migrations.planner import plan_migrations
+from soulspot_db_codegen.migrations.planner import Revision, plan_migrations
 from soulspot_db_codegen.outputs import render_all
 from soulspot_db_codegen.resolver import Resolved, resolve_all
 from soulspot_db_codegen.writer import Change, compare, foreign
 
-__all__ = ["changes_needed", "read_schemas"]
+__all__ = ["ProjectPlan", "plan_project", "read_schemas", "refuse_foreign"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPlan:
+    """What must change on disk so that it is what the schemas say, and the revision among it, if there is a new one."""
+
+    changes: list[Change]
+    revision: Revision | None
 
 
 def read_schemas(configuration: Configuration) -> Resolved:
@@ -20,6 +29,7 @@ def read_schemas(configuration: Configuration) -> Resolved:
 
     Raises:
         SchemaError: all problems of all files.
+        ConfigurationError: a package that the project names is not there.
     """
     sources, problems = load(configuration)
     documents, found = read_documents(sources)
@@ -27,19 +37,19 @@ def read_schemas(configuration: Configuration) -> Resolved:
     resolved, found = resolve_all(documents)
     problems += found
     if not problems and not resolved.entities:
-        problems.append(
-            Diagnostic(configuration.schemas[0], 1, 1, "there are no schemas", "write <module>/<entity>.yaml")
-        )
+        where = (*configuration.schemas, "pyproject.toml")[0]
+        problems.append(Diagnostic(where, 1, 1, "there are no schemas", "write <module>/<entity>.yaml"))
     if problems:
         raise SchemaError(problems)
     return resolved
 
 
-def changes_needed(configuration: Configuration) -> list[Change]:
-    """What must change on disk so that it is what the schemas say; nothing is written.
+def plan_project(configuration: Configuration) -> ProjectPlan:
+    """Read, check and render everything; nothing is written.
 
     Raises:
-        SchemaError: the schemas, or what they would have to overwrite, have problems.
+        SchemaError: the schemas, or the revisions so far, have problems.
+        ConfigurationError: a package that the project names is not there.
     """
     resolved = read_schemas(configuration)
     plan, problems = plan_migrations(configuration, resolved)
@@ -48,7 +58,7 @@ def changes_needed(configuration: Configuration) -> list[Change]:
     project = assemble(resolved, configuration.package)
     files = {**render_all(project, configuration, plan.head), **plan.files}
     owned = (configuration.output, str(Path(configuration.migrations) / "snapshot"))
-    return compare(configuration.root, files, owned)
+    return ProjectPlan(compare(configuration.root, files, owned), plan.revision)
 
 
 def refuse_foreign(changes: list[Change]) -> None:

@@ -152,8 +152,10 @@ def literal(value: Any) -> Expression:
     kind = type(value)  # exactly: the repr of a subclass could be any code
     if kind is str:
         return _text(value)
-    if value is None or kind in {bool, int, float}:
+    if value is None or kind in {bool, int}:
         return repr(value)
+    if kind is float:
+        return repr(value).replace("e+", "e")
     if kind is list:
         return Brackets("[", tuple(map(literal, value)), "]")
     if kind is tuple:

@@ -16,6 +16,7 @@ __all__ = [
     "parameter",
     "pascal",
     "plural",
+    "prose",
     "words",
 ]
 
@@ -81,6 +82,11 @@ def plural(name: str) -> str:
 def words(name: str) -> str:
     """`playlist_track` -> `playlist track`, as prose."""
     return name.replace("_", " ")
+
+
+def prose(text: str | None) -> str | None:
+    """A description, or None where it is blank."""
+    return text if text and not text.isspace() else None
 
 
 def import_order(name: str) -> tuple[object, ...]:

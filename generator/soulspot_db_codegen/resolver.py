@@ -9,7 +9,7 @@ from soulspot_db.language.nearest import nearest
 from soulspot_db.language.spec import EntitySpec, resolve
 from soulspot_db.language.table import TableSpec, describe
 
-from soulspot_db_codegen import naming
+from soulspot_db_codegen.collisions import collisions
 from soulspot_db_codegen.documents import Documents, Located
 from soulspot_db_codegen.errors import Diagnostic
 from soulspot_db_codegen.loader import Source
@@ -57,11 +57,11 @@ def resolve_all(documents: Documents) -> tuple[Resolved, list[Diagnostic]]:
     located: dict[str, Located] = {}
     for item in documents.entities:
         spec, found = resolve(item.document)
-        problems.extend(item.source.problem(problem.path, problem.message, problem.hint) for problem in found)
+        problems.extend(item.problem(problem.path, problem.message, problem.hint) for problem in found)
         path = f"{item.source.module}.{spec.entity_type}"
         specs.setdefault(path, spec)
         located.setdefault(path, item)
-    problems.extend(_collisions(documents, specs))
+    problems.extend(collisions(documents, specs))
     problems.extend(_bad_keys(specs, located))
     if not problems:
         problems.extend(_bad_references(specs, located))
@@ -84,64 +84,30 @@ def resolve_all(documents: Documents) -> tuple[Resolved, list[Diagnostic]]:
     return Resolved({name: module.description for name, module in documents.modules.items()}, entities), []
 
 
-def _collisions(documents: Documents, specs: Mapping[str, EntitySpec]) -> Iterator[Diagnostic]:
-    owners: dict[tuple[str, str], tuple[Source, str]] = {}
-
-    def claim(
-        source: Source, kind: str, name: str, path: tuple[str | int, ...], owner: str = ""
-    ) -> Iterator[Diagnostic]:
-        other, purpose = owners.setdefault((kind, name), (source, owner))
-        if (other.file, purpose) != (source.file, owner):
-            yield source.problem(path, f"{kind} {name!r} is already taken by {other.file}", "choose another name")
-
-    for item in documents.entities:
-        source, kind, table = item.source, item.document.entity_type, item.document.table_name
-        yield from claim(source, "entity type", kind, ("entity_type",))
-        # Tables and indexes share one namespace in both databases.
-        yield from claim(source, "table or index", table, ("table_name",))
-        spec = specs[f"{source.module}.{kind}"]
-        for index in describe(spec, None)["indexes"]:
-            yield from claim(source, "table or index", index["name"], ("indexes",), index["name"])
-        for name in naming.entity_classes(kind):
-            if name in naming.TAKEN_CLASSES:
-                message = f"an entity cannot be named {kind!r}: generated code needs the class name {name!r}"
-                hint = "choose a more specific name, and keep the table's with 'table_name'"
-                yield source.problem(("entity_type",), message, hint)
-            yield from claim(source, "the generated class", name, ("entity_type",))
-        for field in spec.fields.values():
-            if field.values:
-                name = naming.enum_class(kind, field.name)
-                if name in naming.TAKEN_CLASSES:
-                    message = f"an enum cannot be named {field.name!r} here: generated code needs the name {name!r}"
-                    hint = f"rename the field and keep the database's name with 'column: {field.column}'"
-                    yield source.problem(("fields", field.name), message, hint, at_key=True)
-                yield from claim(source, "the generated class", name, ("fields", field.name), field.name)
-
-
 def _bad_keys(specs: Mapping[str, EntitySpec], located: Mapping[str, Located]) -> Iterator[Diagnostic]:
     for path, spec in specs.items():
         for field in spec.key_fields:
             at = ("fields", field.name)
             if len(spec.key) == 1 and field.type in {"boolean", "enum"}:
                 message = f"a field of type {field.type!r} cannot be the only key"
-                yield located[path].source.problem((*at, "type"), message)
+                yield located[path].problem((*at, "type"), message)
             if len(spec.key) > 1 and hasattr(tuple, field.name):
                 message = (
                     f"{field.name!r} cannot be the name of a part of a key, which is a tuple and has such a method"
                 )
                 hint = f"rename the field and keep the database's name with 'column: {field.column}'"
-                yield located[path].source.problem(at, message, hint, at_key=True)
+                yield located[path].problem(at, message, hint, at_key=True)
 
 
 def _bad_references(specs: Mapping[str, EntitySpec], located: Mapping[str, Located]) -> Iterator[Diagnostic]:
     for path, spec in specs.items():
         for field in spec.fields.values():
             if field.references is not None and (wrong := _bad_reference(field, specs)) is not None:
-                yield located[path].source.problem(("fields", field.name, "references"), *wrong)
+                yield located[path].problem(("fields", field.name, "references"), *wrong)
     for cycle in _required_cycles(specs):
         first, name = cycle[0]
         shown = " -> ".join([*(path for path, _ in cycle), first])
-        yield located[first].source.problem(
+        yield located[first].problem(
             ("fields", name, "references"),
             f"the references {shown} form a circle in which no row can be the first",
             "make one of these fields nullable",

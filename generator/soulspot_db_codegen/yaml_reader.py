@@ -54,7 +54,7 @@ def read_yaml(text: str) -> Tree:
         message = " ".join(str(part) for part in (error.context, error.problem) if part)
         raise YamlError(message, _mark(error.problem_mark or error.context_mark)) from error
     except yaml.YAMLError as error:
-        raise YamlError(str(error).partition("\n")[0], (1, 1)) from error
+        raise YamlError(str(error).partition("\n")[0], _find(text, getattr(error, "character", ""))) from error
 
 
 class _Reader:
@@ -117,6 +117,11 @@ def _scalar(text: str) -> Any:
     if _INTEGER.fullmatch(text):
         return int(text)
     return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def _find(text: str, character: object) -> Mark:
+    before = text.partition(chr(character))[0] if isinstance(character, int) else ""
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 def _mark(mark: Any) -> Mark:

@@ -1,35 +1,76 @@
 """soulspot-db: typed repositories, transactions, cache and events over one runtime, made from entity schemas."""
 
-from soulspot_db.database import Database
-from soulspot_db.entity import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate
-from soulspot_db.errors import (
-    ConfigurationError,
-    ConnectionFailedError,
-    ConstraintViolationError,
-    DatabaseError,
-    LockedError,
-    MigrationError,
-    MigrationRequiredError,
-    NotFoundError,
-    PoolExhaustedError,
-    QueryFailedError,
-    QueryTimeoutError,
-    SchemaAheadError,
-    SchemaInvalidError,
-    TransactionError,
-    UnknownEntityError,
-    UnknownFieldError,
-    UnsafeWriteError,
-    ValidationFailedError,
-)
-from soulspot_db.events.bus import Event, EventBus, Subscription
-from soulspot_db.language import rules
-from soulspot_db.registry import EntityRegistry
-from soulspot_db.repository import Repository
-from soulspot_db.service import DatabaseService
-from soulspot_db.settings import DatabaseSettings
-from soulspot_db.transaction import Transaction
-from soulspot_db.typing import FieldDocuments, IndexDocuments
+from typing import TYPE_CHECKING
+
+from soulspot_db.lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from soulspot_db.database import Database
+    from soulspot_db.entity import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate
+    from soulspot_db.errors import (
+        ConfigurationError,
+        ConnectionFailedError,
+        ConstraintViolationError,
+        DatabaseError,
+        LockedError,
+        MigrationError,
+        MigrationRequiredError,
+        NotFoundError,
+        PoolExhaustedError,
+        QueryFailedError,
+        QueryTimeoutError,
+        SchemaAheadError,
+        SchemaInvalidError,
+        TransactionError,
+        UnknownEntityError,
+        UnknownFieldError,
+        UnsafeWriteError,
+        ValidationFailedError,
+    )
+    from soulspot_db.events.bus import Event, EventBus, Subscription
+    from soulspot_db.language import rules
+    from soulspot_db.registry import EntityRegistry
+    from soulspot_db.repository import Repository
+    from soulspot_db.service import DatabaseService
+    from soulspot_db.settings import DatabaseSettings
+    from soulspot_db.transaction import Transaction
+    from soulspot_db.typing import FieldDocuments, IndexDocuments
+else:
+    # The command line lists its commands, and the generator reads the language, without paying for all of this.
+    __getattr__ = lazy_attributes(
+        {
+            "soulspot_db.database": ["Database"],
+            "soulspot_db.entity": ["UNSET", "Entity", "EntityCreate", "EntitySchema", "EntityUpdate"],
+            "soulspot_db.errors": [
+                "ConfigurationError",
+                "ConnectionFailedError",
+                "ConstraintViolationError",
+                "DatabaseError",
+                "LockedError",
+                "MigrationError",
+                "MigrationRequiredError",
+                "NotFoundError",
+                "PoolExhaustedError",
+                "QueryFailedError",
+                "QueryTimeoutError",
+                "SchemaAheadError",
+                "SchemaInvalidError",
+                "TransactionError",
+                "UnknownEntityError",
+                "UnknownFieldError",
+                "UnsafeWriteError",
+                "ValidationFailedError",
+            ],
+            "soulspot_db.events.bus": ["Event", "EventBus", "Subscription"],
+            "soulspot_db.language": ["rules"],
+            "soulspot_db.registry": ["EntityRegistry"],
+            "soulspot_db.repository": ["Repository"],
+            "soulspot_db.service": ["DatabaseService"],
+            "soulspot_db.settings": ["DatabaseSettings"],
+            "soulspot_db.transaction": ["Transaction"],
+            "soulspot_db.typing": ["FieldDocuments", "IndexDocuments"],
+        }
+    )
 
 __all__ = [
     "UNSET",

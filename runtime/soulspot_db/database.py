@@ -87,8 +87,9 @@ class Database(DatabaseService):
         if not self._is_open:
             return
         self._is_open = False
+        await self._publisher.settle()  # handlers may still use the database
         await self._engine.close()
-        await self._publisher.settle()
+        await self._publisher.settle()  # what the last writes published
         self._cache.clear()  # a closed database answers nothing, and who knows what happens to the file meanwhile
         if isinstance(self.events, EventBus):
             self.events.detach(self._session.hold)

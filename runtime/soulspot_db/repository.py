@@ -7,7 +7,9 @@ from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows
 from soulspot_db.entity import Entity, EntityCreate, EntitySchema, EntityUpdate
 from soulspot_db.errors import DatabaseError, NotFoundError, UnsafeWriteError, ValidationFailedError
+from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.filters import Compare, FilterError, Predicate, parse_filter, parse_order
+from soulspot_db.language.types import TYPES
 from soulspot_db.plan import Key, Plan
 from soulspot_db.query import Where
 from soulspot_db.refusals import explained, refused_filter
@@ -311,14 +313,19 @@ class Repository(Generic[Model, KeyType]):
     def _decode(self, row: tuple[Any, ...]) -> Model:
         return cast("Model", self._plan.codec.decode(row))
 
-    def _decode_key(self, row: tuple[Any, ...], fields: Sequence[Any]) -> Key:
-        return tuple(field.adapter.validate_python(value) for field, value in zip(fields, row, strict=True))
+    def _decode_key(self, row: tuple[Any, ...], fields: Sequence[FieldSpec]) -> Key:
+        return tuple(_stored(field, value) for field, value in zip(fields, row, strict=True))
 
     def _first(self, rows: Rows) -> Model | None:
         return self._decode(rows[0]) if rows else None
 
     def _all(self, rows: Rows) -> tuple[Model, ...]:
         return tuple(map(self._decode, rows))
+
+
+def _stored(field: FieldSpec, value: Any) -> Any:
+    decode = TYPES[field.type].sqlite.decode
+    return decode(field)(value) if decode else value
 
 
 def _folded(predicate: Predicate) -> bool | None:

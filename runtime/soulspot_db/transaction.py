@@ -127,8 +127,8 @@ class Transaction(DatabaseService):
         try:
             await self._turn.acquire()
         except asyncio.CancelledError:
-            # The frame cannot be closed any more, and what is in it must not be kept by an outer block.
-            self.is_open = False
+            # The frame cannot be closed any more, and what is in it must not be kept by an outer block. The transaction
+            # stays the current one, so that every later call in the outer block raises and none commits on its own.
             self._lease.abandon()
             raise
         try:

@@ -183,6 +183,22 @@ async def test_what_was_loaded_while_a_commit_began_is_not_kept():
     assert len(region) == 0
 
 
+async def test_a_row_is_read_from_the_database_while_its_write_is_under_way(db):
+    await db.save("counter", {"name": "a"})
+    await db.get("counter", "a")
+    other = sqlite3.connect(db.settings.database_path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # keeps the write waiting
+    writing = asyncio.create_task(db.update("counter", "a", {"value": 1}))
+    await until(lambda: db._engine.connections().active)
+    before = await statements(db)
+    for _ in range(3):
+        assert (await db.get("counter", "a"))["value"] == 0
+    assert await statements(db) == before + 3
+    other.close()
+    assert await within(5, writing) is True
+    assert (await db.get("counter", "a"))["value"] == 1
+
+
 async def test_two_commits_at_once_keep_a_tag_dirty_until_both_are_over():
     cache = Cache(ttl=60, max_size=10)
     region, tags = cache.region("counter", True), (("counters",),)

@@ -3,12 +3,14 @@
 import asyncio
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 import support
-from soulspot_db import Database
+from soulspot_db import Database, DatabaseError
+from soulspot_db.engine.sqlite_connection import Connection
 from support import outside, within
 
 # One of several processes on one file: opens it, adds to a counter in transactions, and says what it read at the end.
@@ -43,6 +45,31 @@ def test_eight_processes_that_add_to_one_counter_lose_nothing(tmp_path):
     errors = [process.communicate(timeout=60)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 8, "\n".join(errors)
     assert outside(Database(support.settings(path)), "SELECT value FROM counters") == [(80,)]
+
+
+def test_many_connections_that_open_a_new_file_at_once_all_get_it(tmp_path):
+    """Threads stand in for processes: they meet in the same locks, and can be started at the same moment."""
+    for number in range(20):
+        start, errors = threading.Barrier(8), []
+
+        def connect(path=tmp_path / f"{number}.db", start=start, errors=errors):
+            start.wait()
+            try:
+                connection = Connection(
+                    str(path), read_only=False, busy_timeout=10, query_timeout=10, synchronous="NORMAL"
+                )
+                connection.begin("IMMEDIATE")
+                connection.commit()
+                connection.close()
+            except DatabaseError as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=connect) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert errors == []
 
 
 async def _storm(db, seconds):

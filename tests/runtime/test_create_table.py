@@ -72,6 +72,33 @@ async def test_a_filter_finds_what_the_database_filled_in(db):
         assert (name, await db.count("defaults", {name: {"eq": row[name]}})) == (name, 1)
 
 
+async def test_words_of_sql_are_ordinary_names_of_fields_and_tables(db):
+    words = (
+        "order",
+        "group",
+        "select",
+        "table",
+        "index",
+        "values",
+        "default",
+        "count",
+        "type",
+        "text",
+        "where",
+        "rowid",
+    )
+    fields = {"id": {"type": "integer", "primary_key": True}}
+    fields |= {word: {"type": "string", "max_length": 9, "index": True, "default": "x"} for word in words}
+    schema = {"entity_type": "transaction", "table_name": "transaction", "fields": fields}
+    EntityRegistry.register("transaction", type("TransactionSchema", (EntitySchema,), schema))
+    await db.create_table("transaction")
+    key = await db.save("transaction", {})
+    for word in words:
+        assert await db.update("transaction", key, {word: "new"})
+        assert len(await db.query("transaction", {word: ["new"]}, f"{word} desc", limit=1)) == 1
+    assert await db.delete_where("transaction", dict.fromkeys(words, "new")) == 1
+
+
 async def test_an_unknown_entity_has_no_table_to_make(db):
     with pytest.raises(UnknownEntityError):
         await db.create_table("song")

@@ -104,7 +104,7 @@ KEY = {"id": {"type": "uuid", "primary_key": True}}
         ({"fields": {"id": {"type": "uuid"}}}, "no field is the primary key"),
         ({"fields": {"id": {"type": "float", "primary_key": True}}}, "cannot be a key"),
         ({"fields": {"id": {"type": "list", "items": "text", "primary_key": True}}}, "cannot be a key"),
-        ({"fields": {**KEY, "class": {"type": "text"}}}, "column: class"),
+        ({"fields": {**KEY, "class": {"type": "text"}}}, "'class'"),
         ({"fields": {**KEY, "Name": {"type": "text"}}}, "is not a name"),
         ({"fields": {**KEY, "n": {"type": "integer", "max_length": 3}}}, "max_length"),
         ({"fields": {**KEY, "n": {"type": "integer", "default": "many"}}}, "does not fit"),

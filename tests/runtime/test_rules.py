@@ -2,6 +2,7 @@
 
 import datetime as dt
 import decimal
+import time
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
@@ -93,9 +94,18 @@ def test_a_value_that_does_not_fit_is_refused_without_being_repeated(kind, rule,
     assert isinstance(value, (bool, float)) or repr(value) not in message
 
 
-def test_a_naive_datetime_is_local_time(monkeypatch):
-    naive = dt.datetime(2026, 7, 1, 12)
-    assert checked(dt.datetime, rules.utc, naive) == naive.astimezone(dt.UTC)
+@pytest.fixture
+def in_berlin(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_a_naive_datetime_is_local_time(in_berlin):
+    assert checked(dt.datetime, rules.utc, dt.datetime(2026, 11, 24, 13)) == NOON
+    assert checked(dt.datetime, rules.utc, "2026-11-24T13:00:00") == NOON
 
 
 @given(st.one_of(st.decimals(), st.integers(), st.text(), st.floats()))

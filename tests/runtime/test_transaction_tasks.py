@@ -257,6 +257,32 @@ async def test_a_write_that_is_cancelled_is_done_or_will_never_be(db, told, step
     await clean(db)
 
 
+async def test_a_nested_block_that_cannot_be_closed_takes_its_transaction_with_it(db):
+    """Its task is cancelled while it waits for the statement of another to end, so nobody is left to roll it back."""
+    leaving = asyncio.Event()
+
+    async def nested():
+        with pytest.raises(KeyError):
+            async with db.transaction():
+                await save(db, "nested")
+                leaving.set()
+                await asyncio.sleep(0.02)
+                raise KeyError
+
+    with pytest.raises(TransactionError, match="gone"):
+        async with db.transaction() as tx:
+            closing = asyncio.create_task(nested())
+            await within(5, leaving.wait())
+            async with tx._turn:  # as a long statement has it
+                await asyncio.sleep(0.05)
+                closing.cancel()
+                await within(5, asyncio.gather(closing, return_exceptions=True))
+            with pytest.raises(TransactionError, match="gone"):
+                await save(db, "outer")
+    assert await names(db) == []
+    await clean(db)
+
+
 async def test_a_child_task_that_is_cancelled_in_its_nested_block_leaves_the_outer_block_usable(db):
     async def nested():
         async with db.transaction():

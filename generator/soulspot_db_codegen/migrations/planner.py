@@ -31,13 +31,22 @@ class Revision:
     schema_after: str
     created: list[TableSpec]
 
+    @property
+    def operations(self) -> list[str]:
+        """What it does to a database, in words."""
+        return [f"create table {table['table']}, {_size(table)}" for table in self.created]
+
 
 @dataclass(frozen=True, slots=True)
 class MigrationPlan:
-    """Every file of the migrations folder that changes with the schemas, and the newest revision."""
+    """Every file of the migrations folder that changes with the schemas, and the newest revision.
+
+    `revision` is the one that the plan adds, if it adds one.
+    """
 
     head: str | None
     files: Mapping[str, str]
+    revision: Revision | None = None
 
 
 def plan_migrations(configuration: Configuration, resolved: Resolved) -> tuple[MigrationPlan, list[Diagnostic]]:
@@ -66,14 +75,20 @@ def plan_migrations(configuration: Configuration, resolved: Resolved) -> tuple[M
         return MigrationPlan(None, {}), problems
     revision = _revision(recorded, wanted, history)
     files = {**history.files, _file_name(revision, len(history.files) + 1): render("revision.py", revision=revision)}
-    return _plan(folder, wanted, files, revision.id), []
+    return _plan(folder, wanted, files, revision.id, revision), []
 
 
-def _plan(folder: str, snapshot: Snapshot, revisions: Mapping[str, str], head: str | None) -> MigrationPlan:
+def _plan(
+    folder: str,
+    snapshot: Snapshot,
+    revisions: Mapping[str, str],
+    head: str | None,
+    revision: Revision | None = None,
+) -> MigrationPlan:
     files = {f"{folder}/versions/{name}": text for name, text in revisions.items()}
     files |= {f"{folder}/snapshot/{path}.json": dump_table(table) for path, table in snapshot.items()}
     files[f"{folder}/{SUMS}"] = dump_sums(sums_of(revisions))
-    return MigrationPlan(head, files)
+    return MigrationPlan(head, files, revision)
 
 
 def _revision(before: Snapshot, after: Snapshot, history: History) -> Revision:
@@ -88,6 +103,11 @@ def _revision(before: Snapshot, after: Snapshot, history: History) -> Revision:
         schema_after=digest(after),
         created=created,
     )
+
+
+def _size(table: TableSpec) -> str:
+    columns, indexes = len(table["columns"]), len(table["indexes"])
+    return f"{columns} column{'s' if columns > 1 else ''}, {indexes} index{'es' if indexes != 1 else ''}"
 
 
 def _title(tables: list[str]) -> str:

@@ -5,42 +5,48 @@ from typing import Any
 
 import click
 
+from soulspot_db.cli.summary import summary
+
 __all__ = ["main"]
 
 _OURS = {"migrate": "soulspot_db.cli.migrate:migrate"}
 _GROUP = "soulspot_db.commands"
 
 
+class _MissingModule(click.ClickException):
+    exit_code = 2  # 1 would say that the schemas have problems
+
+
 class _Commands(click.Group):
     """Finds commands by name without importing the others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click says the signature
-        return sorted({*_OURS, *(entry.name for entry in metadata.entry_points(group=_GROUP))})
+        return sorted(_places())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name in _OURS:
-            module, _, name = _OURS[cmd_name].partition(":")
+        place = _places().get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        try:
             return _command(getattr(import_module(module), name))
-        for entry in metadata.entry_points(group=_GROUP, name=cmd_name):
-            try:
-                return _command(entry.load())
-            except ModuleNotFoundError as error:
-                raise click.ClickException(
-                    f"`{cmd_name}` needs the module {error.name!r}: install soulspot-db with its extra, "
-                    "for example soulspot-db[codegen]"
-                ) from error
-        return None
+        except ModuleNotFoundError as error:
+            raise _MissingModule(_advice(cmd_name, module, error)) from error
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
-            formatter.write_dl([(name, _HELP.get(name, "")) for name in self.list_commands(ctx)])
+            formatter.write_dl([(name, summary(place)) for name, place in sorted(_places().items())])
 
 
-# Said here, so that --help need not import what it lists.
-_HELP = {
-    "generate": "Turn schemas into models, repositories and migrations.",
-    "migrate": "Bring the database to the newest revision.",
-}
+def _places() -> dict[str, str]:
+    """Where each command is, `package.module:name`."""
+    return {entry.name: entry.value for entry in metadata.entry_points(group=_GROUP)} | _OURS
+
+
+def _advice(command: str, module: str, error: ModuleNotFoundError) -> str:
+    missing = f"`soulspot-db {command}` needs the module {error.name!r}, which is not installed"
+    ours = module.startswith("soulspot_db_codegen.")
+    return f"{missing}: pip install 'soulspot-db[codegen]'" if ours else f"{missing}; {module} asks for it"
 
 
 def _command(found: Any) -> click.Command:

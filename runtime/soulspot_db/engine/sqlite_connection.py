@@ -16,6 +16,7 @@ Timing = tuple[str, float]
 
 # How many steps of SQLite's virtual machine lie between two looks at the clock: well under a millisecond of work.
 _STEPS = 10_000
+_TO_WAL = "journal_mode = WAL"
 
 
 class Connection:
@@ -35,7 +36,7 @@ class Connection:
         self._path = path
         self._pragmas = ["foreign_keys = ON", "query_only = ON"]
         if not read_only:
-            self._pragmas = ["foreign_keys = ON", "journal_mode = WAL", f"synchronous = {synchronous}"]
+            self._pragmas = ["foreign_keys = ON", _TO_WAL, f"synchronous = {synchronous}"]
         self._busy_timeout = busy_timeout
         self._query_timeout = query_timeout
         self._deadline = float("inf")
@@ -49,13 +50,27 @@ class Connection:
         try:
             raw = sqlite3.connect(self._path, timeout=self._busy_timeout, isolation_level=None, cached_statements=512)
             for pragma in self._pragmas:
-                raw.execute(f"PRAGMA {pragma}").fetchall()
+                self._set(raw, pragma)
         except sqlite3.Error as error:
             if raw is not None:
                 raw.close()
             raise translate(error, "PRAGMA", self._path) from error
         raw.set_progress_handler(self._should_stop, _STEPS)
         return raw
+
+    def _set(self, raw: sqlite3.Connection, pragma: str) -> None:
+        end = time.monotonic() + self._busy_timeout
+        while True:
+            try:
+                raw.execute(f"PRAGMA {pragma}").fetchall()
+            except sqlite3.OperationalError as error:
+                # Of several processes that open a new file at once one turns it to WAL; the others are told at once
+                # that it is locked, whatever the busy timeout says.
+                if pragma != _TO_WAL or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     @property
     def in_transaction(self) -> bool:

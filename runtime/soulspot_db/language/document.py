@@ -13,6 +13,7 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -28,8 +29,10 @@ __all__ = [
     "EntityDocument",
     "FieldDocument",
     "IndexDocument",
+    "ItemsDocument",
     "MixinDocument",
     "ModuleDocument",
+    "RemovalDocument",
 ]
 
 # PostgreSQL cuts longer identifiers short, and two cut names may then be the same.
@@ -81,10 +84,15 @@ def _type_name(value: object) -> object:
     return value
 
 
-Name = Annotated[str, AfterValidator(_name)]
-TableName = Annotated[str, AfterValidator(_table_name)]
-FieldName = Annotated[str, AfterValidator(_field_name)]
-TypeName = Annotated[str, BeforeValidator(_type_name)]
+# What the validators say in Python, as editors can read it.
+_NAME_SCHEMA = {"type": "string", "pattern": f"^{_NAME.pattern}$", "maxLength": MAX_NAME}
+
+Name = Annotated[str, AfterValidator(_name), WithJsonSchema(_NAME_SCHEMA)]
+TableName = Annotated[
+    str, AfterValidator(_table_name), WithJsonSchema({**_NAME_SCHEMA, "pattern": f"^(?!sqlite_){_NAME.pattern}$"})
+]
+FieldName = Annotated[str, AfterValidator(_field_name), WithJsonSchema(_NAME_SCHEMA)]
+TypeName = Annotated[str, BeforeValidator(_type_name), WithJsonSchema({"type": "string", "enum": [*TYPES]})]
 
 
 def _literal(value: object) -> object:
@@ -113,19 +121,35 @@ def _deprecation(value: object) -> object:
 
 
 # Checked by one function each: a union would report every member that the value is not.
-Literals = Annotated[Any, AfterValidator(_literal)]
-Number = Annotated[Any, AfterValidator(_number)]
-Deprecation = Annotated[Any, AfterValidator(_deprecation)]
+Literals = Annotated[Any, AfterValidator(_literal), WithJsonSchema({})]
+Deprecation = Annotated[Any, AfterValidator(_deprecation), WithJsonSchema({"type": ["boolean", "string"]})]
+Filter = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
+Number = Annotated[Any, AfterValidator(_number), WithJsonSchema({"type": "number"})]
 
 
 class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+_NO_ITEMS = frozenset({"bytes", "decimal", "enum", "json", "list"})
+
+
+def _or_name(schema: dict[str, Any]) -> None:
+    """Let the JSON Schema take the type's name as well, as `_from_name` does."""
+    mapping = {key: value for key, value in schema.items() if key != "title"}
+    schema.clear()
+    schema["anyOf"] = [mapping["properties"]["type"], mapping]
+
+
 class ItemsDocument(_Document):
     """The items of a list: a scalar type, by its name or as `{type: ...}`."""
 
-    type: TypeName
+    model_config = ConfigDict(json_schema_extra=_or_name)
+
+    type: TypeName = Field(
+        description="The type of the items.",
+        json_schema_extra={"enum": [name for name in TYPES if name not in _NO_ITEMS]},
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -134,7 +158,7 @@ class ItemsDocument(_Document):
 
     @model_validator(mode="after")
     def _scalar(self) -> Self:
-        if self.type in {"list", "enum", "decimal", "json", "bytes"}:
+        if self.type in _NO_ITEMS:
             raise ValueError(f"items cannot be of type {self.type!r}; use a plain scalar type")
         return self
 
@@ -175,13 +199,11 @@ class IndexDocument(_Document):
     """An index over several fields, over expressions, or over part of the rows."""
 
     fields: Annotated[list[str], Field(min_length=1)] = Field(
-        description="`field`, `field desc`, `lower(field)` or `upper(field)`, in order."
+        description="In the order of the index: `field`, `field desc`, `lower(field)` or `upper(field)`."
     )
-    unique: bool = Field(False, description="No two rows have the same values.")
-    where: dict[str, Any] | None = Field(None, description="A filter; the index holds the rows for which it does.")
-    name: TableName | None = Field(
-        None, description="The index's name, where the one made from its fields will not do."
-    )
+    unique: bool = Field(False, description="No two rows have the same values; makes a `get_by_a_and_b` method.")
+    where: Filter | None = Field(None, description="A filter: the index holds only the rows for which it does.")
+    name: TableName | None = Field(None, description="The index's name; default one made of the table's and fields'.")
 
 
 class RemovalDocument(_Document):
@@ -194,38 +216,58 @@ class RemovalDocument(_Document):
 class CacheDocument(_Document):
     """How long rows of this entity may be served from the in-process cache, and how many."""
 
-    ttl: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)] | None = Field(None, description="Seconds.")
-    max_size: Annotated[int, Field(ge=0)] | None = Field(None, description="Entries.")
+    ttl: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)] | None = Field(
+        None, description="Seconds that a row may be served; default the database's cache_ttl."
+    )
+    max_size: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Entries kept at most; default the database's cache_max_size."
+    )
 
 
 class EntityDocument(_Document):
     """One entity, as its YAML file says it."""
 
-    entity_type: Name
-    table_name: TableName
-    description: str | None = None
-    use: list[Name] = []
-    renamed_from: Name | None = None
-    removed: dict[Name, RemovalDocument] = {}
-    natural_key: str | None = None
-    fields: Annotated[dict[FieldName, FieldDocument], Field(min_length=1)]
-    primary_key: Annotated[list[str], Field(min_length=1)] | None = None
-    indexes: list[IndexDocument] = []
-    checks: dict[Name, dict[str, Any]] = {}
+    entity_type: Name = Field(description="The entity's name in code and in the facade; default the file's name.")
+    table_name: TableName = Field(
+        description="The table's name; default the module's name or table_prefix, and the plural of the entity's."
+    )
+    description: str | None = Field(None, description="What one row is; shown in generated docstrings.")
+    use: list[Name] = Field([], description="Mixins, from `_mixins/<name>.yaml`; their fields follow the entity's own.")
+    renamed_from: Name | None = Field(None, description="The entity's former name; the migration renames the table.")
+    removed: dict[Name, RemovalDocument] = Field(
+        {}, description="Fields that are gone, and what becomes of their values."
+    )
+    natural_key: str | None = Field(
+        None,
+        description="A unique string field that get, update and delete accept in place of the id; default the only one.",
+    )
+    fields: Annotated[dict[FieldName, FieldDocument], Field(min_length=1)] = Field(
+        description="The fields, by name; a field is required unless it is nullable or has a default.",
+        json_schema_extra={"additionalProperties": False},  # beside the names that Pydantic makes a pattern of
+    )
+    primary_key: Annotated[list[str], Field(min_length=1)] | None = Field(
+        None, description="The fields of a composite key, in its order, instead of `primary_key: true` on one field."
+    )
+    indexes: list[IndexDocument] = Field(
+        [], description="Indexes over several fields, expressions or part of the rows."
+    )
+    checks: dict[Name, Filter] = Field({}, description="Filters that every row must pass, by the constraint's name.")
     cache: Annotated[
         Annotated[CacheDocument, Tag("settings")] | Annotated[bool, Tag("switch")],
         Discriminator(lambda value: "settings" if isinstance(value, (dict, CacheDocument)) else "switch"),
-    ] = True
-    events: Annotated[bool, BeforeValidator(_events)] = True
+    ] = Field(True, description="How rows are kept in the in-process cache; false: not at all.")
+    events: Annotated[bool, BeforeValidator(_events)] = Field(True, description="Whether changes publish events.")
 
 
 class MixinDocument(_Document):
     """Fields that several entities share, as `_mixins/<name>.yaml` says them."""
 
     description: str | None = Field(None, description="What the mixin is for.")
-    fields: Annotated[dict[FieldName, FieldDocument], Field(min_length=1)]
-    indexes: list[IndexDocument] = []
-    checks: dict[Name, dict[str, Any]] = {}
+    fields: Annotated[dict[FieldName, FieldDocument], Field(min_length=1)] = Field(
+        description="The fields, as an entity has them."
+    )
+    indexes: list[IndexDocument] = Field([], description="Indexes, as an entity has them.")
+    checks: dict[Name, Filter] = Field({}, description="Checks, as an entity has them.")
 
 
 class ModuleDocument(_Document):

@@ -1,0 +1,30 @@
+"""Filters and orders that a type checker must refuse; each marked line is an error, and nothing else is."""
+
+from soulspot_db_entities.library import TrackId
+from soulspot_db_entities.soulseek import DownloadFilter, DownloadRepository
+
+
+async def wrong(downloads: DownloadRepository, track: TrackId) -> None:
+    await downloads.query({"statsu": "pending"})  # error: no such field
+    await downloads.query({"priority": "high"})  # error: not an integer
+    await downloads.query({"created_at": "yesterday"})  # error: not a datetime
+    await downloads.query({"status": "finished"})  # error: not one of the values
+    await downloads.query({"status": ["pending", "finished"]})  # error: nor in a list
+    await downloads.query({"priority": {"above": 1}})  # error: no such operator
+    await downloads.query({"priority": {"gt": "1"}})  # error: not an integer
+    await downloads.query({"status": {"ne": "finished"}})  # error: not one of the values
+    await downloads.query({"priority": {"gt": None}})  # error: only eq and ne take None
+    await downloads.query({"id": track})  # error: the key of another entity
+    await downloads.query({"or": {"status": "pending"}})  # error: not a list
+    await downloads.query({"not": [{"status": "pending"}]})  # error: not one filter
+    await downloads.query({"or": [{"statsu": "pending"}]})  # error: no such field further in
+    await downloads.query(order_by="created")  # error: no such field
+    await downloads.query(order_by="created_at down")  # error: no such direction
+    await downloads.query(order_by="created_at nulls first")  # error: it is never null
+    await downloads.query(order_by=["priority desc", "created"])  # error: no such field
+    await downloads.query({}, "created_at")  # error: by name only
+    await downloads.query(limit="10")  # error: not an integer
+    await downloads.delete_where()  # error: a filter is needed
+    where: DownloadFilter = {"status": "pending"}
+    where["priority"] = "high"  # error: not an integer
+    await downloads.query(where)

@@ -1,0 +1,139 @@
+"""The public API as type checkers see it: every right use checks clean under mypy --strict and basedpyright.
+
+Never run. `tests/codegen/typing_errors` holds the wrong uses, each of which is an error.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, assert_type
+from uuid import uuid4
+
+from soulspot_db import Database, DatabaseService, DatabaseSettings, EntityRegistry, Event, EventBus, Repository
+from soulspot_db_entities import Repositories
+from soulspot_db_entities.library import Track, TrackId, TrackRepository
+from soulspot_db_entities.soulseek import (
+    Download,
+    DownloadCreate,
+    DownloadFilter,
+    DownloadId,
+    DownloadOrder,
+    DownloadRepository,
+    DownloadStatus,
+    DownloadUpdate,
+)
+from soulspot_db_entities.spotify import (
+    Playlist,
+    PlaylistCreate,
+    PlaylistCreated,
+    PlaylistDeleted,
+    PlaylistFilter,
+    PlaylistId,
+    PlaylistRepository,
+    PlaylistUpdate,
+    PlaylistUpdated,
+)
+
+bus = EventBus()
+
+
+@bus.subscribe("database.playlist.created")
+async def on_created(event: Event[PlaylistCreated]) -> None:
+    assert_type(event.data["entity_id"], str)
+
+
+@bus.subscribe("database.playlist.updated")
+async def on_updated(event: Event[PlaylistUpdated]) -> None:
+    assert_type(event.data["fields"], list[str])
+
+
+@bus.subscribe("database.playlist.deleted")
+def on_deleted(event: Event[PlaylistDeleted]) -> None:
+    assert_type(event.timestamp, datetime)
+
+
+async def reading(playlists: PlaylistRepository, id: PlaylistId) -> None:
+    assert_type(await playlists.get(id), Playlist | None)
+    assert_type(await playlists.get(id, fresh=True), Playlist | None)
+    assert_type(await playlists.get_or_raise(id), Playlist)
+    assert_type(await playlists.get_many([id, id]), list[Playlist | None])
+    assert_type(await playlists.get_by_spotify_id("spotify:1"), Playlist | None)
+    assert_type(await playlists.query(), list[Playlist])
+    assert_type(await playlists.query({"name": "x"}, order_by="name desc", limit=10, offset=20), list[Playlist])
+    assert_type(await playlists.count(), int)
+    assert_type(await playlists.count({"track_count": {"gte": 1}}), int)
+    assert_type(await playlists.exists({"id": id}), bool)
+
+
+async def rows(playlist: Playlist, download: Download) -> None:
+    assert_type(playlist.id, PlaylistId)
+    assert_type(playlist.name, str)
+    assert_type(playlist.spotify_id, str | None)
+    assert_type(playlist.track_count, int)
+    assert_type(playlist.created_at, datetime)
+    assert_type(download.track_id, TrackId)
+    status: DownloadStatus = download.status
+    assert_type(status == "pending", bool)
+
+
+async def filters(downloads: DownloadRepository, track: TrackId) -> None:
+    now = datetime.now(UTC)
+    await downloads.query({"status": "pending"})
+    await downloads.query({"status": ["pending", "queued"], "track_id": track})
+    await downloads.query({"username": [None, "somebody"]})
+    await downloads.query({"priority": {"gt": 1, "lte": 5, "ne": 3}})
+    await downloads.query({"priority": {"in": [1, 2]}, "retry_count": {"not_in": [0]}})
+    await downloads.query({"created_at": {"lt": now}, "completed_at": {"ne": None}})
+    await downloads.query({"or": [{"status": "failed"}, {"not": {"quality_score": {"lt": 0.5}}}]})
+    await downloads.query({"and": [{"priority": 1}, {"or": [{"username": "a"}, {"username": None}]}]})
+    where: DownloadFilter = {"status": {"ne": "cancelled"}}
+    if track is not None:
+        where["track_id"] = track
+    await downloads.delete_where(where)
+    await downloads.update_where({}, DownloadUpdate(priority=0), all_rows=True)
+
+
+async def orders(downloads: DownloadRepository) -> None:
+    await downloads.query(order_by="created_at")
+    await downloads.query(order_by=["priority desc", "username desc nulls first", "created_at"])
+    order: DownloadOrder = "next_retry_at nulls first"
+    await downloads.query(order_by=order)
+
+
+async def writing(playlists: PlaylistRepository, downloads: DownloadRepository, id: PlaylistId, track: TrackId) -> None:
+    assert_type(await playlists.save(PlaylistCreate(name="x")), Playlist)
+    await playlists.save(PlaylistCreate(name="x", id=PlaylistId(uuid4()), spotify_id=None, track_count=3))
+    assert_type(await playlists.save_many([PlaylistCreate(name="a"), PlaylistCreate(name="b")]), list[Playlist])
+    assert_type(await playlists.update(id, PlaylistUpdate(name="y")), Playlist | None)
+    await playlists.update(id, PlaylistUpdate(description=None, last_synced_at=datetime.now(UTC)))
+    await playlists.update(id, PlaylistUpdate())
+    assert_type(await playlists.update_where({"name": "x"}, PlaylistUpdate(name="y")), int)
+    assert_type(await playlists.delete(id), bool)
+    assert_type(await playlists.delete_where({"track_count": 0}), int)
+    await downloads.save(DownloadCreate(track_id=track, status="queued", quality_score=0.5))
+    await downloads.update(DownloadId(uuid4()), DownloadUpdate(status="failed", error_message=None))
+
+
+async def all_together(settings: DatabaseSettings) -> None:
+    async with Database(settings, events=bus) as db:
+        repositories = Repositories(db)
+        assert_type(repositories.library.track, TrackRepository)
+        assert_type(await repositories.library.track.query(limit=1), list[Track])
+        async with db.transaction() as tx:
+            assert_type(await Repositories(tx).spotify.playlist.count(), int)
+            assert_type(await PlaylistRepository(tx).count(), int)
+
+
+async def facade(db: DatabaseService) -> None:
+    assert_type(await db.get("playlist", "spotify:1"), dict[str, Any] | None)
+    assert_type(await db.save("playlist", {"name": "x"}), str)
+    assert_type(await db.update("playlist", "spotify:1", {"name": "y"}), bool)
+    assert_type(await db.delete("playlist", "spotify:1"), bool)
+    assert_type(await db.query("download", {"status": ["pending"]}, "created_at DESC", limit=5), list[dict[str, Any]])
+    assert_type(await db.count("download", {"status": "pending"}), int)
+    async with db.transaction() as tx:
+        await tx.save("playlist", {"name": "z"})
+
+
+def generic(repository: Repository[Playlist, PlaylistId], where: PlaylistFilter) -> None:
+    assert_type(EntityRegistry.list_entity_types(), list[str])
+    assert_type(where.get("name") is None, bool)
+    assert repository.schema.entity_type
