@@ -39,7 +39,7 @@ def class_document(place: str, folders: list[Path]) -> dict[str, Any]:
         value = _plain(getattr(found, key, None))
         if value is not None and value != _plain(known[key].get_default(call_default_factory=True)):
             document[key] = value
-    document["fields"] = {name: _type_first(rules) for name, rules in document["fields"].items()}
+    document["fields"] = {name: _as_written(rules) for name, rules in document["fields"].items()}
     return document
 
 
@@ -76,7 +76,10 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _type_first(rules: Any) -> Any:
+def _as_written(rules: Any) -> Any:
+    """A field's rules as a person writes them: the type first, and the items of a list by their type's name."""
     if not isinstance(rules, dict) or "type" not in rules:
         return rules
-    return {"type": rules["type"], **rules}
+    items = rules.get("items")
+    short = {"items": items["type"]} if isinstance(items, dict) and items.keys() == {"type"} else {}
+    return {"type": rules["type"], **rules, **short}

@@ -7,6 +7,7 @@ what is opened so. Unions are put in parentheses of their own. The templates nee
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
+from unicodedata import category, east_asian_width
 
 __all__ = [
     "WIDTH",
@@ -14,6 +15,7 @@ __all__ = [
     "Expression",
     "Union",
     "call",
+    "columns",
     "declared",
     "layout",
     "literal",
@@ -93,9 +95,9 @@ def declared(annotation: Expression, name: str, default: Expression | None = Non
         return layout(suffixed(target, f" = {value}"), indent)
     line = f"{one_line(target)} = "
     # The value is opened first, or put in parentheses, as long as what stands before it fits.
-    if indent + len(line) + len(value.before) + isinstance(value, Union) <= WIDTH:
+    if indent + columns(line) + len(value.before) + isinstance(value, Union) <= WIDTH:
         return layout(prefixed(value, line), indent)
-    if indent + len(line) < WIDTH and indent + _STEP + len(one_line(value)) <= WIDTH:
+    if indent + columns(line) < WIDTH and indent + _STEP + columns(one_line(value)) <= WIDTH:
         return layout(Union(line, (one_line(value),), ""), indent)
     end = "] = " if isinstance(target, Brackets) else ") = "
     return layout(suffixed(target, layout(prefixed(value, end), indent)[1:]), indent)
@@ -109,6 +111,14 @@ def one_line(value: Expression) -> str:
     return f"{value.before}{separator.join(map(one_line, value.items))}{value.after}"
 
 
+def columns(text: str) -> int:
+    """How wide a text is shown: East Asian characters take two columns, combining ones none."""
+    if text.isascii():
+        return len(text)
+    wide = sum(east_asian_width(char) in {"W", "F"} for char in text)
+    return len(text) + wide - sum(category(char) in {"Mn", "Me", "Cf"} for char in text)
+
+
 def layout(value: Expression, indent: int = 0, *, trailing: int = 0) -> str:
     """The expression, opened where it does not fit.
 
@@ -118,7 +128,7 @@ def layout(value: Expression, indent: int = 0, *, trailing: int = 0) -> str:
         trailing: the columns needed behind it.
     """
     line = one_line(value)
-    if isinstance(value, str) or not value.items or indent + len(line) + trailing <= WIDTH:
+    if isinstance(value, str) or not value.items or indent + columns(line) + trailing <= WIDTH:
         return line
     if isinstance(value, Union):
         return _open_union(value, indent)
@@ -132,7 +142,7 @@ def layout(value: Expression, indent: int = 0, *, trailing: int = 0) -> str:
 def _open_union(value: Union, indent: int) -> str:
     inner = indent if value.is_bare else indent + _STEP
     together = " | ".join(map(one_line, value.items))
-    if len(value.items) > 1 and (value.is_bare or inner + len(together) > WIDTH):
+    if len(value.items) > 1 and (value.is_bare or inner + columns(together) > WIDTH):
         first, *others = value.items
         lines = [layout(first, inner), *(layout(prefixed(item, "| "), inner) for item in others)]
     else:

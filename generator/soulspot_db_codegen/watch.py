@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from watchfiles import Change, awatch
@@ -20,17 +21,45 @@ def watch_project(root: Path, run: Callable[[], None]) -> None:
         asyncio.run(_watch(root, run))
 
 
+@dataclass(frozen=True, slots=True)
+class _Project:
+    """What is watched: the folder of pyproject.toml, and those of the schemas, whether or not they are there yet."""
+
+    root: Path
+    schemas: tuple[Path, ...]
+
+    def folders(self) -> Iterator[Path]:
+        # Folders and not files, because editors replace a file by another, and a watch would stay with the old one. Each
+        # by itself, because beside the schemas a project's folder may hold a whole environment.
+        yield self.root
+        for folder in filter(Path.is_dir, self.schemas):
+            yield folder
+            yield from filter(Path.is_dir, folder.iterdir())
+
+    def matters(self, _change: Change, path: str) -> bool:
+        file = Path(path)
+        if file.parent == self.root and file.name == "pyproject.toml":
+            return True
+        # Without a suffix it is a module's folder, made, renamed or removed.
+        looks_right = file.suffix in {"", ".yaml", ".yml"} and not file.name.startswith(".")
+        return looks_right and any(folder in (file, *file.parents) for folder in self.schemas)
+
+
 async def _watch(root: Path, run: Callable[[], None]) -> None:
     changed = asyncio.Event()
-    watched: frozenset[Path] = frozenset()
+    project = _Project(
+        next((place for place in (root, *root.parents) if (place / "pyproject.toml").is_file()), root), ()
+    )
+    watched: object = None
     watcher: asyncio.Task[None] | None = None
     while True:
-        folders = frozenset(_folders(root))
-        if watcher is None or folders != watched or watcher.done():
+        project = _read(root) or project
+        now = project, frozenset(project.folders())
+        if watcher is None or watcher.done() or now != watched:
             if watcher is not None:
                 watcher.cancel()
                 await asyncio.wait([watcher])
-            watched, watcher = folders, asyncio.create_task(_notice(folders, changed))
+            watched, watcher = now, asyncio.create_task(_notice(project, changed))
             # The watcher begins now: what changes while `run` works is not overlooked.
             await asyncio.sleep(0)
         changed.clear()
@@ -38,29 +67,18 @@ async def _watch(root: Path, run: Callable[[], None]) -> None:
         await changed.wait()
 
 
-async def _notice(folders: frozenset[Path], changed: asyncio.Event) -> None:
-    # Not recursive: beside the schemas a project's folder may hold a whole environment. Folders and not files, because
-    # editors replace a file by another, and a watch would stay with the old one.
+async def _notice(project: _Project, changed: asyncio.Event) -> None:
     try:
-        async for _ in awatch(*folders, watch_filter=_matters, recursive=False):
+        async for _ in awatch(*project.folders(), watch_filter=project.matters, recursive=False):
             changed.set()
     except FileNotFoundError:
         changed.set()  # a folder went away between looking and watching: look again
 
 
-def _folders(root: Path) -> Iterator[Path]:
-    """The project's folder, and those that schemas can be in: as good as the configuration can be read now."""
-    yield root
-    with suppress(ConfigurationError, OSError):
+def _read(root: Path) -> _Project | None:
+    try:
         configuration = load_configuration(root)
-        yield configuration.root
-        for folder in schema_folders(configuration):
-            if folder.path.is_dir():
-                yield folder.path
-                yield from (path for path in folder.path.iterdir() if path.is_dir())
-
-
-def _matters(_change: Change, path: str) -> bool:
-    file = Path(path)
-    # No suffix: a module's folder, made, renamed or removed.
-    return file.name == "pyproject.toml" or (file.suffix in {"", ".yaml", ".yml"} and not file.name.startswith("."))
+        folders = tuple(folder.path for folder in schema_folders(configuration))
+    except (ConfigurationError, OSError):
+        return None  # `run` tells, and a change of pyproject.toml may mend it
+    return _Project(configuration.root, folders)

@@ -1,7 +1,9 @@
 """Database: opens the engine, the cache and the bus, ties them together, and closes them."""
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, cast
+
+from typing_extensions import TypeVar
 
 from soulspot_db.cache.cache import Cache
 from soulspot_db.engine.base import Statement
@@ -10,11 +12,12 @@ from soulspot_db.errors import ConfigurationError
 from soulspot_db.events.bus import EventBus
 from soulspot_db.events.publisher import Publisher, PublishesEvents
 from soulspot_db.monitoring.recorder import StatementRecorder
+from soulspot_db.operations import Effects, Write
 from soulspot_db.plan import Plans
 from soulspot_db.registry import EntityRegistry
 from soulspot_db.schema import resolved
 from soulspot_db.service import DatabaseService, Records
-from soulspot_db.session import Effects, Session, Write
+from soulspot_db.session import Session
 from soulspot_db.settings import DatabaseSettings
 from soulspot_db.tables import create_statements
 from soulspot_db.transaction import TransactionScope
@@ -24,8 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Database"]
 
+Bus = TypeVar("Bus", bound=PublishesEvents, default=EventBus)
 
-class Database(DatabaseService):
+
+class Database(DatabaseService, Generic[Bus]):
     """One open database: `async with Database(settings) as db`.
 
     Args:
@@ -33,13 +38,19 @@ class Database(DatabaseService):
         events: the bus to publish on, if the application has one already; else the database makes its own.
     """
 
-    def __init__(self, settings: DatabaseSettings | None = None, *, events: PublishesEvents | None = None) -> None:
+    def __init__(self, settings: DatabaseSettings | None = None, *, events: Bus | None = None) -> None:
         self.settings = settings or DatabaseSettings()
-        self.events: Any = EventBus() if events is None else events
+        # Where none is given, the type variable is its default.
+        self._events = cast("Bus", EventBus()) if events is None else events
         if self.settings.database_type != "sqlite":
             raise ConfigurationError(
                 "this version opens SQLite databases only",
                 "Set DATABASE to the path of a file, such as /config/soulspot.db.",
+            )
+        if self.settings.redis is not None:
+            raise ConfigurationError(
+                "this version has no cache in Redis",
+                "Leave CACHE out: the cache of this process needs no setting.",
             )
         self._recorder = StatementRecorder(
             slow=self.settings.slow_query_threshold, log=self.settings.enable_query_logging
@@ -50,6 +61,11 @@ class Database(DatabaseService):
         plans = Plans(self._cache, self._publisher.wanted)
         self._session = Session(self._engine, self._cache, self._publisher, plans)
         self._is_open = False
+
+    @property
+    def events(self) -> Bus:
+        """The bus: that which was given, or the database's own."""
+        return self._events
 
     @property
     def session(self) -> Session:

@@ -13,10 +13,10 @@ from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.events.bus import Event
 from soulspot_db.language.filters import Compare, Group, Predicate
 from soulspot_db.language.spec import EntitySpec
+from soulspot_db.operations import Effects
 from soulspot_db.query import Queries
 from soulspot_db.registry import EntityRegistry
 from soulspot_db.schema import ResolvedSchema, resolved
-from soulspot_db.session import Effects
 
 __all__ = ["Plan", "Plans"]
 

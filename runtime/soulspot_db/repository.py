@@ -1,7 +1,7 @@
 """Repository: all behaviour of generated repositories. A generated method is one call of a method here."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows
@@ -10,13 +10,11 @@ from soulspot_db.errors import DatabaseError, NotFoundError, UnsafeWriteError, V
 from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.filters import Compare, FilterError, Predicate, parse_filter, parse_order
 from soulspot_db.language.types import TYPES
+from soulspot_db.operations import Effects, Read, Write
 from soulspot_db.plan import Key, Plan
 from soulspot_db.query import Where
 from soulspot_db.refusals import explained, refused_filter
-from soulspot_db.session import Effects, Read, SessionLike, Write
-
-if TYPE_CHECKING:
-    from soulspot_db.service import DatabaseService
+from soulspot_db.session import HasSession, SessionLike
 
 __all__ = ["Repository"]
 
@@ -37,7 +35,7 @@ class Repository(Generic[Model, KeyType]):
 
     schema: ClassVar[type[EntitySchema]]
 
-    def __init__(self, db: "DatabaseService") -> None:
+    def __init__(self, db: HasSession) -> None:
         self._session: SessionLike = db.session
         self._plan: Plan = db.session.plans.of(self.schema)
 
@@ -77,7 +75,9 @@ class Repository(Generic[Model, KeyType]):
         )
 
     async def _get_many(self, keys: Sequence[KeyType], *, fresh: bool = False) -> list[Model | None]:
-        wanted = [self._plan.keys.values(key, "get_many") for key in keys]
+        return await self._find_many([self._plan.keys.values(key, "get_many") for key in keys], fresh=fresh)
+
+    async def _find_many(self, wanted: Sequence[Key], *, fresh: bool = False) -> list[Model | None]:
         if len(self._plan.spec.key) != 1:
             return [await self._find(key, "get_many", fresh=fresh) for key in wanted]
         name = self._plan.spec.key[0]

@@ -9,14 +9,17 @@ from pydantic import BaseModel, ValidationError
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.errors import ValidationFailedError
 from soulspot_db.language.filters import Compare
+from soulspot_db.operations import Read
 from soulspot_db.plan import Key
 from soulspot_db.query import EitherKey, Where
 from soulspot_db.refusals import refused_input
 from soulspot_db.repository import Repository
-from soulspot_db.session import Read, SessionLike
+from soulspot_db.session import SessionLike
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
+
+    from soulspot_db.events.publisher import PublishesEvents
 
 __all__ = ["DatabaseService", "Records"]
 
@@ -37,6 +40,11 @@ class DatabaseService(ABC):
     def session(self) -> SessionLike:
         """Where repositories made of this read and write."""
 
+    @property
+    @abstractmethod
+    def events(self) -> "PublishesEvents":
+        """Where changes are published, and topics of the modules' own: `await db.events.publish("my.topic", {...})`."""
+
     @abstractmethod
     def _records(self, entity_type: str) -> "Records":
         """The repository of an entity type."""
@@ -52,6 +60,12 @@ class DatabaseService(ABC):
     async def get_or_raise(self, entity_type: str, entity_id: str, *, fresh: bool = False) -> Record:
         """The row with this key or natural key; raises DATABASE_NOT_FOUND."""
         return await self._records(entity_type).get_or_raise(entity_id, fresh=fresh)
+
+    async def get_many(
+        self, entity_type: str, entity_ids: Sequence[str], *, fresh: bool = False
+    ) -> list[Record | None]:
+        """The rows with these keys, in their order; None where there is no row. Natural keys are not looked at."""
+        return await self._records(entity_type).get_many(entity_ids, fresh=fresh)
 
     async def save(self, entity_type: str, entity_data: Mapping[str, Any]) -> str:
         """Insert a row and return its key as text; an id or unique value that exists is a constraint violation."""
@@ -128,6 +142,12 @@ class Records(Repository[Entity, Any]):
     async def save(self, data: Mapping[str, Any]) -> str:
         """Insert a row; returns its key."""
         return self._id(await self._save(self._checked(self._plan.schema.create_model, data, "save")))
+
+    async def get_many(self, entity_ids: Sequence[str], *, fresh: bool = False) -> list[Record | None]:
+        """The rows with these keys."""
+        keys = [self._plan.keys.parse(entity_id, "get_many") for entity_id in entity_ids]
+        found = await self._find_many(keys, fresh=fresh)
+        return [None if model is None else self._plan.codec.export(model) for model in found]
 
     async def save_many(self, entities: Sequence[Mapping[str, Any]]) -> list[str]:
         """Insert rows; returns their keys."""

@@ -1,65 +1,27 @@
 """Where reads and writes go: into the current transaction if there is one, else through the cache to the engine."""
 
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from soulspot_db.cache.cache import Cache
-from soulspot_db.cache.region import CacheRegion
 from soulspot_db.cache.stamps import Tag
-from soulspot_db.engine.base import Engine, Outcome, Rows, Statement
+from soulspot_db.engine.base import Engine, Outcome, Rows
 from soulspot_db.events.bus import Event
 from soulspot_db.events.publisher import Publisher
+from soulspot_db.operations import Effects, OpenTransaction, Read, Write
+from soulspot_db.plan import Plans
 
-if TYPE_CHECKING:
-    from soulspot_db.plan import Plans
-    from soulspot_db.transaction import Transaction
-
-__all__ = ["Effects", "Read", "Session", "SessionLike", "Write"]
+__all__ = ["HasSession", "Session", "SessionLike"]
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Effects:
-    """What must happen once a write is committed."""
-
-    tags: set[Tag] = field(default_factory=set)
-    events: list[Event[Any]] = field(default_factory=list)
-
-    def add(self, other: "Effects") -> None:
-        """Take over the effects of another write."""
-        self.tags |= other.tags
-        self.events += other.events
-
-
-@dataclass(frozen=True, slots=True)
-class Read(Generic[T]):
-    """A question: the statement that answers it, and the place of its answer in the cache."""
-
-    region: CacheRegion
-    key: Hashable
-    tags: Collection[Tag]
-    statement: Callable[[], Statement]  # built only on a miss
-    decode: Callable[[Rows], T]
-    fresh: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Write(Generic[T]):
-    """Statements, what they may touch, and how their rows become the result and the effects."""
-
-    statements: Sequence[Statement]
-    tags: Collection[Tag]
-    settle: Callable[[Sequence[Rows]], tuple[T, Effects]]
 
 
 class SessionLike(Protocol):
     """What a repository needs: a database's session, or one transaction."""
 
     @property
-    def plans(self) -> "Plans":
+    def plans(self) -> Plans:
         """The prepared entities of the database."""
         ...
 
@@ -71,28 +33,37 @@ class SessionLike(Protocol):
         """Do what is asked, all or nothing."""
         ...
 
-    def current(self) -> "Transaction | None":
+    def current(self) -> OpenTransaction | None:
         """The transaction that reads and writes join, if there is one."""
+        ...
+
+
+class HasSession(Protocol):
+    """What a repository is made of: a database, or one transaction."""
+
+    @property
+    def session(self) -> SessionLike:
+        """Where its repositories read and write."""
         ...
 
 
 class Session:
     """The ordinary session of a database."""
 
-    def __init__(self, engine: Engine, cache: Cache, publisher: Publisher, plans: "Plans") -> None:
+    def __init__(self, engine: Engine, cache: Cache, publisher: Publisher, plans: Plans) -> None:
         self.plans = plans
         self.engine = engine
         self.cache = cache
         self.publisher = publisher
         # One per database: a transaction on one must not catch the calls on another.
-        self._current: ContextVar[Transaction | None] = ContextVar("soulspot_db_transaction", default=None)
+        self._current: ContextVar[OpenTransaction | None] = ContextVar("soulspot_db_transaction", default=None)
 
-    def current(self) -> "Transaction | None":
+    def current(self) -> OpenTransaction | None:
         """The open transaction of this task, or of the one that started it."""
         transaction = self._current.get()
         return transaction if transaction is not None and transaction.is_open else None
 
-    def enter(self, transaction: "Transaction | None") -> None:
+    def enter(self, transaction: OpenTransaction | None) -> None:
         """Make a transaction the current one of this task; None ends that."""
         self._current.set(transaction)
 

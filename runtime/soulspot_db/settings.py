@@ -67,7 +67,7 @@ class DatabaseSettings(BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             found = error.errors(include_input=False, include_url=False)
-            listed = "; ".join(f"{'.'.join(map(str, item['loc']))}: {_plain(item['msg'])}" for item in found)
+            listed = "; ".join(_variable_of(item["loc"]) + item["msg"].removeprefix("Value error, ") for item in found)
             raise ConfigurationError(
                 f"the database settings are not valid: {listed}",
                 "Correct the variables named above, in the environment or in .env.",
@@ -129,5 +129,9 @@ def _names() -> set[str]:
     return variables | set(DatabaseSettings.model_fields)
 
 
-def _plain(message: str) -> str:
-    return message.removeprefix("Value error, ")
+def _variable_of(loc: tuple[int | str, ...]) -> str:
+    """The variable that a value would be set by, as the person who runs the program knows it."""
+    if not loc:
+        return ""
+    name = str(loc[0]).upper()
+    return f"{name}: " if name in {"CACHE", "DATABASE"} or name.startswith("DATABASE_") else f"DATABASE_{name}: "

@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 from soulspot_db.engine.base import Lease, Outcome, Statement
 from soulspot_db.errors import TransactionError
 from soulspot_db.events.bus import Event
+from soulspot_db.events.publisher import PublishesEvents
+from soulspot_db.operations import Effects, Read, Write
 from soulspot_db.plan import Plans
 from soulspot_db.registry import EntityRegistry
 from soulspot_db.service import DatabaseService, Records
-from soulspot_db.session import Effects, Read, Session, Write
+from soulspot_db.session import Session
 
 __all__ = ["Transaction", "TransactionScope"]
 
@@ -25,6 +27,7 @@ class _Frame:
     """A transaction or a savepoint in it: what has been done since it began, and the task that began it."""
 
     owner: asyncio.Task[Any] | None
+    read_only: bool = False
     effects: Effects = field(default_factory=Effects)
 
 
@@ -34,8 +37,7 @@ class Transaction(DatabaseService):
     def __init__(self, session: Session, lease: Lease, *, read_only: bool) -> None:
         self._session = session
         self._lease = lease
-        self._read_only = read_only
-        self._frames = [_Frame(asyncio.current_task())]
+        self._frames = [_Frame(asyncio.current_task(), read_only)]
         # Tasks started inside the block share it, one statement at a time.
         self._turn = asyncio.Lock()
         self.is_open = True
@@ -49,6 +51,11 @@ class Transaction(DatabaseService):
     def plans(self) -> Plans:
         """The prepared entities of the database."""
         return self._session.plans
+
+    @property
+    def events(self) -> PublishesEvents:
+        """The bus of the database; what is published in the block is sent after the COMMIT."""
+        return self._session.publisher.bus
 
     def current(self) -> "Transaction":
         """This transaction."""
@@ -69,7 +76,7 @@ class Transaction(DatabaseService):
 
     async def write(self, request: Write[T]) -> T:
         """Write; invalidation and events wait for the COMMIT."""
-        if self._read_only:
+        if any(frame.read_only for frame in self._frames):
             raise TransactionError(
                 "the transaction is read-only", "Open it without `read_only=True` to write.", operation="write"
             )
@@ -104,8 +111,8 @@ class Transaction(DatabaseService):
     async def _command(self, sql: str) -> None:
         await self._lease.execute([Statement(sql)], lambda outcome: outcome.result())
 
-    async def open_savepoint(self) -> None:
-        """Begin a frame.
+    async def open_savepoint(self, *, read_only: bool) -> None:
+        """Begin a frame, in which nothing can be written if it is `read_only`.
 
         Raises:
             TransactionError: another task has one open, so it would be unclear whose writes a rollback undoes.
@@ -120,7 +127,7 @@ class Transaction(DatabaseService):
             # A savepoint whose task is cancelled here stays open in the database, where it harms nobody: the next of
             # its name hides it, COMMIT and ROLLBACK end it.
             await self._command(f"SAVEPOINT frame_{len(self._frames) + 1}")
-            self._frames.append(_Frame(task))
+            self._frames.append(_Frame(task, read_only))
 
     async def close_savepoint(self, *, keep: bool) -> None:
         """End the innermost frame: its effects join the outer frame's, or are forgotten with its writes."""
@@ -189,10 +196,11 @@ class TransactionScope:
         self._transaction: Transaction | None = None
 
     async def __aenter__(self) -> Transaction:
-        self._outer = self._outer or self._session.current()
-        if self._outer is not None:
-            await self._outer.open_savepoint()
-            return self._outer
+        joined = self._outer or self._session.current()
+        if isinstance(joined, Transaction):
+            self._outer = joined
+            await joined.open_savepoint(read_only=self._read_only)
+            return joined
         lease = await self._session.engine.begin(read_only=self._read_only)
         self._transaction = Transaction(self._session, lease, read_only=self._read_only)
         self._session.enter(self._transaction)

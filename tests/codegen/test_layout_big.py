@@ -52,7 +52,7 @@ def test_a_literal_is_its_value(value):
     assert all(char.isprintable() for char in text)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(VALUES, min_size=5, max_size=20))
 def test_the_formatter_keeps_literals(values):
     lines = [layout(prefixed(literal([value]), f"x{number} = ")) for number, value in enumerate(values)]
@@ -61,7 +61,7 @@ def test_the_formatter_keeps_literals(values):
     assert formatted(source) == source
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(WORDS, WORDS, st.booleans(), st.none() | SCALARS | st.lists(SCALARS)), min_size=5))
 def test_the_formatter_keeps_declarations(fields):
     lines = ["class X:"]
@@ -90,7 +90,7 @@ def test_a_docstring_is_one_whatever_it_says(text, indent):
     assert formatted(f"{' ' * 0}x = 1\n") == "x = 1\n"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.text(st.sampled_from("\"'\\ .\n\t#{}%aN\u202e\0é漢"), min_size=1), min_size=5, max_size=20))
 def test_the_formatter_keeps_docstrings(texts):
     functions = [f"def f{n}():\n    {docstring(text, 4)}\n" for n, text in enumerate(texts) if text.strip()]

@@ -181,4 +181,6 @@ def test_a_module_that_two_folders_describe_is_a_problem(cli, good):
     (good / "more/music/_module.yaml").write_text("description: More music.\n")
     outcome = cli("generate", "--project", good)
     assert outcome.code == 1
-    assert "more/music/_module.yaml:1:1: module 'music' is already described by schemas/music/_module.yaml" in outcome.err
+    assert (
+        "more/music/_module.yaml:1:1: module 'music' is already described by schemas/music/_module.yaml" in outcome.err
+    )

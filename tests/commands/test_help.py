@@ -2,9 +2,9 @@
 
 import ast
 import inspect
-import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -134,7 +134,7 @@ def test_an_unknown_command_is_wrong_usage(cli):
 
 
 def test_the_script_that_is_installed_is_this_command_line():
-    script = os.path.join(os.path.dirname(sys.executable), "soulspot-db")
+    script = Path(sys.executable).with_name("soulspot-db")
     done = subprocess.run([script, "--version"], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert done.stdout.startswith("soulspot-db, version ")

@@ -39,12 +39,8 @@ def test_json_is_a_list_of_records_with_the_same_five_keys():
 
 def test_github_gets_one_annotation_a_line_with_what_would_end_it_escaped():
     first, second = report([PLAIN, ODD], "github").splitlines()
-    assert first == (
-        "::error file=schemas/a/b.yaml,line=7,col=11::unknown field type 'sting'; did you mean 'string'?"
-    )
-    assert second == (
-        "::error file=pods%3Aa%2Cb/c%25d.yaml,line=1,col=2::100%25 wrong:%0Asecond line, naïve ✓"
-    )
+    assert first == ("::error file=schemas/a/b.yaml,line=7,col=11::unknown field type 'sting'; did you mean 'string'?")
+    assert second == ("::error file=pods%3Aa%2Cb/c%25d.yaml,line=1,col=2::100%25 wrong:%0Asecond line, naïve ✓")
 
 
 def test_sarif_names_the_tool_the_rule_and_the_place_of_each_result():

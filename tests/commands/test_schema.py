@@ -12,7 +12,10 @@ from soulspot_db_codegen.yaml_reader import read_yaml
 
 GOOD = "fields:\n  id: {type: uuid, primary_key: true}\n  tags: {type: list, items: text}\n"
 FILES = sorted(
-    [*(REPOSITORY / "schemas").rglob("*.yaml"), *(path for case in CASES.glob("*/expected") for path in case.parent.glob("schemas/*/*.yaml"))]
+    [
+        *(REPOSITORY / "schemas").rglob("*.yaml"),
+        *(path for case in CASES.glob("*/expected") for path in case.parent.glob("schemas/*/*.yaml")),
+    ]
 )
 
 
@@ -86,7 +89,9 @@ def test_a_wrong_value_fails(wrong):
     assert problems(wrong) != []
 
 
-@pytest.mark.parametrize("right", ["items: {type: text}", "items: uuid", "items: text, default: [a, b]", "items: text, column: labels"])
+@pytest.mark.parametrize(
+    "right", ["items: {type: text}", "items: uuid", "items: text, default: [a, b]", "items: text, column: labels"]
+)
 def test_what_may_be_written_in_several_ways_passes_in_each(right):
     assert problems(GOOD.replace("items: text", right)) == []
 

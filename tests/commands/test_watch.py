@@ -1,6 +1,5 @@
 """`soulspot-db generate --watch`, as it runs beside an editor."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -57,7 +56,7 @@ def test_it_generates_at_once_and_after_each_change_and_survives_mistakes(root, 
     watching.wait_for("schemas/music/album.yaml:2:14: unknown field type 'uid'")
     # An editor writes another file and puts it in the place of the first.
     write_schema(root, "music/.album.new", GOOD)
-    os.replace(root / "schemas/music/.album.new", root / "schemas/music/album.yaml")
+    (root / "schemas/music/.album.new").replace(root / "schemas/music/album.yaml")
     watching.wait_for("create generated/entities/music/album.py\n")
     write_schema(root, "radio/station.yaml", GOOD)
     watching.wait_for("create generated/entities/radio/station.py\n")

@@ -269,3 +269,11 @@ async def test_a_sqlalchemy_engine_on_the_same_file_is_the_way_out(db):
 async def test_what_was_acknowledged_is_in_the_file(db):
     await saved(db)
     assert outside(db, "SELECT name FROM playlists") == [("Focus",)]
+
+
+async def test_get_many_answers_in_the_order_of_its_keys_with_none_for_what_is_missing(db):
+    first, second = [await db.save("playlist", {"name": name}) for name in ("a", "b")]
+    missing = "0190b2d4-1f7e-7c3a-9f00-0123456789ab"
+    rows = await db.get_many("playlist", [second, missing, first, second])
+    assert [row and row["name"] for row in rows] == ["b", None, "a", "b"]
+    assert rows[0] is not rows[3]

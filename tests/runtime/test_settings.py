@@ -128,3 +128,19 @@ def test_a_password_is_in_no_text_of_the_settings(monkeypatch):
 def test_a_postgresql_database_is_refused_by_a_version_that_cannot_open_it():
     with pytest.raises(ConfigurationError):
         Database(DatabaseSettings(database="db:5432/soulspot"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("DATABASE_POOL_TIMEOUT", "-1"), ("DATABASE_CACHE_MAX_SIZE", "many"), ("DATABASE_TYPE", "oracle")],
+)
+def test_an_error_names_the_variable_that_is_wrong(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=f"{variable}: "):
+        DatabaseSettings(_env_file=None)
+
+
+def test_a_cache_in_redis_is_refused_until_there_is_one(tmp_path):
+    settings = DatabaseSettings(database_path=tmp_path / "x.db", redis="localhost:6379/0", _env_file=None)
+    with pytest.raises(ConfigurationError, match="no cache in Redis"):
+        Database(settings)

@@ -238,3 +238,25 @@ async def test_closing_the_database_inside_a_block_rolls_it_back_and_the_block_r
             with pytest.raises(TransactionError):
                 await within(5, tx.save("counter", {"name": "b"}))
     assert outside(db, "SELECT * FROM counters") == []
+
+
+async def test_a_nested_block_that_is_read_only_refuses_writes_and_the_outer_block_goes_on(db):
+    async with db.transaction() as tx:
+        await tx.save("counter", {"name": "a"})
+        async with tx.transaction(read_only=True) as inner:
+            assert await inner.count("counter") == 1
+            with pytest.raises(TransactionError, match="read-only"):
+                await db.save("counter", {"name": "b"})
+        await tx.save("counter", {"name": "c"})
+    assert await names(db) == ["a", "c"]
+
+
+async def test_a_module_that_holds_the_transaction_can_publish_on_its_bus(db):
+    heard = []
+    db.events.subscribe("import.done", lambda event: heard.append(event.data))
+    async with db.transaction() as tx:
+        await tx.events.publish("import.done", {"rows": 1})
+        assert tx.events is db.events
+        assert heard == []
+    await db.events.settle()
+    assert heard == [{"rows": 1}]

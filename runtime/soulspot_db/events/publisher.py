@@ -26,19 +26,19 @@ class Publisher:
     """Publishes committed events in commit order; called on the event loop, never waits."""
 
     def __init__(self, bus: PublishesEvents) -> None:
-        self._bus = bus
+        self.bus = bus
         self._pending: deque[Event[Any]] = deque()
         self._worker: asyncio.Task[None] | None = None
 
     def wanted(self, topic: str) -> bool:
         """Whether an event of this topic needs to be made at all."""
-        return not isinstance(self._bus, EventBus) or self._bus.wanted(topic)
+        return not isinstance(self.bus, EventBus) or self.bus.wanted(topic)
 
     def publish(self, events: Iterable[Event[Any]]) -> None:
         """Hand events on; ours queues them at once, another bus is awaited by a task of its own."""
-        if isinstance(self._bus, EventBus):
+        if isinstance(self.bus, EventBus):
             for event in events:
-                self._bus.deliver(event)
+                self.bus.deliver(event)
             return
         self._pending.extend(events)
         if self._pending and self._worker is None:
@@ -49,7 +49,7 @@ class Publisher:
             while self._pending:
                 event = self._pending.popleft()
                 try:
-                    await self._bus.publish(event.event_type, event.data, event.metadata)
+                    await self.bus.publish(event.event_type, event.data, event.metadata)
                 except (Exception, asyncio.CancelledError):
                     # The write is committed; a bus that fails must not make it look otherwise.
                     if is_cancelled():
@@ -62,5 +62,5 @@ class Publisher:
         """Wait until everything has been handed on and, where the bus is ours, handled."""
         while self._worker is not None:
             await asyncio.wait([self._worker])
-        if isinstance(self._bus, EventBus):
-            await self._bus.settle()
+        if isinstance(self.bus, EventBus):
+            await self.bus.settle()

@@ -1,0 +1,69 @@
+"""What a repository asks of its session: reads and writes, and what hangs on their outcome."""
+
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from soulspot_db.cache.region import CacheRegion
+from soulspot_db.cache.stamps import Tag
+from soulspot_db.engine.base import Rows, Statement
+from soulspot_db.events.bus import Event
+
+__all__ = ["Effects", "OpenTransaction", "Read", "Write"]
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Effects:
+    """What must happen once a write is committed."""
+
+    tags: set[Tag] = field(default_factory=set)
+    events: list[Event[Any]] = field(default_factory=list)
+
+    def add(self, other: "Effects") -> None:
+        """Take over the effects of another write."""
+        self.tags |= other.tags
+        self.events += other.events
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[T]):
+    """A question: the statement that answers it, and the place of its answer in the cache."""
+
+    region: CacheRegion
+    key: Hashable
+    tags: Collection[Tag]
+    statement: Callable[[], Statement]  # built only on a miss
+    decode: Callable[[Rows], T]
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Write(Generic[T]):
+    """Statements, what they may touch, and how their rows become the result and the effects."""
+
+    statements: Sequence[Statement]
+    tags: Collection[Tag]
+    settle: Callable[[Sequence[Rows]], tuple[T, Effects]]
+
+
+class OpenTransaction(Protocol):
+    """A transaction that reads, writes and published events join."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be joined."""
+        ...
+
+    async def read(self, request: Read[T]) -> T:
+        """Answer a question from what the transaction sees."""
+        ...
+
+    async def write(self, request: Write[T]) -> T:
+        """Do what is asked, all or nothing, within the transaction."""
+        ...
+
+    def keep(self, event: Event[Any]) -> None:
+        """Publish an event after the COMMIT."""
+        ...
