@@ -41,7 +41,7 @@ def field_code(field: FieldSpec, spec: EntitySpec, target: Callable[[str], Entit
         description=naming.prose(_description(field)),
         stored=f"{plain} | None" if field.nullable else plain,
         row=_row(field, plain),
-        given=union(given, "None") if field.nullable or field.assigned else given,
+        given=_hidden(field, union(given, "None") if field.nullable or field.assigned else given),
         default=_default(field, plain),
         filter=_FILTERS.get(field.type) or subscript("FieldFilter", plain),
         orders=_orders(field),
@@ -57,8 +57,13 @@ def _description(field: FieldSpec) -> str | None:
 
 
 def _row(field: FieldSpec, plain: str) -> Expression:
-    kind = subscript("Annotated", plain, call("Field", repr="False")) if field.sensitive else plain
-    return union(kind, "None") if field.nullable else kind
+    return _hidden(field, union(plain, "None") if field.nullable else plain)
+
+
+def _hidden(field: FieldSpec, kind: Expression) -> Expression:
+    """The annotation of a field whose value is left out of what a model prints as."""
+    # Around all of it: Pydantic does not look for this inside a union.
+    return subscript("Annotated", kind, call("Field", repr="False")) if field.sensitive else kind
 
 
 def _plain_type(field: FieldSpec, spec: EntitySpec, target: Callable[[str], EntitySpec]) -> str:
@@ -99,7 +104,6 @@ def _given(field: FieldSpec, plain: str) -> Expression:
         "le": field.maximum,
     }
     named = {name: literal(value) for name, value in limits.items() if value is not None}
-    named |= {"repr": "False"} if field.sensitive else {}
     return subscript("Annotated", kind, *([call("Field", **named)] if named else []), rule)
 
 

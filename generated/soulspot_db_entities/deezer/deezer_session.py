@@ -34,10 +34,10 @@ class DeezerSession(Entity):
 
     session_id: DeezerSessionId
     """The value of the browser's cookie."""
-    access_token: Annotated[str, Field(repr=False)] | None
+    access_token: Annotated[str | None, Field(repr=False)]
     deezer_user_id: str | None
     deezer_username: str | None
-    oauth_state: Annotated[str, Field(repr=False)] | None
+    oauth_state: Annotated[str | None, Field(repr=False)]
     """Sent to Deezer and back."""
     created_at: _dt.datetime
     last_accessed_at: _dt.datetime
@@ -47,10 +47,10 @@ class DeezerSessionCreate(EntityCreate):
     """What `save` takes: a new deezer session."""
 
     session_id: Annotated[DeezerSessionId, Field(max_length=64), _rules.text]
-    access_token: Annotated[str, Field(repr=False), _rules.text] | None = None
+    access_token: Annotated[Annotated[str, _rules.text] | None, Field(repr=False)] = None
     deezer_user_id: Annotated[str, Field(max_length=50), _rules.text] | None = None
     deezer_username: Annotated[str, Field(max_length=100), _rules.text] | None = None
-    oauth_state: Annotated[str, Field(max_length=64, repr=False), _rules.text] | None = None
+    oauth_state: Annotated[Annotated[str, Field(max_length=64), _rules.text] | None, Field(repr=False)] = None
     created_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
     last_accessed_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
 
@@ -58,10 +58,10 @@ class DeezerSessionCreate(EntityCreate):
 class DeezerSessionUpdate(EntityUpdate):
     """What `update` takes: the fields of one deezer session to change."""
 
-    access_token: Annotated[str, Field(repr=False), _rules.text] | None = UNSET
+    access_token: Annotated[Annotated[str, _rules.text] | None, Field(repr=False)] = UNSET
     deezer_user_id: Annotated[str, Field(max_length=50), _rules.text] | None = UNSET
     deezer_username: Annotated[str, Field(max_length=100), _rules.text] | None = UNSET
-    oauth_state: Annotated[str, Field(max_length=64, repr=False), _rules.text] | None = UNSET
+    oauth_state: Annotated[Annotated[str, Field(max_length=64), _rules.text] | None, Field(repr=False)] = UNSET
     created_at: Annotated[_dt.datetime, _rules.utc] = UNSET
     last_accessed_at: Annotated[_dt.datetime, _rules.utc] = UNSET
 

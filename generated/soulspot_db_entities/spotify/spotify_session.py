@@ -34,12 +34,12 @@ class SpotifySession(Entity):
 
     session_id: SpotifySessionId
     """The value of the browser's cookie."""
-    access_token: Annotated[str, Field(repr=False)] | None
-    refresh_token: Annotated[str, Field(repr=False)] | None
+    access_token: Annotated[str | None, Field(repr=False)]
+    refresh_token: Annotated[str | None, Field(repr=False)]
     token_expires_at: _dt.datetime | None
-    oauth_state: Annotated[str, Field(repr=False)] | None
+    oauth_state: Annotated[str | None, Field(repr=False)]
     """Sent to Spotify and back."""
-    code_verifier: Annotated[str, Field(repr=False)] | None
+    code_verifier: Annotated[str | None, Field(repr=False)]
     """The secret of PKCE."""
     created_at: _dt.datetime
     last_accessed_at: _dt.datetime
@@ -49,11 +49,11 @@ class SpotifySessionCreate(EntityCreate):
     """What `save` takes: a new spotify session."""
 
     session_id: Annotated[SpotifySessionId, Field(max_length=64), _rules.text]
-    access_token: Annotated[str, Field(repr=False), _rules.text] | None = None
-    refresh_token: Annotated[str, Field(repr=False), _rules.text] | None = None
+    access_token: Annotated[Annotated[str, _rules.text] | None, Field(repr=False)] = None
+    refresh_token: Annotated[Annotated[str, _rules.text] | None, Field(repr=False)] = None
     token_expires_at: Annotated[_dt.datetime, _rules.utc] | None = None
-    oauth_state: Annotated[str, Field(max_length=64, repr=False), _rules.text] | None = None
-    code_verifier: Annotated[str, Field(max_length=128, repr=False), _rules.text] | None = None
+    oauth_state: Annotated[Annotated[str, Field(max_length=64), _rules.text] | None, Field(repr=False)] = None
+    code_verifier: Annotated[Annotated[str, Field(max_length=128), _rules.text] | None, Field(repr=False)] = None
     created_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
     last_accessed_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
 
@@ -61,11 +61,11 @@ class SpotifySessionCreate(EntityCreate):
 class SpotifySessionUpdate(EntityUpdate):
     """What `update` takes: the fields of one spotify session to change."""
 
-    access_token: Annotated[str, Field(repr=False), _rules.text] | None = UNSET
-    refresh_token: Annotated[str, Field(repr=False), _rules.text] | None = UNSET
+    access_token: Annotated[Annotated[str, _rules.text] | None, Field(repr=False)] = UNSET
+    refresh_token: Annotated[Annotated[str, _rules.text] | None, Field(repr=False)] = UNSET
     token_expires_at: Annotated[_dt.datetime, _rules.utc] | None = UNSET
-    oauth_state: Annotated[str, Field(max_length=64, repr=False), _rules.text] | None = UNSET
-    code_verifier: Annotated[str, Field(max_length=128, repr=False), _rules.text] | None = UNSET
+    oauth_state: Annotated[Annotated[str, Field(max_length=64), _rules.text] | None, Field(repr=False)] = UNSET
+    code_verifier: Annotated[Annotated[str, Field(max_length=128), _rules.text] | None, Field(repr=False)] = UNSET
     created_at: Annotated[_dt.datetime, _rules.utc] = UNSET
     last_accessed_at: Annotated[_dt.datetime, _rules.utc] = UNSET
 

@@ -52,8 +52,8 @@ class SpotifyTokenCreate(EntityCreate):
     """What `save` takes: a new spotify token."""
 
     id: Annotated[SpotifyTokenId, Field(max_length=64), _rules.text]
-    access_token: Annotated[str, Field(repr=False), _rules.text]
-    refresh_token: Annotated[str, Field(repr=False), _rules.text]
+    access_token: Annotated[Annotated[str, _rules.text], Field(repr=False)]
+    refresh_token: Annotated[Annotated[str, _rules.text], Field(repr=False)]
     token_expires_at: Annotated[_dt.datetime, _rules.utc]
     scopes: Annotated[str, _rules.text] | None = None
     is_valid: Annotated[bool, _rules.boolean] = True
@@ -67,8 +67,8 @@ class SpotifyTokenCreate(EntityCreate):
 class SpotifyTokenUpdate(EntityUpdate):
     """What `update` takes: the fields of one spotify token to change."""
 
-    access_token: Annotated[str, Field(repr=False), _rules.text] = UNSET
-    refresh_token: Annotated[str, Field(repr=False), _rules.text] = UNSET
+    access_token: Annotated[Annotated[str, _rules.text], Field(repr=False)] = UNSET
+    refresh_token: Annotated[Annotated[str, _rules.text], Field(repr=False)] = UNSET
     token_expires_at: Annotated[_dt.datetime, _rules.utc] = UNSET
     scopes: Annotated[str, _rules.text] | None = UNSET
     is_valid: Annotated[bool, _rules.boolean] = UNSET
