@@ -1,4 +1,4 @@
-"""Names that two things of a project would share: entity types, tables, indexes, generated classes."""
+"""Names that two things of a project would share: entity types, tables, indexes, generated classes and methods."""
 
 from collections.abc import Iterator, Mapping
 
@@ -38,6 +38,7 @@ def collisions(documents: Documents, specs: Mapping[str, EntitySpec]) -> Iterato
         yield from owners.claim(item, "table or index", document.table_name, ("table_name",))
         for name in _index_names(spec):
             yield from owners.claim(item, "table or index", name, ("indexes",), name)
+        yield from _lookups(item, spec)
         if not twice:  # else each of its classes would be told too
             yield from _classes(item, spec, owners)
 
@@ -47,6 +48,15 @@ def _index_names(spec: EntitySpec) -> Iterator[str]:
     for field in spec.fields.values():
         if field.unique and spec.key != (field.name,):
             yield constraint_name("uq", spec.table_name, field.column)
+
+
+def _lookups(item: Located, spec: EntitySpec) -> Iterator[Diagnostic]:
+    methods: dict[str, tuple[str, ...]] = {}
+    for group in spec.unique_groups:
+        name = "get_by_" + "_and_".join(group)
+        if methods.setdefault(name, group) != group:
+            message = f"{' and '.join(group)} and {' and '.join(methods[name])} would both make the method {name!r}"
+            yield item.problem(("indexes",), message, "rename one of the fields")
 
 
 def _classes(item: Located, spec: EntitySpec, owners: _Owners) -> Iterator[Diagnostic]:

@@ -90,8 +90,8 @@ def declared(annotation: Expression, name: str, default: Expression | None = Non
         return layout(target, indent)
     value = default
     if isinstance(default, str) and (isinstance(target, Union) or default.endswith(('"', "'"))):
-        value = Union("", (default,), "")
-    if isinstance(value, str):  # a name behind brackets, which are opened before it is put in parentheses
+        value = default if default.startswith("-") else Union("", (default,), "")
+    if isinstance(value, str):  # the annotation is opened before this would be put in parentheses
         return layout(suffixed(target, f" = {value}"), indent)
     line = f"{one_line(target)} = "
     # The value is opened first, or put in parentheses, as long as what stands before it fits.

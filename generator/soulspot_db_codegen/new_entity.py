@@ -37,12 +37,12 @@ def plan_entity(configuration: Configuration, module: str, name: str, place: str
         raise ConfigurationError("[tool.soulspot-db] has no `schemas` folder to write to")
     folder = f"{configuration.schemas[0]}/{module}"
     path = f"{folder}/{name}.yaml"
-    if (configuration.root / path).exists():
-        raise SchemaError([Diagnostic(path, 1, 1, "is already there", "edit it, or choose another name")])
     if not naming.is_name(module) or module in naming.TAKEN_MODULES:
         raise ConfigurationError(f"a module cannot be named {module!r}")
     if not naming.is_name(name):
         raise ConfigurationError(f"an entity cannot be named {name!r}: use lower-case letters, digits and underscores")
+    if (configuration.root / path).exists():
+        raise SchemaError([Diagnostic(path, 1, 1, "is already there", "edit it, or choose another name")])
     text = _from_class(configuration, module, name, place) if place else _example(configuration, name)
     _refuse_problems(configuration, Source(path, module, name, read_yaml(text)), place)
     changes = [Change(path, None, text)]

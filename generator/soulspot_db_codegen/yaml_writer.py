@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from soulspot_db_codegen.yaml_reader import read_yaml
+from soulspot_db_codegen.yaml_reader import YamlError, read_yaml
 
 __all__ = ["entity_yaml"]
 
@@ -33,7 +33,11 @@ def entity_yaml(document: Mapping[str, Any]) -> str:
         ValueError: a value that YAML, as schemas are read, cannot hold.
     """
     text = "".join(f"{line}\n" for line in _lines(document))
-    if read_yaml(text).data != document:
+    try:
+        found = read_yaml(text).data
+    except YamlError as error:
+        raise ValueError(f"some values cannot be written as YAML: {error}") from error
+    if found != document:
         raise ValueError("some values cannot be written as YAML")
     return text
 

@@ -31,7 +31,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def project(use, request):
-    """The golden tree of the case that the test is parametrised with, or named in `CASE` order."""
+    """The golden tree of the case that the test is parametrised with."""
     case = request.node.callspec.params["case"]
     return use(CASES / case, f"{case}_entities")
 
@@ -323,7 +323,7 @@ async def test_prose_is_data(use, open_database):
 def test_documentation_says_what_the_schema_says(use):
     project = use(CASES / "prose", "prose_entities")
     words = project.module("evil.words").Words
-    assert words.__doc__.split()[:3] == ["'''", "import", "os;"] or "os._exit(13)" in words.__doc__
+    assert words.__doc__.startswith("'''); import os; os._exit(13); ('''")
     assert "\\N{DASH} \\x41" in " ".join(words.__doc__.split())
     assert "\u202e" in words.__doc__
     assert project.module("evil").__doc__.endswith("and more\\.")

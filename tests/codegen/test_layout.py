@@ -86,8 +86,8 @@ def test_a_docstring_is_one_whatever_it_says(text, indent):
     assert isinstance(value, str)
     assert value.split()[-1].endswith((".", "?", "!"))
     prose = " ".join(text.split()).replace('"""', "'''")
-    assert " ".join(value.split()).startswith(prose[:1]) or not prose[:1].isprintable()
-    assert formatted(f"{' ' * 0}x = 1\n") == "x = 1\n"
+    if prose.isprintable():
+        assert " ".join(value.split()) in {prose, f"{prose}."}
 
 
 @settings(max_examples=60, deadline=None)

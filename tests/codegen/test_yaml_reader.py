@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from soulspot_db_codegen.yaml_reader import YamlError, read_yaml
 
 YAMLISH = st.text(st.sampled_from("ab1: -\n{}[],'\"#&*!|>%@?\t\\.~\u2028é\0"), max_size=60)
-KEYS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=8)
+# YAML itself reads some characters as the end of a line.
+CHARS = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\ufeff")
+KEYS = st.text(CHARS, min_size=1, max_size=8)
 DATA = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**18), 10**18) | st.text(max_size=10),
+    st.none() | st.booleans() | st.integers(-(10**18), 10**18) | st.text(CHARS, max_size=10),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=8,
 )

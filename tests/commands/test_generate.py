@@ -147,6 +147,10 @@ def test_done_in_another_form_is_an_empty_report_and_the_files_go_to_stderr(cli,
     assert "create generated/entities/music/song.py\n" in outcome.err
 
 
+def test_no_annotations_are_no_line_at_all(cli, good):
+    assert cli("generate", "--format", "github", "--project", good).out == ""
+
+
 def test_drift_in_another_form_is_a_problem_at_the_head_of_each_file(cli, tmp_path):
     root = generated(tmp_path, {"music/song.yaml": GOOD, "music/album.yaml": GOOD})
     (root / "generated/entities/music/song.py").unlink()

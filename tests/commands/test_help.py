@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,20 @@ def test_every_command_is_listed_with_the_first_line_of_its_help(cli):
         command = main.get_command(click.Context(main), name)
         assert inspect.cleandoc(command.help).splitlines()[0] == text
         assert text.endswith(".")
+
+
+def test_the_documentation_lists_every_command_with_every_option(cli):
+    page = (Path(__file__).parents[2] / "docs/projects.md").read_text("utf-8")
+    table = page.partition("## The commands")[2].partition("\n\nCommands")[0]
+    documented = {}
+    for row in re.findall(r"^\| `(\w+)[^|]*\|[^|]*\|(.*)\|$", table, re.MULTILINE):
+        documented[row[0]] = set(re.findall(r"--[a-z]+", row[1]))
+    found = {}
+    for name in OURS:
+        command = main.get_command(click.Context(main), name)
+        parts = command.commands.values() if isinstance(command, click.Group) else [command]
+        found[name] = {option for part in parts for item in part.params for option in item.opts if option[0] == "-"}
+    assert documented == found
 
 
 def test_nothing_is_imported_to_list_the_commands():

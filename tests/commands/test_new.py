@@ -257,6 +257,8 @@ def test_an_entity_may_refer_to_one_that_is_written_later(cli, root):
         ("{'type': 'string', 'nulable': True}", "fields.name: unknown key 'nulable'\n    did you mean 'nullable'?"),
         ("{'type': 'integer', 'max_length': 3}", "fields.name: 'max_length' does not go with type 'integer'"),
         ("{'type': 'string', 'default': object}", "cannot be written as YAML"),
+        ("{'type': 'float', 'default': float('nan')}", "cannot be written as YAML"),
+        ("{'type': 'string', 'default': chr(0xd800)}", "cannot be written as YAML"),
         ("3", "fields.name: expected a mapping"),
     ],
 )

@@ -75,7 +75,8 @@ def _check(root: Path, form: str) -> None:
 
 def _close(changes: list[Change], form: str) -> None:
     if form != "text":
-        click.echo(report([], form))
+        text = report([], form)
+        click.echo(text, nl=bool(text))
     elif not changes:
         click.echo("everything is up to date")
 

@@ -37,10 +37,13 @@ async def inputs(downloads: DownloadRepository, playlists: PlaylistRepository, t
     await downloads.update_where({"status": "failed"}, {"priority": 1})  # error: a dict is for the facade
 
 
-async def outputs(playlists: PlaylistRepository, row: Playlist, download: Download, all: Repositories) -> None:
+async def outputs(playlists: PlaylistRepository, row: Playlist, all: Repositories) -> None:
     assert row.nmae  # error: no such field
     assert row.spotify_id.upper()  # error: it may be null
     assert (await playlists.get(row.id)).name  # error: there may be no such row
-    assert download.status == "finished"  # error: never true
     assert all.spotify.track  # error: in another module
     assert all.spotfy  # error: no such module
+
+
+def comparison(download: Download) -> bool:
+    return download.status == "finished"  # error: never true
