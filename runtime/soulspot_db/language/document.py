@@ -18,7 +18,6 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from soulspot_db.language.json_value import freeze
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.types import TYPES
 
@@ -96,7 +95,14 @@ TypeName = Annotated[str, BeforeValidator(_type_name), WithJsonSchema({"type": "
 
 
 def _literal(value: object) -> object:
-    freeze(value)  # the field's type says more
+    if isinstance(value, dict):
+        for item in value.values():
+            _literal(item)
+    elif isinstance(value, list):
+        for item in value:
+            _literal(item)
+    elif value is not None and not isinstance(value, (str, int, float)):
+        raise ValueError("a default is text, a number, true, false, null, or a list or a mapping of these")
     return value
 
 
