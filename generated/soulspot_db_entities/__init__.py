@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from soulspot_db import DatabaseService, EntityRegistry
 
 if TYPE_CHECKING:
+    from soulspot_db_entities.automation import AutomationRepositories
+    from soulspot_db_entities.core import CoreRepositories
+    from soulspot_db_entities.deezer import DeezerRepositories
     from soulspot_db_entities.library import LibraryRepositories
     from soulspot_db_entities.metadata import MetadataRepositories
     from soulspot_db_entities.soulseek import SoulseekRepositories
@@ -14,20 +17,57 @@ if TYPE_CHECKING:
 
 __all__ = ["MIGRATION_HEAD", "Repositories"]
 
-MIGRATION_HEAD = "846741863d30"
+MIGRATION_HEAD = "8f5cd5d50721"
 """The revision whose tables this code was generated for."""
 
 EntityRegistry.register_migrations(__name__, MIGRATION_HEAD)
+EntityRegistry.register_lazy(
+    "artist_watchlist",
+    "soulspot_db_entities.automation.artist_watchlist:ArtistWatchlistSchema",
+)
+EntityRegistry.register_lazy("automation_rule", "soulspot_db_entities.automation.automation_rule:AutomationRuleSchema")
+EntityRegistry.register_lazy("filter_rule", "soulspot_db_entities.automation.filter_rule:FilterRuleSchema")
+EntityRegistry.register_lazy("quality_profile", "soulspot_db_entities.automation.quality_profile:QualityProfileSchema")
+EntityRegistry.register_lazy(
+    "quality_upgrade_candidate",
+    "soulspot_db_entities.automation.quality_upgrade_candidate:QualityUpgradeCandidateSchema",
+)
+EntityRegistry.register_lazy("app_setting", "soulspot_db_entities.core.app_setting:AppSettingSchema")
+EntityRegistry.register_lazy("background_job", "soulspot_db_entities.core.background_job:BackgroundJobSchema")
+EntityRegistry.register_lazy("deezer_session", "soulspot_db_entities.deezer.deezer_session:DeezerSessionSchema")
+EntityRegistry.register_lazy(
+    "duplicate_candidate",
+    "soulspot_db_entities.library.duplicate_candidate:DuplicateCandidateSchema",
+)
+EntityRegistry.register_lazy("file_duplicate", "soulspot_db_entities.library.file_duplicate:FileDuplicateSchema")
+EntityRegistry.register_lazy("library_scan", "soulspot_db_entities.library.library_scan:LibraryScanSchema")
+EntityRegistry.register_lazy("orphaned_file", "soulspot_db_entities.library.orphaned_file:OrphanedFileSchema")
 EntityRegistry.register_lazy("track", "soulspot_db_entities.library.track:TrackSchema")
 EntityRegistry.register_lazy("album", "soulspot_db_entities.metadata.album:AlbumSchema")
 EntityRegistry.register_lazy("artist", "soulspot_db_entities.metadata.artist:ArtistSchema")
+EntityRegistry.register_lazy(
+    "artist_discography",
+    "soulspot_db_entities.metadata.artist_discography:ArtistDiscographySchema",
+)
+EntityRegistry.register_lazy(
+    "enrichment_candidate",
+    "soulspot_db_entities.metadata.enrichment_candidate:EnrichmentCandidateSchema",
+)
+EntityRegistry.register_lazy("blocklist_entry", "soulspot_db_entities.soulseek.blocklist_entry:BlocklistEntrySchema")
 EntityRegistry.register_lazy("download", "soulspot_db_entities.soulseek.download:DownloadSchema")
 EntityRegistry.register_lazy("search_result", "soulspot_db_entities.soulseek.search_result:SearchResultSchema")
 EntityRegistry.register_lazy("playlist", "soulspot_db_entities.spotify.playlist:PlaylistSchema")
+EntityRegistry.register_lazy("playlist_track", "soulspot_db_entities.spotify.playlist_track:PlaylistTrackSchema")
+EntityRegistry.register_lazy(
+    "provider_sync_status",
+    "soulspot_db_entities.spotify.provider_sync_status:ProviderSyncStatusSchema",
+)
+EntityRegistry.register_lazy("spotify_session", "soulspot_db_entities.spotify.spotify_session:SpotifySessionSchema")
+EntityRegistry.register_lazy("spotify_token", "soulspot_db_entities.spotify.spotify_token:SpotifyTokenSchema")
 
 
 class Repositories:
-    """All repositories, by module: `repos.library.track`.
+    """All repositories, by module: `repos.automation.artist_watchlist`.
 
     Args:
         db: a database, whose current transaction the calls join, or one transaction.
@@ -35,6 +75,27 @@ class Repositories:
 
     def __init__(self, db: DatabaseService) -> None:
         self._db = db
+
+    @cached_property
+    def automation(self) -> "AutomationRepositories":
+        """What SoulSpot does by itself, and the rules that the user sets for it."""
+        from soulspot_db_entities.automation import AutomationRepositories
+
+        return AutomationRepositories(self._db)
+
+    @cached_property
+    def core(self) -> "CoreRepositories":
+        """What every part of SoulSpot needs, settings and work that runs in the background."""
+        from soulspot_db_entities.core import CoreRepositories
+
+        return CoreRepositories(self._db)
+
+    @cached_property
+    def deezer(self) -> "DeezerRepositories":
+        """What the user has on Deezer."""
+        from soulspot_db_entities.deezer import DeezerRepositories
+
+        return DeezerRepositories(self._db)
 
     @cached_property
     def library(self) -> "LibraryRepositories":

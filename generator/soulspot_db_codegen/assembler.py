@@ -93,7 +93,8 @@ def _references(spec: EntitySpec, target: Callable[[str], EntitySpec]) -> Iterat
 def _schema(entity: ResolvedEntity) -> dict[str, Expression]:
     spec, document = entity.spec, entity.document
     fields = {
-        name: field.model_dump(exclude_unset=True, exclude={"description"}) for name, field in document.fields.items()
+        name: field.model_dump(exclude_unset=True, exclude={"description", "deprecated", "renamed_from", "backfill"})
+        for name, field in document.fields.items()
     }
     lines: dict[str, Expression] = {
         "entity_type": literal(spec.entity_type),
@@ -103,6 +104,8 @@ def _schema(entity: ResolvedEntity) -> dict[str, Expression]:
     if document.indexes:
         indexes = tuple(index.model_dump(exclude_unset=True) for index in document.indexes)
         lines["indexes: ClassVar[IndexDocuments]"] = literal(indexes)
+    if document.checks:
+        lines["checks: ClassVar[CheckDocuments]"] = literal(document.checks)
     if document.primary_key:
         lines["primary_key"] = literal(tuple(document.primary_key))
     if spec.natural_key:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 
-from soulspot_db.language.spec import EntitySpec, constraint_name
+from soulspot_db.language.indexes import constraint_name
+from soulspot_db.language.spec import EntitySpec
 
 from soulspot_db_codegen import naming
 from soulspot_db_codegen.documents import Documents, Located
 from soulspot_db_codegen.errors import Diagnostic
-from soulspot_db_codegen.loader import Source
 
 __all__ = ["collisions"]
 
@@ -20,25 +20,25 @@ class _Owners:
     def __init__(self) -> None:
         self._owners: dict[tuple[str, str], tuple[str, str]] = {}
 
-    def claim(self, source: Source, kind: str, name: str, path: Path, purpose: str = "") -> Iterator[Diagnostic]:
-        file, other = self._owners.setdefault((kind, name), (source.file, purpose))
-        if (file, other) != (source.file, purpose):
-            yield source.problem(path, f"{kind} {name!r} is already taken by {file}", "choose another name")
+    def claim(self, item: Located, kind: str, name: str, path: Path, purpose: str = "") -> Iterator[Diagnostic]:
+        file, other = self._owners.setdefault((kind, name), (item.source.file, purpose))
+        if (file, other) != (item.source.file, purpose):
+            yield item.problem(path, f"{kind} {name!r} is already taken by {file}", "choose another name")
 
 
 def collisions(documents: Documents, specs: Mapping[str, EntitySpec]) -> Iterator[Diagnostic]:
     """Everything that is named twice, or like something that generated code needs."""
     owners = _Owners()
     for item in documents.entities:
-        source, document = item.source, item.document
-        spec = specs[f"{source.module}.{document.entity_type}"]
-        twice = list(owners.claim(source, "entity type", document.entity_type, ("entity_type",)))
+        document = item.document
+        spec = specs[f"{item.source.module}.{document.entity_type}"]
+        twice = list(owners.claim(item, "entity type", document.entity_type, ("entity_type",)))
         yield from twice
         # Tables and indexes share one namespace in both databases.
-        yield from owners.claim(source, "table or index", document.table_name, ("table_name",))
+        yield from owners.claim(item, "table or index", document.table_name, ("table_name",))
         for name in _index_names(spec):
-            yield from owners.claim(source, "table or index", name, ("indexes",), name)
-        yield from _lookups(source, spec)
+            yield from owners.claim(item, "table or index", name, ("indexes",), name)
+        yield from _lookups(item, spec)
         if not twice:  # else each of its classes would be told too
             yield from _classes(item, spec, owners)
 
@@ -50,25 +50,25 @@ def _index_names(spec: EntitySpec) -> Iterator[str]:
             yield constraint_name("uq", spec.table_name, field.column)
 
 
-def _lookups(source: Source, spec: EntitySpec) -> Iterator[Diagnostic]:
+def _lookups(item: Located, spec: EntitySpec) -> Iterator[Diagnostic]:
     methods: dict[str, tuple[str, ...]] = {}
     for group in spec.unique_groups:
         name = "get_by_" + "_and_".join(group)
         if methods.setdefault(name, group) != group:
             message = f"{' and '.join(group)} and {' and '.join(methods[name])} would both make the method {name!r}"
-            yield source.problem(("indexes",), message, "rename one of the fields")
+            yield item.problem(("indexes",), message, "rename one of the fields")
 
 
 def _classes(item: Located, spec: EntitySpec, owners: _Owners) -> Iterator[Diagnostic]:
-    source, kind = item.source, spec.entity_type
+    kind = spec.entity_type
     names = naming.entity_classes(kind)
     taken = next((name for name in names if name in naming.TAKEN_CLASSES), None)
     if taken is not None:
         message = f"an entity cannot be named {kind!r}: generated code needs the class name {taken!r}"
         hint = "choose a more specific name, and keep the table's with 'table_name'"
-        yield source.problem(("entity_type",), message, hint)
+        yield item.problem(("entity_type",), message, hint)
     for name in names:
-        yield from owners.claim(source, "the generated class", name, ("entity_type",))
+        yield from owners.claim(item, "the generated class", name, ("entity_type",))
     for field in spec.fields.values():
         if not field.values:
             continue
@@ -76,5 +76,5 @@ def _classes(item: Located, spec: EntitySpec, owners: _Owners) -> Iterator[Diagn
         if name in naming.TAKEN_CLASSES:
             message = f"an enum cannot be named {field.name!r} here: generated code needs the name {name!r}"
             hint = f"rename the field and keep the database's name with 'column: {field.column}'"
-            yield source.problem(at, message, hint, at_key=True)
-        yield from owners.claim(source, "the generated class", name, at, field.name)
+            yield item.problem(at, message, hint, at_key=True)
+        yield from owners.claim(item, "the generated class", name, at, field.name)

@@ -11,13 +11,17 @@ from soulspot_db.language.document import (
     EntityDocument,
     FieldDocument,
     IndexDocument,
+    ItemsDocument,
+    MixinDocument,
     ModuleDocument,
+    RemovalDocument,
 )
 from soulspot_db.language.nearest import nearest
 
 from soulspot_db_codegen import naming
 from soulspot_db_codegen.errors import Diagnostic
-from soulspot_db_codegen.loader import Source
+from soulspot_db_codegen.loader import MIXINS, Source
+from soulspot_db_codegen.mixins import Merged, Path, merge
 
 __all__ = ["Documents", "Located", "read_documents"]
 
@@ -36,10 +40,19 @@ _MESSAGES: Mapping[str, tuple[str, str | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """An entity's document and the file it stands in."""
+    """An entity's document, and where its parts are written."""
 
-    source: Source
+    merged: Merged
     document: EntityDocument
+
+    @property
+    def source(self) -> Source:
+        """The entity's own file."""
+        return self.merged.source
+
+    def problem(self, path: Path, message: str, hint: str | None = None, *, at_key: bool = False) -> Diagnostic:
+        """A diagnostic at the place where the part of the entity at `path` is written."""
+        return self.merged.problem(path, message, hint, at_key=at_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,54 +70,75 @@ def read_documents(sources: list[Source]) -> tuple[Documents, list[Diagnostic]]:
         The documents that are right, and what is wrong with the others.
     """
     problems: list[Diagnostic] = []
+    mixins = [source for source in sources if source.module == MIXINS]
+    right = [source for source in mixins if _validate(MixinDocument, _alone(source), {}, problems) is not None]
+    # An entity that uses a wrong mixin is not looked at: what it lacks is the mixin's fault.
+    wrong = {(source.folder, source.name) for source in mixins} - {(source.folder, source.name) for source in right}
     modules: dict[str, ModuleDocument] = {}
     entities: list[Located] = []
-    for module in sorted({source.module for source in sources}):
+    for module in sorted({source.module for source in sources} - {MIXINS}):
         own = [source for source in sources if source.module == module]
-        modules[module] = ModuleDocument.model_validate({})
-        described = [source for source in own if source.name == "_module"]
-        for source in described[:1]:
-            modules[module] = _validate(ModuleDocument, source, {}, problems) or modules[module]
-        for source in described[1:]:
-            message = f"module {module!r} is already described by {described[0].file}"
-            problems.append(source.problem((), message, "keep one of the two files"))
+        modules[module] = _module(module, [source for source in own if source.name == "_module"], problems)
         prefix = modules[module].table_prefix or module
         for source in own:
-            if source.name != "_module":
-                defaults = {"entity_type": source.name, "table_name": f"{prefix}_{naming.plural(source.name)}"}
-                document = _validate(EntityDocument, source, defaults, problems)
-                if document is not None:
-                    entities.append(Located(source, document))
+            if source.name == "_module" or any((source.folder, name) in wrong for name in _uses(source)):
+                continue
+            usable = {mixin.name: mixin for mixin in right if mixin.folder == source.folder}
+            merged, found = merge(source, usable) if isinstance(source.tree.data, dict) else (_alone(source), [])
+            problems.extend(found)
+            defaults = {"entity_type": source.name, "table_name": f"{prefix}_{naming.plural(source.name)}"}
+            document = _validate(EntityDocument, merged, defaults, problems)
+            if document is not None and not found:
+                entities.append(Located(merged, document))
     return Documents(modules, tuple(entities)), problems
 
 
-def _validate(
-    model: type[Document], source: Source, defaults: dict[str, str], problems: list[Diagnostic]
-) -> Document | None:
+def _module(name: str, described: list[Source], problems: list[Diagnostic]) -> ModuleDocument:
+    document = None
+    for source in described[:1]:
+        document = _validate(ModuleDocument, _alone(source), {}, problems)
+    for source in described[1:]:
+        message = f"module {name!r} is already described by {described[0].file}"
+        problems.append(source.problem((), message, "keep one of the two files"))
+    return document or ModuleDocument.model_validate({})
+
+
+def _uses(source: Source) -> list[object]:
     data = source.tree.data
-    if not isinstance(data, dict):
-        first = "fields" if model is EntityDocument else "description"
-        problems.append(source.problem((), "a schema is a mapping", f"begin with '{first}:'"))
+    names = data.get("use") if isinstance(data, dict) else None
+    return names if isinstance(names, list) else []
+
+
+def _alone(source: Source) -> Merged:
+    return Merged(source, source.tree.data, {})
+
+
+def _validate(
+    model: type[Document], merged: Merged, defaults: dict[str, str], problems: list[Diagnostic]
+) -> Document | None:
+    if not isinstance(merged.data, dict):
+        first = "description" if model is ModuleDocument else "fields"
+        problems.append(merged.problem((), "a schema is a mapping", f"begin with '{first}:'"))
         return None
     try:
-        return model.model_validate(defaults | data)
+        return model.model_validate(defaults | merged.data)
     except ValidationError as error:
-        problems.extend(_diagnostics(error, source, model))
+        problems.extend(_diagnostics(error, merged, model))
         return None
 
 
-def _diagnostics(error: ValidationError, source: Source, model: type[BaseModel]) -> Iterator[Diagnostic]:
+def _diagnostics(error: ValidationError, merged: Merged, model: type[BaseModel]) -> Iterator[Diagnostic]:
     for item in error.errors(include_url=False, include_input=False):
-        path = _path(source.tree.data, item["loc"])
+        path = _path(merged.data, item["loc"])
         kind, message = item["type"], item["msg"].removeprefix("Value error, ")
         if kind == "extra_forbidden":
-            yield _unknown_key(source, path, model)
+            yield _unknown_key(merged, path, model)
         elif kind == "missing":
-            yield source.problem(path, f"{item['loc'][-1]!r} is missing", at_key=True)
+            yield merged.problem(path, f"{item['loc'][-1]!r} is missing", at_key=True)
         else:
             text = message if kind == "value_error" else message[:1].lower() + message[1:]
             text, hint = _MESSAGES.get(kind, (text, item.get("ctx", {}).get("hint")))
-            yield source.problem(path, text, hint, at_key="[key]" in item["loc"])
+            yield merged.problem(path, text, hint, at_key="[key]" in item["loc"])
 
 
 def _path(tree: object, loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
@@ -119,24 +153,26 @@ def _path(tree: object, loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
     return tuple(path)
 
 
-def _unknown_key(source: Source, path: tuple[str | int, ...], model: type[BaseModel]) -> Diagnostic:
+def _unknown_key(merged: Merged, path: tuple[str | int, ...], model: type[BaseModel]) -> Diagnostic:
     key = str(path[-1])
     if key in LATER_KEYS:
-        return source.problem(path, f"{key!r} is not supported by this version yet", at_key=True)
-    return source.problem(path, f"unknown key {key!r}", nearest(key, _known(path, model)), at_key=True)
+        return merged.problem(path, f"{key!r} is not supported by this version yet", at_key=True)
+    return merged.problem(path, f"unknown key {key!r}", nearest(key, _known(path, model)), at_key=True)
 
 
-def _known(path: tuple[str | int, ...], model: type[BaseModel]) -> list[str]:
-    if model is not EntityDocument:
-        return [*model.model_fields]
+def _known(path: Path, model: type[BaseModel]) -> list[str]:
+    within: type[BaseModel]
     match path:
-        case ("fields", _, _):
-            return [*FieldDocument.model_fields]
         case ("fields", _, "items", _):
-            return ["type"]
+            within = ItemsDocument
+        case ("fields", _, _):
+            within = FieldDocument
         case ("indexes", _, _):
-            return [*IndexDocument.model_fields]
+            within = IndexDocument
+        case ("removed", _, _):
+            within = RemovalDocument
         case ("cache", _):
-            return [*CacheDocument.model_fields]
+            within = CacheDocument
         case _:
-            return [*EntityDocument.model_fields]
+            within = model
+    return [*within.model_fields]

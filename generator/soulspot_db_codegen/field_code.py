@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from soulspot_db.language.spec import EntitySpec, FieldSpec, Missing
+from soulspot_db.language.field import FieldSpec, Missing
+from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.types import TYPES
 
 from soulspot_db_codegen import ir, naming
@@ -16,6 +17,7 @@ __all__ = ["field_code", "is_key_type", "key_part_code", "key_type", "scalar_cod
 
 # As generated modules spell them: lower-case names are hidden behind an underscore, which no field can begin with.
 _SPELLED: Mapping[str, str] = {"date": "_dt.date", "time": "_dt.time", "datetime": "_dt.datetime"}
+_FILTERS: Mapping[str, str] = {"json": "JsonFilter", "list": "ListFilter"}
 _MADE: Mapping[str, str] = {"now": "_defaults.utc_now", "uuid4": "_defaults.uuid4", "uuid7": "_defaults.uuid7"}
 
 
@@ -36,14 +38,32 @@ def field_code(field: FieldSpec, spec: EntitySpec, target: Callable[[str], Entit
     given = _given(field, plain)
     return ir.Field(
         name=field.name,
-        description=naming.prose(field.description),
+        description=naming.prose(_description(field)),
         stored=f"{plain} | None" if field.nullable else plain,
-        given=union(given, "None") if field.nullable or field.assigned else given,
+        row=_row(field, plain),
+        given=_hidden(field, union(given, "None") if field.nullable or field.assigned else given),
         default=_default(field, plain),
-        filter="ListFilter" if field.type == "list" else subscript("FieldFilter", plain),
+        filter=_FILTERS.get(field.type) or subscript("FieldFilter", plain),
         orders=_orders(field),
         is_key=field.name in spec.key,
     )
+
+
+def _description(field: FieldSpec) -> str | None:
+    if not field.deprecated:
+        return field.description
+    instead = f": {field.deprecated}" if isinstance(field.deprecated, str) else ""
+    return f"{(field.description or '').rstrip('.')}. Deprecated{instead}".removeprefix(". ")
+
+
+def _row(field: FieldSpec, plain: str) -> Expression:
+    return _hidden(field, union(plain, "None") if field.nullable else plain)
+
+
+def _hidden(field: FieldSpec, kind: Expression) -> Expression:
+    """The annotation of a field whose value is left out of what a model prints as."""
+    # Around all of it: Pydantic does not look for this inside a union.
+    return subscript("Annotated", kind, call("Field", repr="False")) if field.sensitive else kind
 
 
 def _plain_type(field: FieldSpec, spec: EntitySpec, target: Callable[[str], EntitySpec]) -> str:
@@ -74,7 +94,7 @@ def _given(field: FieldSpec, plain: str) -> Expression:
     rule = f"_rules.{TYPES[field.type].rule}"
     if field.type == "decimal":
         rule = f"{rule}({field.precision}, {field.scale})"
-    kind: Expression = plain
+    kind: Expression = "JsonInput" if field.type == "json" else plain
     if field.type == "list":
         kind = f"tuple[Annotated[{scalar_code(field.item)}, _rules.{TYPES[field.item.type].rule}], ...]"
     limits = {
@@ -95,6 +115,8 @@ def _default(field: FieldSpec, plain: str) -> Expression | None:
         return call("Field", default_factory=f"lambda: {plain}({maker}())" if is_key_type(field, plain) else maker)
     if field.default is Missing or field.default is None:
         return "None" if field.nullable or field.default is None else None
+    if field.type == "json":
+        return call("Field", default=literal(field.default), validate_default="True")
     code = _value(field.adapter.validate_python(field.default))
     return call(plain, code) if is_key_type(field, plain) else code
 

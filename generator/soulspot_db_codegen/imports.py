@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from soulspot_db.language.document import CacheDocument
-from soulspot_db.language.spec import EntitySpec, FieldSpec, Missing
+from soulspot_db.language.field import FieldSpec, Missing
+from soulspot_db.language.spec import EntitySpec
 
 from soulspot_db_codegen import ir, naming
 from soulspot_db_codegen.field_code import is_key_type
@@ -69,6 +70,8 @@ def library_imports(spec: EntitySpec, fields: tuple[ir.Field, ...], *, has_index
     public += ["UNSET"] if any(not field.is_key for field in fields) else []
     typing = {"FieldDocuments", *(one_line(field.filter).partition("[")[0] for field in fields)}
     typing |= {"IndexDocuments"} if has_indexes else set()
+    typing |= {"CheckDocuments"} if spec.checks else set()
+    typing |= {"Json", "JsonInput"} if any(field.type == "json" for field in spec.fields.values()) else set()
     made = any(field.made for field in spec.fields.values())
     lines = {
         "import sqlalchemy as sa": True,
@@ -82,4 +85,5 @@ def library_imports(spec: EntitySpec, fields: tuple[ir.Field, ...], *, has_index
 
 
 def _is_limited(field: FieldSpec) -> bool:
-    return any(limit is not None for limit in (field.max_length, field.pattern, field.minimum, field.maximum))
+    limits = (field.max_length, field.pattern, field.minimum, field.maximum)
+    return field.sensitive or field.type == "json" or any(limit is not None for limit in limits)

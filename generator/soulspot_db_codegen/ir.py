@@ -22,6 +22,7 @@ class Field:
     name: str
     description: str | None
     stored: str
+    row: Expression
     given: Expression
     default: Expression | None
     filter: Expression

@@ -10,19 +10,26 @@ from soulspot_db_codegen.errors import Diagnostic
 from soulspot_db_codegen.packages import schema_folders
 from soulspot_db_codegen.yaml_reader import Mark, Tree, YamlError, read_yaml
 
-__all__ = ["Source", "load"]
+__all__ = ["MIXINS", "Source", "load"]
+
+MIXINS = "_mixins"
+"""The folder beside the modules that holds what several entities share."""
 
 _MAX_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file: `schemas/<module>/<name>.yaml`; `name` is `_module` for a module's own file."""
+    """One file: `schemas/<module>/<name>.yaml`; `name` is `_module` for a module's own file.
+
+    `folder` is the folder of schemas it lies in, as messages call it.
+    """
 
     file: str
     module: str
     name: str
     tree: Tree
+    folder: str = ""
 
     def problem(
         self, path: tuple[str | int, ...], message: str, hint: str | None = None, *, at_key: bool = False
@@ -58,7 +65,7 @@ def load(configuration: Configuration) -> tuple[list[Source], list[Diagnostic]]:
             continue
         for path in _files(folder.path):
             inside = path.relative_to(folder.path)
-            found = _read(path, inside, folder.prefix + inside.as_posix())
+            found = _read(path, inside, folder.prefix)
             if isinstance(found, Source):
                 sources.append(found)
             else:
@@ -71,12 +78,13 @@ def _files(root: Path) -> Iterator[Path]:
     yield from sorted(path for path in root.rglob("*") if path.suffix in {".yaml", ".yml"})
 
 
-def _read(path: Path, inside: Path, file: str) -> Source | Diagnostic:
+def _read(path: Path, inside: Path, folder: str) -> Source | Diagnostic:
+    file = folder + inside.as_posix()
     misplaced = _misplaced(path, inside)
     if misplaced is not None:
         return Diagnostic(file, 1, 1, *misplaced)
     try:
-        return Source(file, inside.parts[0], path.stem, read_yaml(path.read_text("utf-8-sig")))
+        return Source(file, inside.parts[0], path.stem, read_yaml(path.read_text("utf-8-sig")), folder)
     except UnicodeDecodeError:
         return Diagnostic(file, 1, 1, "the file is not UTF-8", "save it as UTF-8")
     except YamlError as error:
@@ -85,12 +93,10 @@ def _read(path: Path, inside: Path, file: str) -> Source | Diagnostic:
 
 def _misplaced(path: Path, inside: Path) -> tuple[str, str | None] | None:
     names = (inside.parts[0], path.stem)
-    unnamed = next((name for name in names if not naming.is_name(name) and name != "_module"), None)
+    unnamed = next((name for name in names if not naming.is_name(name) and name not in {"_module", MIXINS}), None)
     found: tuple[str, str | None] | None = None
     if len(inside.parts) != 2:
         found = "not in a module's folder", "put it at schemas/<module>/<entity>.yaml"
-    elif inside.parts[0] == "_mixins":
-        found = "mixins are not supported by this version yet", None
     elif unnamed is not None:
         found = f"{unnamed!r} is not a name: use lower-case letters, digits and underscores", None
     elif inside.parts[0] in naming.TAKEN_MODULES:

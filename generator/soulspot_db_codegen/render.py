@@ -23,7 +23,7 @@ from soulspot_db_codegen.layout import (
     suffixed,
     union,
 )
-from soulspot_db_codegen.table_code import index_columns, table_indexes, table_items
+from soulspot_db_codegen.table_code import create_indexes, table_indexes, table_items
 
 __all__ = ["render"]
 
@@ -62,11 +62,10 @@ def _environment() -> Environment:
     }
     environment.globals |= {
         "bare_union": lambda before, items, after: Union(before, tuple(items), after, is_bare=True),
-        "bracketed": lambda items: Brackets("[", tuple(items), "]"),
         "call": call,
+        "create_indexes": create_indexes,
         "import_lines": import_lines,
         "imported": import_line,
-        "index_columns": index_columns,
         "mapping": mapping,
         "signature": signature,
         "subscript": subscript,

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from soulspot_db.language.document import EntityDocument
+from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.nearest import nearest
-from soulspot_db.language.spec import EntitySpec, FieldSpec, resolve
+from soulspot_db.language.spec import EntitySpec, resolve
 from soulspot_db.language.table import TableSpec, describe
 
 from soulspot_db_codegen.collisions import collisions
@@ -56,7 +57,7 @@ def resolve_all(documents: Documents) -> tuple[Resolved, list[Diagnostic]]:
     located: dict[str, Located] = {}
     for item in documents.entities:
         spec, found = resolve(item.document)
-        problems.extend(item.source.problem(problem.path, problem.message, problem.hint) for problem in found)
+        problems.extend(item.problem(problem.path, problem.message, problem.hint) for problem in found)
         path = f"{item.source.module}.{spec.entity_type}"
         specs.setdefault(path, spec)
         located.setdefault(path, item)
@@ -89,24 +90,24 @@ def _bad_keys(specs: Mapping[str, EntitySpec], located: Mapping[str, Located]) -
             at = ("fields", field.name)
             if len(spec.key) == 1 and field.type in {"boolean", "enum"}:
                 message = f"a field of type {field.type!r} cannot be the only key"
-                yield located[path].source.problem((*at, "type"), message)
+                yield located[path].problem((*at, "type"), message)
             if len(spec.key) > 1 and hasattr(tuple, field.name):
                 message = (
                     f"{field.name!r} cannot be the name of a part of a key, which is a tuple and has such a method"
                 )
                 hint = f"rename the field and keep the database's name with 'column: {field.column}'"
-                yield located[path].source.problem(at, message, hint, at_key=True)
+                yield located[path].problem(at, message, hint, at_key=True)
 
 
 def _bad_references(specs: Mapping[str, EntitySpec], located: Mapping[str, Located]) -> Iterator[Diagnostic]:
     for path, spec in specs.items():
         for field in spec.fields.values():
             if field.references is not None and (wrong := _bad_reference(field, specs)) is not None:
-                yield located[path].source.problem(("fields", field.name, "references"), *wrong)
+                yield located[path].problem(("fields", field.name, "references"), *wrong)
     for cycle in _required_cycles(specs):
         first, name = cycle[0]
         shown = " -> ".join([*(path for path, _ in cycle), first])
-        yield located[first].source.problem(
+        yield located[first].problem(
             ("fields", name, "references"),
             f"the references {shown} form a circle in which no row can be the first",
             "make one of these fields nullable",

@@ -2,11 +2,19 @@
 
 from collections.abc import Iterator
 
-from soulspot_db.language.table import CheckSpec, ColumnSpec, ForeignKeySpec, IndexColumnsSpec, TableSpec, storage_check
+from soulspot_db.language.table import (
+    CheckSpec,
+    ColumnSpec,
+    ForeignKeySpec,
+    TableIndexSpec,
+    TableSpec,
+    index_part,
+    storage_check,
+)
 
-from soulspot_db_codegen.layout import Expression, call, literal
+from soulspot_db_codegen.layout import Brackets, Expression, call, literal
 
-__all__ = ["index_columns", "table_indexes", "table_items"]
+__all__ = ["create_indexes", "table_indexes", "table_items"]
 
 
 def table_items(spec: TableSpec, *, frozen: bool = False) -> Iterator[Expression]:
@@ -28,15 +36,28 @@ def table_items(spec: TableSpec, *, frozen: bool = False) -> Iterator[Expression
 def table_indexes(spec: TableSpec) -> Iterator[Expression]:
     """Indexes, as parts of a `sa.Table`."""
     for index in spec["indexes"]:
-        unique: dict[str, Expression] = {"unique": "True"} if index["unique"] else {}
-        yield call("sa.Index", literal(index["name"]), *index_columns(index), **unique)
+        yield call("sa.Index", literal(index["name"]), *_index_columns(index), **_index_options(index))
 
 
-def index_columns(index: IndexColumnsSpec) -> Iterator[Expression]:
-    """The columns of an index; those that run downwards are SQL."""
-    for column in index["columns"]:
-        down = column in index["descending"]
-        yield call("sa.text", literal(f'"{column}" DESC')) if down else literal(column)
+def create_indexes(spec: TableSpec) -> Iterator[Expression]:
+    """Indexes, as operations of a revision."""
+    for index in spec["indexes"]:
+        columns = Brackets("[", tuple(_index_columns(index)), "]")
+        names = literal(index["name"]), literal(spec["table"])
+        yield call("op.create_index", *names, columns, **_index_options(index))
+
+
+def _index_columns(index: TableIndexSpec) -> Iterator[Expression]:
+    for part in index["columns"]:
+        is_sql = part["function"] or part["descending"]
+        yield call("ddl.sql", literal(index_part(part))) if is_sql else literal(part["column"])
+
+
+def _index_options(index: TableIndexSpec) -> dict[str, Expression]:
+    options: dict[str, Expression] = {"unique": "True"} if index["unique"] else {}
+    for dialect, condition in (index["where"] or {}).items():
+        options[f"{dialect}_where"] = call("ddl.sql", literal(condition))
+    return options
 
 
 def _column(column: ColumnSpec) -> Expression:
@@ -45,7 +66,8 @@ def _column(column: ColumnSpec) -> Expression:
     options: dict[str, Expression] = {"nullable": repr(column["nullable"])}
     if column["default"] is not None:
         scale: dict[str, Expression] = {"scale": str(kind["scale"])} if "scale" in kind else {}
-        options["server_default"] = call("ddl.default", literal(column["default"]), **scale)
+        function = "ddl.json_default" if kind["name"] in {"json", "list"} else "ddl.default"
+        options["server_default"] = call(function, literal(column["default"]), **scale)
     return call("sa.Column", literal(column["name"]), call(f"ddl.{kind['name']}", *arguments), **options)
 
 

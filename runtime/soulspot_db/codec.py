@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from soulspot_db.entity import Entity
 from soulspot_db.errors import QueryFailedError, ValidationFailedError
-from soulspot_db.language.spec import EntitySpec, FieldSpec
+from soulspot_db.language.field import FieldSpec
+from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.types import TYPES
 from soulspot_db.refusals import reason
 

@@ -3,8 +3,6 @@
 What a name stores never changes, because revisions that were applied long ago call it: another storage is another name.
 """
 
-import json
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,10 +11,13 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.elements import ColumnElement
 
-from soulspot_db.language.table import sql_text, storage_check
+from soulspot_db.language.conditions import sql_text
+from soulspot_db.language.json_value import dump_json
+from soulspot_db.language.table import storage_check
 
 __all__ = [
     "boolean",
+    "bytes",
     "check",
     "date",
     "datetime",
@@ -25,7 +26,10 @@ __all__ = [
     "enum",
     "float",
     "integer",
+    "json",
+    "json_default",
     "list",
+    "sql",
     "stored",
     "string",
     "text",
@@ -85,6 +89,16 @@ def datetime() -> Type:
     return sa.Text().with_variant(sa.TIMESTAMP(timezone=True), "postgresql")
 
 
+def json() -> Type:
+    """Compact JSON text on SQLite, jsonb on PostgreSQL."""
+    return sa.Text().with_variant(postgresql.JSONB(), "postgresql")
+
+
+def bytes() -> Type:
+    """BLOB on SQLite, bytea on PostgreSQL."""
+    return sa.LargeBinary()
+
+
 def list() -> Type:
     """Compact JSON text on SQLite, jsonb on PostgreSQL."""
     return sa.Text().with_variant(postgresql.JSONB(), "postgresql")
@@ -117,19 +131,19 @@ def default(value: Any, *, scale: int | None = None) -> Any:
     if isinstance(value, bool):
         return sa.true() if value else sa.false()
     if isinstance(value, str):
-        return _verbatim(sql_text(value))
-    return _verbatim(sql_text(_compact(value)) if isinstance(value, Sequence) else repr(value))
+        return sql(sql_text(value))
+    return sql(repr(value))
 
 
-def check(sql: str, *, name: str, dialect: str | None = None) -> sa.CheckConstraint:
+def json_default(value: Any) -> Any:
+    """A literal server default of a list or a JSON value."""
+    return sql(sql_text(dump_json(value)))
+
+
+def check(condition: str, *, name: str, dialect: str | None = None) -> sa.CheckConstraint:
     """A CHECK constraint, on every dialect or on `dialect` alone."""
-    constraint = sa.CheckConstraint(_verbatim(sql), name=name)
+    constraint = sa.CheckConstraint(sql(condition), name=name)
     return constraint.ddl_if(dialect=dialect) if dialect else constraint
-
-
-def _compact(value: Sequence[Any]) -> str:
-    # As the codec spells it, so that a filter finds what the database filled in.
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def stored(column: str, field_type: str, *, name: str) -> sa.CheckConstraint:
@@ -137,6 +151,7 @@ def stored(column: str, field_type: str, *, name: str) -> sa.CheckConstraint:
     return check(storage_check(column, field_type) or "", name=name, dialect="sqlite")
 
 
-def _verbatim(sql: str) -> sa.TextClause:
+def sql(text: str) -> sa.TextClause:
+    """SQL that stands in a table as it is, such as the condition of a partial index."""
     # A colon would begin a parameter.
-    return sa.text(sql.replace(":", r"\:"))
+    return sa.text(text.replace(":", r"\:"))

@@ -1,12 +1,13 @@
 """What an entity is in Python: frozen rows, input models, and the schema class that ties them to a table."""
 
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 
-from soulspot_db.language.spec import INPUT_CONFIG
-from soulspot_db.typing import FieldDocuments, IndexDocuments
+from soulspot_db.language.field import INPUT_CONFIG
+from soulspot_db.typing import CheckDocuments, FieldDocuments, IndexDocuments
 
 __all__ = ["UNSET", "Entity", "EntityCreate", "EntitySchema", "EntityUpdate"]
 
@@ -44,6 +45,7 @@ class EntitySchema:
     description: ClassVar[str | None] = None
     fields: ClassVar[FieldDocuments]
     indexes: ClassVar[IndexDocuments] = ()
+    checks: ClassVar[CheckDocuments] = MappingProxyType({})
     primary_key: ClassVar[tuple[str, ...] | None] = None
     natural_key: ClassVar[str | None] = None
     events: ClassVar[bool] = True

@@ -179,7 +179,7 @@ class Queries:
         if where.operator in {"in", "not_in"}:
             listed = column.in_([bind() for _ in range(padded_length(len(where.values)))])
             return listed if where.operator == "in" else sa.not_(listed)
-        return _OPERATORS[where.operator](column, bind())
+        return _OPERATORS[where.operator](column, bind() if where.other is None else self._columns[where.other])
 
     def _either(self, where: EitherKey, bind: "_Binder") -> ColumnElement[bool]:
         # In a subquery, so that it names the one row in an UPDATE and a DELETE as well.

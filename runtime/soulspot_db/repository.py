@@ -7,8 +7,8 @@ from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows
 from soulspot_db.entity import Entity, EntityCreate, EntitySchema, EntityUpdate
 from soulspot_db.errors import DatabaseError, NotFoundError, UnsafeWriteError, ValidationFailedError
+from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.filters import Compare, FilterError, Predicate, parse_filter, parse_order
-from soulspot_db.language.spec import FieldSpec
 from soulspot_db.language.types import TYPES
 from soulspot_db.operations import Effects, Read, Write
 from soulspot_db.plan import Key, Plan

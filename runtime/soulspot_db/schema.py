@@ -12,7 +12,8 @@ from soulspot_db.defaults import MAKERS
 from soulspot_db.entity import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate
 from soulspot_db.errors import SchemaInvalidError
 from soulspot_db.language.document import EntityDocument
-from soulspot_db.language.spec import EntitySpec, FieldSpec, Missing, input_rule, resolve
+from soulspot_db.language.field import FieldSpec, Missing, input_rule
+from soulspot_db.language.spec import EntitySpec, resolve
 from soulspot_db.language.table import describe
 from soulspot_db.language.types import python_type
 from soulspot_db.tables import make_table
@@ -89,6 +90,7 @@ def _spec(schema: type[EntitySchema]) -> EntitySpec:
                 "description": schema.description,
                 "fields": _plain(schema.fields),
                 "indexes": [_plain(index) for index in schema.indexes],
+                "checks": {name: dict(check) for name, check in schema.checks.items()},
                 "primary_key": list(schema.primary_key) if schema.primary_key else None,
                 "natural_key": schema.natural_key,
                 "events": schema.events,

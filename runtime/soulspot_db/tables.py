@@ -9,7 +9,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from soulspot_db import ddl
 from soulspot_db.language.spec import EntitySpec
-from soulspot_db.language.table import ColumnSpec, TableSpec, describe
+from soulspot_db.language.table import ColumnSpec, TableIndexSpec, TableSpec, TypeSpec, describe, index_part
 
 __all__ = ["create_statements", "make_table"]
 
@@ -18,7 +18,7 @@ _DIALECT = sqlite.dialect()
 
 def make_table(spec: TableSpec, metadata: sa.MetaData) -> sa.Table:
     """The table that `spec` describes, added to `metadata`."""
-    made = sa.Table(
+    return sa.Table(
         spec["table"],
         metadata,
         *map(_column, spec["columns"]),
@@ -33,20 +33,33 @@ def make_table(spec: TableSpec, metadata: sa.MetaData) -> sa.Table:
             )
             for key in spec["foreign_keys"]
         ),
+        *map(_index, spec["indexes"]),
         sqlite_strict=True,
     )
-    for index in spec["indexes"]:
-        parts = [made.c[name].desc() if name in index["descending"] else made.c[name] for name in index["columns"]]
-        sa.Index(index["name"], *parts, unique=index["unique"])
-    return made
+
+
+def _index(index: TableIndexSpec) -> sa.Index:
+    parts = [
+        ddl.sql(index_part(part)) if part["function"] or part["descending"] else part["column"]
+        for part in index["columns"]
+    ]
+    where: dict[str, Any] = {f"{dialect}_where": ddl.sql(text) for dialect, text in (index["where"] or {}).items()}
+    return sa.Index(index["name"], *parts, unique=index["unique"], **where)
 
 
 def _column(column: ColumnSpec) -> sa.Column[Any]:
     kind, literal = column["type"], column["default"]
     options = {key: value for key, value in kind.items() if key != "name"}
-    default = None if literal is None else ddl.default(literal, scale=kind.get("scale"))
+    default = None if literal is None else _server_default(literal, kind)
     column_type = getattr(ddl, kind["name"])(**options)
     return sa.Column(column["name"], column_type, nullable=column["nullable"], server_default=default)
+
+
+def _server_default(literal: Any, kind: TypeSpec) -> Any:
+    """The server default of a column of this type."""
+    if kind["name"] in {"json", "list"}:
+        return ddl.json_default(literal)
+    return ddl.default(literal, scale=kind.get("scale"))
 
 
 def create_statements(entity: EntitySpec, target: Callable[[str], tuple[str, str]]) -> list[str]:

@@ -1,9 +1,19 @@
 """The filter language for type checkers: what a field of each type may be compared with."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeAlias, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypedDict, TypeVar
 
-__all__ = ["FieldDocuments", "FieldFilter", "IndexDocuments", "ListFilter", "Operators"]
+__all__ = [
+    "CheckDocuments",
+    "FieldDocuments",
+    "FieldFilter",
+    "IndexDocuments",
+    "Json",
+    "JsonFilter",
+    "JsonInput",
+    "ListFilter",
+    "Operators",
+]
 
 T = TypeVar("T")
 
@@ -27,11 +37,26 @@ class Operators(_In, Generic[T], total=False):
 FieldFilter: TypeAlias = T | Sequence[T | None] | Operators[T] | None
 """A value to equal, None to be null, a list to be in, or operators."""
 
+JsonFilter: TypeAlias = Operators[Any] | None
+"""A whole JSON value, compared as it is stored."""
+
 ListFilter: TypeAlias = Sequence[Any] | None
 """A whole list, compared as it is stored."""
 
+if TYPE_CHECKING:
+    Json: TypeAlias = "bool | int | float | str | tuple[Json, ...] | Mapping[str, Json] | None"
+else:
+    Json = Any  # checked and frozen on its way in; to Pydantic it is what it is
+"""A JSON value as a row holds it: deeply immutable."""
+
+JsonInput: TypeAlias = Any
+"""What may be given for a JSON value; checked when it is."""
+
 FieldDocuments: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Fields as YAML says them: the name, then the keys of the language."""
+
+CheckDocuments: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""Checks as YAML says them: a name and a filter that every row must pass."""
 
 IndexDocuments: TypeAlias = Sequence[Mapping[str, Any]]
 """Indexes as YAML says them."""

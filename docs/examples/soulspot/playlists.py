@@ -60,4 +60,6 @@ class PlaylistService:
         if known:
             await self._db.update("playlist", known["id"], current)
         else:
-            await self._db.save("playlist", {"spotify_id": playlist.id, "user_id": user_id, **current})
+            await self._db.save(
+                "playlist", {"spotify_id": playlist.id, "user_id": user_id, "source": "spotify", **current}
+            )

@@ -8,7 +8,55 @@ from soulspot_db import DatabaseService
 from soulspot_db.lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from soulspot_db_entities.ids import TrackId
+    from soulspot_db_entities.ids import DuplicateCandidateId, FileDuplicateId, LibraryScanId, OrphanedFileId, TrackId
+    from soulspot_db_entities.library.duplicate_candidate import (
+        DuplicateCandidate,
+        DuplicateCandidateCreate,
+        DuplicateCandidateCreated,
+        DuplicateCandidateDeleted,
+        DuplicateCandidateFilter,
+        DuplicateCandidateOrder,
+        DuplicateCandidateRepository,
+        DuplicateCandidateSchema,
+        DuplicateCandidateUpdate,
+        DuplicateCandidateUpdated,
+    )
+    from soulspot_db_entities.library.file_duplicate import (
+        FileDuplicate,
+        FileDuplicateCreate,
+        FileDuplicateCreated,
+        FileDuplicateDeleted,
+        FileDuplicateFilter,
+        FileDuplicateOrder,
+        FileDuplicateRepository,
+        FileDuplicateSchema,
+        FileDuplicateUpdate,
+        FileDuplicateUpdated,
+    )
+    from soulspot_db_entities.library.library_scan import (
+        LibraryScan,
+        LibraryScanCreate,
+        LibraryScanCreated,
+        LibraryScanDeleted,
+        LibraryScanFilter,
+        LibraryScanOrder,
+        LibraryScanRepository,
+        LibraryScanSchema,
+        LibraryScanUpdate,
+        LibraryScanUpdated,
+    )
+    from soulspot_db_entities.library.orphaned_file import (
+        OrphanedFile,
+        OrphanedFileCreate,
+        OrphanedFileCreated,
+        OrphanedFileDeleted,
+        OrphanedFileFilter,
+        OrphanedFileOrder,
+        OrphanedFileRepository,
+        OrphanedFileSchema,
+        OrphanedFileUpdate,
+        OrphanedFileUpdated,
+    )
     from soulspot_db_entities.library.track import (
         Track,
         TrackCreate,
@@ -26,7 +74,61 @@ else:
     # A module that uses one entity does not pay for importing the others.
     __getattr__ = lazy_attributes(
         {
-            "soulspot_db_entities.ids": ["TrackId"],
+            "soulspot_db_entities.ids": [
+                "DuplicateCandidateId",
+                "FileDuplicateId",
+                "LibraryScanId",
+                "OrphanedFileId",
+                "TrackId",
+            ],
+            "soulspot_db_entities.library.duplicate_candidate": [
+                "DuplicateCandidate",
+                "DuplicateCandidateCreate",
+                "DuplicateCandidateCreated",
+                "DuplicateCandidateDeleted",
+                "DuplicateCandidateFilter",
+                "DuplicateCandidateOrder",
+                "DuplicateCandidateRepository",
+                "DuplicateCandidateSchema",
+                "DuplicateCandidateUpdate",
+                "DuplicateCandidateUpdated",
+            ],
+            "soulspot_db_entities.library.file_duplicate": [
+                "FileDuplicate",
+                "FileDuplicateCreate",
+                "FileDuplicateCreated",
+                "FileDuplicateDeleted",
+                "FileDuplicateFilter",
+                "FileDuplicateOrder",
+                "FileDuplicateRepository",
+                "FileDuplicateSchema",
+                "FileDuplicateUpdate",
+                "FileDuplicateUpdated",
+            ],
+            "soulspot_db_entities.library.library_scan": [
+                "LibraryScan",
+                "LibraryScanCreate",
+                "LibraryScanCreated",
+                "LibraryScanDeleted",
+                "LibraryScanFilter",
+                "LibraryScanOrder",
+                "LibraryScanRepository",
+                "LibraryScanSchema",
+                "LibraryScanUpdate",
+                "LibraryScanUpdated",
+            ],
+            "soulspot_db_entities.library.orphaned_file": [
+                "OrphanedFile",
+                "OrphanedFileCreate",
+                "OrphanedFileCreated",
+                "OrphanedFileDeleted",
+                "OrphanedFileFilter",
+                "OrphanedFileOrder",
+                "OrphanedFileRepository",
+                "OrphanedFileSchema",
+                "OrphanedFileUpdate",
+                "OrphanedFileUpdated",
+            ],
             "soulspot_db_entities.library.track": [
                 "Track",
                 "TrackCreate",
@@ -44,7 +146,51 @@ else:
     )
 
 __all__ = [
+    "DuplicateCandidate",
+    "DuplicateCandidateCreate",
+    "DuplicateCandidateCreated",
+    "DuplicateCandidateDeleted",
+    "DuplicateCandidateFilter",
+    "DuplicateCandidateId",
+    "DuplicateCandidateOrder",
+    "DuplicateCandidateRepository",
+    "DuplicateCandidateSchema",
+    "DuplicateCandidateUpdate",
+    "DuplicateCandidateUpdated",
+    "FileDuplicate",
+    "FileDuplicateCreate",
+    "FileDuplicateCreated",
+    "FileDuplicateDeleted",
+    "FileDuplicateFilter",
+    "FileDuplicateId",
+    "FileDuplicateOrder",
+    "FileDuplicateRepository",
+    "FileDuplicateSchema",
+    "FileDuplicateUpdate",
+    "FileDuplicateUpdated",
     "LibraryRepositories",
+    "LibraryScan",
+    "LibraryScanCreate",
+    "LibraryScanCreated",
+    "LibraryScanDeleted",
+    "LibraryScanFilter",
+    "LibraryScanId",
+    "LibraryScanOrder",
+    "LibraryScanRepository",
+    "LibraryScanSchema",
+    "LibraryScanUpdate",
+    "LibraryScanUpdated",
+    "OrphanedFile",
+    "OrphanedFileCreate",
+    "OrphanedFileCreated",
+    "OrphanedFileDeleted",
+    "OrphanedFileFilter",
+    "OrphanedFileId",
+    "OrphanedFileOrder",
+    "OrphanedFileRepository",
+    "OrphanedFileSchema",
+    "OrphanedFileUpdate",
+    "OrphanedFileUpdated",
     "Track",
     "TrackCreate",
     "TrackCreated",
@@ -65,6 +211,34 @@ class LibraryRepositories:
 
     def __init__(self, db: DatabaseService) -> None:
         self._db = db
+
+    @cached_property
+    def duplicate_candidate(self) -> "DuplicateCandidateRepository":
+        """Two tracks that may be the same recording, for the user to decide; a pair is stored once, smaller id first."""
+        from soulspot_db_entities.library.duplicate_candidate import DuplicateCandidateRepository
+
+        return DuplicateCandidateRepository(self._db)
+
+    @cached_property
+    def file_duplicate(self) -> "FileDuplicateRepository":
+        """Files with the same content; the primary track keeps its own."""
+        from soulspot_db_entities.library.file_duplicate import FileDuplicateRepository
+
+        return FileDuplicateRepository(self._db)
+
+    @cached_property
+    def library_scan(self) -> "LibraryScanRepository":
+        """One run over the user's music files."""
+        from soulspot_db_entities.library.library_scan import LibraryScanRepository
+
+        return LibraryScanRepository(self._db)
+
+    @cached_property
+    def orphaned_file(self) -> "OrphanedFileRepository":
+        """A file that no track has, or a track's file that is gone."""
+        from soulspot_db_entities.library.orphaned_file import OrphanedFileRepository
+
+        return OrphanedFileRepository(self._db)
 
     @cached_property
     def track(self) -> "TrackRepository":

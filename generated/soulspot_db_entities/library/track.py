@@ -312,7 +312,15 @@ class TrackSchema(EntitySchema):
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["title", "artist_id"]},)
     natural_key = "spotify_id"
-    cascades = ("soulseek_downloads", "soulseek_search_results")
+    cascades = (
+        "automation_quality_upgrade_candidates",
+        "library_duplicate_candidates",
+        "library_file_duplicates",
+        "library_orphaned_files",
+        "soulseek_downloads",
+        "soulseek_search_results",
+        "spotify_playlist_tracks",
+    )
     model = Track
     create_model = TrackCreate
     update_model = TrackUpdate

@@ -8,7 +8,7 @@ from soulspot_db import DatabaseService
 from soulspot_db.lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from soulspot_db_entities.ids import AlbumId, ArtistId
+    from soulspot_db_entities.ids import AlbumId, ArtistDiscographyId, ArtistId, EnrichmentCandidateId
     from soulspot_db_entities.metadata.album import (
         Album,
         AlbumCreate,
@@ -36,11 +36,36 @@ if TYPE_CHECKING:
         ArtistUpdate,
         ArtistUpdated,
     )
+    from soulspot_db_entities.metadata.artist_discography import (
+        ArtistDiscography,
+        ArtistDiscographyCreate,
+        ArtistDiscographyCreated,
+        ArtistDiscographyDeleted,
+        ArtistDiscographyFilter,
+        ArtistDiscographyOrder,
+        ArtistDiscographyReleaseDatePrecision,
+        ArtistDiscographyRepository,
+        ArtistDiscographySchema,
+        ArtistDiscographyUpdate,
+        ArtistDiscographyUpdated,
+    )
+    from soulspot_db_entities.metadata.enrichment_candidate import (
+        EnrichmentCandidate,
+        EnrichmentCandidateCreate,
+        EnrichmentCandidateCreated,
+        EnrichmentCandidateDeleted,
+        EnrichmentCandidateFilter,
+        EnrichmentCandidateOrder,
+        EnrichmentCandidateRepository,
+        EnrichmentCandidateSchema,
+        EnrichmentCandidateUpdate,
+        EnrichmentCandidateUpdated,
+    )
 else:
     # A module that uses one entity does not pay for importing the others.
     __getattr__ = lazy_attributes(
         {
-            "soulspot_db_entities.ids": ["AlbumId", "ArtistId"],
+            "soulspot_db_entities.ids": ["AlbumId", "ArtistDiscographyId", "ArtistId", "EnrichmentCandidateId"],
             "soulspot_db_entities.metadata.album": [
                 "Album",
                 "AlbumCreate",
@@ -68,6 +93,31 @@ else:
                 "ArtistUpdate",
                 "ArtistUpdated",
             ],
+            "soulspot_db_entities.metadata.artist_discography": [
+                "ArtistDiscography",
+                "ArtistDiscographyCreate",
+                "ArtistDiscographyCreated",
+                "ArtistDiscographyDeleted",
+                "ArtistDiscographyFilter",
+                "ArtistDiscographyOrder",
+                "ArtistDiscographyReleaseDatePrecision",
+                "ArtistDiscographyRepository",
+                "ArtistDiscographySchema",
+                "ArtistDiscographyUpdate",
+                "ArtistDiscographyUpdated",
+            ],
+            "soulspot_db_entities.metadata.enrichment_candidate": [
+                "EnrichmentCandidate",
+                "EnrichmentCandidateCreate",
+                "EnrichmentCandidateCreated",
+                "EnrichmentCandidateDeleted",
+                "EnrichmentCandidateFilter",
+                "EnrichmentCandidateOrder",
+                "EnrichmentCandidateRepository",
+                "EnrichmentCandidateSchema",
+                "EnrichmentCandidateUpdate",
+                "EnrichmentCandidateUpdated",
+            ],
         }
     )
 
@@ -89,6 +139,18 @@ __all__ = [
     "ArtistCreate",
     "ArtistCreated",
     "ArtistDeleted",
+    "ArtistDiscography",
+    "ArtistDiscographyCreate",
+    "ArtistDiscographyCreated",
+    "ArtistDiscographyDeleted",
+    "ArtistDiscographyFilter",
+    "ArtistDiscographyId",
+    "ArtistDiscographyOrder",
+    "ArtistDiscographyReleaseDatePrecision",
+    "ArtistDiscographyRepository",
+    "ArtistDiscographySchema",
+    "ArtistDiscographyUpdate",
+    "ArtistDiscographyUpdated",
     "ArtistFilter",
     "ArtistId",
     "ArtistOrder",
@@ -97,6 +159,17 @@ __all__ = [
     "ArtistSource",
     "ArtistUpdate",
     "ArtistUpdated",
+    "EnrichmentCandidate",
+    "EnrichmentCandidateCreate",
+    "EnrichmentCandidateCreated",
+    "EnrichmentCandidateDeleted",
+    "EnrichmentCandidateFilter",
+    "EnrichmentCandidateId",
+    "EnrichmentCandidateOrder",
+    "EnrichmentCandidateRepository",
+    "EnrichmentCandidateSchema",
+    "EnrichmentCandidateUpdate",
+    "EnrichmentCandidateUpdated",
     "MetadataRepositories",
 ]
 
@@ -120,3 +193,17 @@ class MetadataRepositories:
         from soulspot_db_entities.metadata.artist import ArtistRepository
 
         return ArtistRepository(self._db)
+
+    @cached_property
+    def artist_discography(self) -> "ArtistDiscographyRepository":
+        """A release of an artist that a provider knows, whether or not the user has it."""
+        from soulspot_db_entities.metadata.artist_discography import ArtistDiscographyRepository
+
+        return ArtistDiscographyRepository(self._db)
+
+    @cached_property
+    def enrichment_candidate(self) -> "EnrichmentCandidateRepository":
+        """What an artist or an album may be on Spotify, for the user to decide."""
+        from soulspot_db_entities.metadata.enrichment_candidate import EnrichmentCandidateRepository
+
+        return EnrichmentCandidateRepository(self._db)

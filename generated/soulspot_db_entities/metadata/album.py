@@ -277,7 +277,7 @@ class AlbumSchema(EntitySchema):
         sa.Column("cover_url", ddl.string(), nullable=True),
         sa.Column("cover_path", ddl.string(), nullable=True),
         sa.Column("primary_type", ddl.string(), nullable=False, server_default=ddl.default("album")),
-        sa.Column("secondary_types", ddl.list(), nullable=False, server_default=ddl.default([])),
+        sa.Column("secondary_types", ddl.list(), nullable=False, server_default=ddl.json_default([])),
         sa.Column("disambiguation", ddl.string(), nullable=True),
         sa.Column("total_tracks", ddl.integer(), nullable=True),
         sa.Column("is_saved", ddl.boolean(), nullable=False, server_default=ddl.default(False)),

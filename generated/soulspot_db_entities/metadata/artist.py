@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, ListFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments, ListFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import ArtistId
@@ -221,7 +221,20 @@ class ArtistSchema(EntitySchema):
         "created_at": {"type": "datetime", "default": "now"},
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
-    cascades = ("library_tracks", "metadata_albums", "soulseek_downloads", "soulseek_search_results")
+    indexes: ClassVar[IndexDocuments] = ({"fields": ["lower(name)"]},)
+    cascades = (
+        "automation_artist_watchlists",
+        "automation_quality_upgrade_candidates",
+        "library_duplicate_candidates",
+        "library_file_duplicates",
+        "library_orphaned_files",
+        "library_tracks",
+        "metadata_albums",
+        "metadata_artist_discographies",
+        "soulseek_downloads",
+        "soulseek_search_results",
+        "spotify_playlist_tracks",
+    )
     model = Artist
     create_model = ArtistCreate
     update_model = ArtistUpdate
@@ -279,6 +292,7 @@ class ArtistSchema(EntitySchema):
         sa.Index("ix_metadata_artists_ownership_state", "ownership_state"),
         sa.Index("ix_metadata_artists_primary_source", "primary_source"),
         sa.Index("ix_metadata_artists_last_synced_at", "last_synced_at"),
+        sa.Index("ix_metadata_artists_lower_name", ddl.sql('lower("name")')),
         sqlite_strict=True,
     )
 

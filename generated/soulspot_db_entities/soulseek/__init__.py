@@ -8,7 +8,19 @@ from soulspot_db import DatabaseService
 from soulspot_db.lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from soulspot_db_entities.ids import DownloadId, SearchResultId
+    from soulspot_db_entities.ids import BlocklistEntryId, DownloadId, SearchResultId
+    from soulspot_db_entities.soulseek.blocklist_entry import (
+        BlocklistEntry,
+        BlocklistEntryCreate,
+        BlocklistEntryCreated,
+        BlocklistEntryDeleted,
+        BlocklistEntryFilter,
+        BlocklistEntryOrder,
+        BlocklistEntryRepository,
+        BlocklistEntrySchema,
+        BlocklistEntryUpdate,
+        BlocklistEntryUpdated,
+    )
     from soulspot_db_entities.soulseek.download import (
         Download,
         DownloadCreate,
@@ -38,7 +50,19 @@ else:
     # A module that uses one entity does not pay for importing the others.
     __getattr__ = lazy_attributes(
         {
-            "soulspot_db_entities.ids": ["DownloadId", "SearchResultId"],
+            "soulspot_db_entities.ids": ["BlocklistEntryId", "DownloadId", "SearchResultId"],
+            "soulspot_db_entities.soulseek.blocklist_entry": [
+                "BlocklistEntry",
+                "BlocklistEntryCreate",
+                "BlocklistEntryCreated",
+                "BlocklistEntryDeleted",
+                "BlocklistEntryFilter",
+                "BlocklistEntryOrder",
+                "BlocklistEntryRepository",
+                "BlocklistEntrySchema",
+                "BlocklistEntryUpdate",
+                "BlocklistEntryUpdated",
+            ],
             "soulspot_db_entities.soulseek.download": [
                 "Download",
                 "DownloadCreate",
@@ -68,6 +92,17 @@ else:
     )
 
 __all__ = [
+    "BlocklistEntry",
+    "BlocklistEntryCreate",
+    "BlocklistEntryCreated",
+    "BlocklistEntryDeleted",
+    "BlocklistEntryFilter",
+    "BlocklistEntryId",
+    "BlocklistEntryOrder",
+    "BlocklistEntryRepository",
+    "BlocklistEntrySchema",
+    "BlocklistEntryUpdate",
+    "BlocklistEntryUpdated",
     "Download",
     "DownloadCreate",
     "DownloadCreated",
@@ -100,6 +135,13 @@ class SoulseekRepositories:
 
     def __init__(self, db: DatabaseService) -> None:
         self._db = db
+
+    @cached_property
+    def blocklist_entry(self) -> "BlocklistEntryRepository":
+        """A Soulseek user, a file or a file of one user that is not downloaded from."""
+        from soulspot_db_entities.soulseek.blocklist_entry import BlocklistEntryRepository
+
+        return BlocklistEntryRepository(self._db)
 
     @cached_property
     def download(self) -> "DownloadRepository":

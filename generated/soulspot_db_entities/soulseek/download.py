@@ -29,7 +29,7 @@ __all__ = [
     "DownloadUpdated",
 ]
 
-DownloadStatus: TypeAlias = Literal["pending", "queued", "downloading", "completed", "failed", "cancelled"]
+DownloadStatus: TypeAlias = Literal["waiting", "pending", "queued", "downloading", "completed", "failed", "cancelled"]
 
 
 class Download(Entity):
@@ -56,10 +56,10 @@ class Download(Entity):
     retry_count: int
     max_retries: int
     next_retry_at: _dt.datetime | None
-    created_at: _dt.datetime
-    updated_at: _dt.datetime
     started_at: _dt.datetime | None
     completed_at: _dt.datetime | None
+    created_at: _dt.datetime
+    updated_at: _dt.datetime
 
 
 class DownloadCreate(EntityCreate):
@@ -81,10 +81,10 @@ class DownloadCreate(EntityCreate):
     retry_count: Annotated[int, Field(ge=0), _rules.integer] = 0
     max_retries: Annotated[int, Field(ge=0), _rules.integer] = 3
     next_retry_at: Annotated[_dt.datetime, _rules.utc] | None = None
-    created_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
-    updated_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
     started_at: Annotated[_dt.datetime, _rules.utc] | None = None
     completed_at: Annotated[_dt.datetime, _rules.utc] | None = None
+    created_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
+    updated_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
 
 
 class DownloadUpdate(EntityUpdate):
@@ -105,10 +105,10 @@ class DownloadUpdate(EntityUpdate):
     retry_count: Annotated[int, Field(ge=0), _rules.integer] = UNSET
     max_retries: Annotated[int, Field(ge=0), _rules.integer] = UNSET
     next_retry_at: Annotated[_dt.datetime, _rules.utc] | None = UNSET
-    created_at: Annotated[_dt.datetime, _rules.utc] = UNSET
-    updated_at: Annotated[_dt.datetime, _rules.utc] = UNSET
     started_at: Annotated[_dt.datetime, _rules.utc] | None = UNSET
     completed_at: Annotated[_dt.datetime, _rules.utc] | None = UNSET
+    created_at: Annotated[_dt.datetime, _rules.utc] = UNSET
+    updated_at: Annotated[_dt.datetime, _rules.utc] = UNSET
 
 
 DownloadFilter = TypedDict(
@@ -130,10 +130,10 @@ DownloadFilter = TypedDict(
         "retry_count": FieldFilter[int],
         "max_retries": FieldFilter[int],
         "next_retry_at": FieldFilter[_dt.datetime],
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
         "started_at": FieldFilter[_dt.datetime],
         "completed_at": FieldFilter[_dt.datetime],
+        "created_at": FieldFilter[_dt.datetime],
+        "updated_at": FieldFilter[_dt.datetime],
         "and": Sequence["DownloadFilter"],
         "or": Sequence["DownloadFilter"],
         "not": "DownloadFilter",
@@ -174,10 +174,10 @@ DownloadOrder: TypeAlias = (
     | Literal["retry_count", "retry_count desc"]
     | Literal["max_retries", "max_retries desc"]
     | Literal["next_retry_at", "next_retry_at desc", "next_retry_at nulls first", "next_retry_at desc nulls first"]
-    | Literal["created_at", "created_at desc"]
-    | Literal["updated_at", "updated_at desc"]
     | Literal["started_at", "started_at desc", "started_at nulls first", "started_at desc nulls first"]
     | Literal["completed_at", "completed_at desc", "completed_at nulls first", "completed_at desc nulls first"]
+    | Literal["created_at", "created_at desc"]
+    | Literal["updated_at", "updated_at desc"]
 )
 """What rows can be ordered by."""
 
@@ -215,7 +215,7 @@ class DownloadSchema(EntitySchema):
         "status": {
             "type": "enum",
             "default": "pending",
-            "values": ["pending", "queued", "downloading", "completed", "failed", "cancelled"],
+            "values": ["waiting", "pending", "queued", "downloading", "completed", "failed", "cancelled"],
         },
         "priority": {"type": "integer", "default": 0},
         "username": {"type": "string", "nullable": True, "max_length": 255},
@@ -230,16 +230,17 @@ class DownloadSchema(EntitySchema):
         "retry_count": {"type": "integer", "default": 0, "minimum": 0},
         "max_retries": {"type": "integer", "default": 3, "minimum": 0},
         "next_retry_at": {"type": "datetime", "nullable": True},
-        "created_at": {"type": "datetime", "default": "now"},
-        "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
         "started_at": {"type": "datetime", "nullable": True},
         "completed_at": {"type": "datetime", "nullable": True},
+        "created_at": {"type": "datetime", "default": "now"},
+        "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
     indexes: ClassVar[IndexDocuments] = (
         {"fields": ["status", "created_at"]},
         {"fields": ["status", "retry_count", "next_retry_at"]},
         {"fields": ["priority desc", "created_at"]},
     )
+    cascades = ("automation_quality_upgrade_candidates",)
     model = Download
     create_model = DownloadCreate
     update_model = DownloadUpdate
@@ -262,15 +263,15 @@ class DownloadSchema(EntitySchema):
         sa.Column("retry_count", ddl.integer(), nullable=False, server_default=ddl.default(0)),
         sa.Column("max_retries", ddl.integer(), nullable=False, server_default=ddl.default(3)),
         sa.Column("next_retry_at", ddl.datetime(), nullable=True),
-        sa.Column("created_at", ddl.datetime(), nullable=False),
-        sa.Column("updated_at", ddl.datetime(), nullable=False),
         sa.Column("started_at", ddl.datetime(), nullable=True),
         sa.Column("completed_at", ddl.datetime(), nullable=True),
+        sa.Column("created_at", ddl.datetime(), nullable=False),
+        sa.Column("updated_at", ddl.datetime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_soulseek_downloads"),
         ddl.stored("id", "uuid", name="ck_soulseek_downloads_id_uuid"),
         ddl.stored("track_id", "uuid", name="ck_soulseek_downloads_track_id_uuid"),
         ddl.check(
-            "\"status\" IN ('pending', 'queued', 'downloading', 'completed', 'failed', 'cancelled')",
+            "\"status\" IN ('waiting', 'pending', 'queued', 'downloading', 'completed', 'failed', 'cancelled')",
             name="ck_soulseek_downloads_status_values",
         ),
         ddl.check('length("username") <= 255', name="ck_soulseek_downloads_username_length"),
@@ -280,10 +281,10 @@ class DownloadSchema(EntitySchema):
         ddl.check('length("slskd_download_id") <= 64', name="ck_soulseek_downloads_slskd_download_id_length"),
         ddl.check('length("last_error_code") <= 50', name="ck_soulseek_downloads_last_error_code_length"),
         ddl.stored("next_retry_at", "datetime", name="ck_soulseek_downloads_next_retry_at_datetime"),
-        ddl.stored("created_at", "datetime", name="ck_soulseek_downloads_created_at_datetime"),
-        ddl.stored("updated_at", "datetime", name="ck_soulseek_downloads_updated_at_datetime"),
         ddl.stored("started_at", "datetime", name="ck_soulseek_downloads_started_at_datetime"),
         ddl.stored("completed_at", "datetime", name="ck_soulseek_downloads_completed_at_datetime"),
+        ddl.stored("created_at", "datetime", name="ck_soulseek_downloads_created_at_datetime"),
+        ddl.stored("updated_at", "datetime", name="ck_soulseek_downloads_updated_at_datetime"),
         sa.ForeignKeyConstraint(
             ["track_id"],
             ["library_tracks.id"],
@@ -294,7 +295,7 @@ class DownloadSchema(EntitySchema):
         sa.Index("ix_soulseek_downloads_slskd_download_id", "slskd_download_id"),
         sa.Index("ix_soulseek_downloads_status_created_at", "status", "created_at"),
         sa.Index("ix_soulseek_downloads_status_retry_count_next_retry_at", "status", "retry_count", "next_retry_at"),
-        sa.Index("ix_soulseek_downloads_priority_created_at", sa.text('"priority" DESC'), "created_at"),
+        sa.Index("ix_soulseek_downloads_priority_created_at", ddl.sql('"priority" DESC'), "created_at"),
         sqlite_strict=True,
     )
 

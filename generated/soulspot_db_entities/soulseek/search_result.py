@@ -180,7 +180,7 @@ class SearchResultSchema(EntitySchema):
             ondelete="CASCADE",
         ),
         sa.Index("ix_soulseek_search_results_track_id", "track_id"),
-        sa.Index("ix_soulseek_search_results_track_id_quality_score", "track_id", sa.text('"quality_score" DESC')),
+        sa.Index("ix_soulseek_search_results_track_id_quality_score", "track_id", ddl.sql('"quality_score" DESC')),
         sqlite_strict=True,
     )
 

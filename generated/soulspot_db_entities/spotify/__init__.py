@@ -8,7 +8,13 @@ from soulspot_db import DatabaseService
 from soulspot_db.lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from soulspot_db_entities.ids import PlaylistId
+    from soulspot_db_entities.ids import (
+        PlaylistId,
+        PlaylistTrackKey,
+        ProviderSyncStatusId,
+        SpotifySessionId,
+        SpotifyTokenId,
+    )
     from soulspot_db_entities.spotify.playlist import (
         Playlist,
         PlaylistCreate,
@@ -21,11 +27,65 @@ if TYPE_CHECKING:
         PlaylistUpdate,
         PlaylistUpdated,
     )
+    from soulspot_db_entities.spotify.playlist_track import (
+        PlaylistTrack,
+        PlaylistTrackCreate,
+        PlaylistTrackCreated,
+        PlaylistTrackDeleted,
+        PlaylistTrackFilter,
+        PlaylistTrackOrder,
+        PlaylistTrackRepository,
+        PlaylistTrackSchema,
+        PlaylistTrackUpdate,
+        PlaylistTrackUpdated,
+    )
+    from soulspot_db_entities.spotify.provider_sync_status import (
+        ProviderSyncStatus,
+        ProviderSyncStatusCreate,
+        ProviderSyncStatusCreated,
+        ProviderSyncStatusDeleted,
+        ProviderSyncStatusFilter,
+        ProviderSyncStatusOrder,
+        ProviderSyncStatusRepository,
+        ProviderSyncStatusSchema,
+        ProviderSyncStatusUpdate,
+        ProviderSyncStatusUpdated,
+    )
+    from soulspot_db_entities.spotify.spotify_session import (
+        SpotifySession,
+        SpotifySessionCreate,
+        SpotifySessionCreated,
+        SpotifySessionDeleted,
+        SpotifySessionFilter,
+        SpotifySessionOrder,
+        SpotifySessionRepository,
+        SpotifySessionSchema,
+        SpotifySessionUpdate,
+        SpotifySessionUpdated,
+    )
+    from soulspot_db_entities.spotify.spotify_token import (
+        SpotifyToken,
+        SpotifyTokenCreate,
+        SpotifyTokenCreated,
+        SpotifyTokenDeleted,
+        SpotifyTokenFilter,
+        SpotifyTokenOrder,
+        SpotifyTokenRepository,
+        SpotifyTokenSchema,
+        SpotifyTokenUpdate,
+        SpotifyTokenUpdated,
+    )
 else:
     # A module that uses one entity does not pay for importing the others.
     __getattr__ = lazy_attributes(
         {
-            "soulspot_db_entities.ids": ["PlaylistId"],
+            "soulspot_db_entities.ids": [
+                "PlaylistId",
+                "PlaylistTrackKey",
+                "ProviderSyncStatusId",
+                "SpotifySessionId",
+                "SpotifyTokenId",
+            ],
             "soulspot_db_entities.spotify.playlist": [
                 "Playlist",
                 "PlaylistCreate",
@@ -37,6 +97,54 @@ else:
                 "PlaylistSchema",
                 "PlaylistUpdate",
                 "PlaylistUpdated",
+            ],
+            "soulspot_db_entities.spotify.playlist_track": [
+                "PlaylistTrack",
+                "PlaylistTrackCreate",
+                "PlaylistTrackCreated",
+                "PlaylistTrackDeleted",
+                "PlaylistTrackFilter",
+                "PlaylistTrackOrder",
+                "PlaylistTrackRepository",
+                "PlaylistTrackSchema",
+                "PlaylistTrackUpdate",
+                "PlaylistTrackUpdated",
+            ],
+            "soulspot_db_entities.spotify.provider_sync_status": [
+                "ProviderSyncStatus",
+                "ProviderSyncStatusCreate",
+                "ProviderSyncStatusCreated",
+                "ProviderSyncStatusDeleted",
+                "ProviderSyncStatusFilter",
+                "ProviderSyncStatusOrder",
+                "ProviderSyncStatusRepository",
+                "ProviderSyncStatusSchema",
+                "ProviderSyncStatusUpdate",
+                "ProviderSyncStatusUpdated",
+            ],
+            "soulspot_db_entities.spotify.spotify_session": [
+                "SpotifySession",
+                "SpotifySessionCreate",
+                "SpotifySessionCreated",
+                "SpotifySessionDeleted",
+                "SpotifySessionFilter",
+                "SpotifySessionOrder",
+                "SpotifySessionRepository",
+                "SpotifySessionSchema",
+                "SpotifySessionUpdate",
+                "SpotifySessionUpdated",
+            ],
+            "soulspot_db_entities.spotify.spotify_token": [
+                "SpotifyToken",
+                "SpotifyTokenCreate",
+                "SpotifyTokenCreated",
+                "SpotifyTokenDeleted",
+                "SpotifyTokenFilter",
+                "SpotifyTokenOrder",
+                "SpotifyTokenRepository",
+                "SpotifyTokenSchema",
+                "SpotifyTokenUpdate",
+                "SpotifyTokenUpdated",
             ],
         }
     )
@@ -51,9 +159,53 @@ __all__ = [
     "PlaylistOrder",
     "PlaylistRepository",
     "PlaylistSchema",
+    "PlaylistTrack",
+    "PlaylistTrackCreate",
+    "PlaylistTrackCreated",
+    "PlaylistTrackDeleted",
+    "PlaylistTrackFilter",
+    "PlaylistTrackKey",
+    "PlaylistTrackOrder",
+    "PlaylistTrackRepository",
+    "PlaylistTrackSchema",
+    "PlaylistTrackUpdate",
+    "PlaylistTrackUpdated",
     "PlaylistUpdate",
     "PlaylistUpdated",
+    "ProviderSyncStatus",
+    "ProviderSyncStatusCreate",
+    "ProviderSyncStatusCreated",
+    "ProviderSyncStatusDeleted",
+    "ProviderSyncStatusFilter",
+    "ProviderSyncStatusId",
+    "ProviderSyncStatusOrder",
+    "ProviderSyncStatusRepository",
+    "ProviderSyncStatusSchema",
+    "ProviderSyncStatusUpdate",
+    "ProviderSyncStatusUpdated",
     "SpotifyRepositories",
+    "SpotifySession",
+    "SpotifySessionCreate",
+    "SpotifySessionCreated",
+    "SpotifySessionDeleted",
+    "SpotifySessionFilter",
+    "SpotifySessionId",
+    "SpotifySessionOrder",
+    "SpotifySessionRepository",
+    "SpotifySessionSchema",
+    "SpotifySessionUpdate",
+    "SpotifySessionUpdated",
+    "SpotifyToken",
+    "SpotifyTokenCreate",
+    "SpotifyTokenCreated",
+    "SpotifyTokenDeleted",
+    "SpotifyTokenFilter",
+    "SpotifyTokenId",
+    "SpotifyTokenOrder",
+    "SpotifyTokenRepository",
+    "SpotifyTokenSchema",
+    "SpotifyTokenUpdate",
+    "SpotifyTokenUpdated",
 ]
 
 
@@ -69,3 +221,31 @@ class SpotifyRepositories:
         from soulspot_db_entities.spotify.playlist import PlaylistRepository
 
         return PlaylistRepository(self._db)
+
+    @cached_property
+    def playlist_track(self) -> "PlaylistTrackRepository":
+        """A track's place in a playlist."""
+        from soulspot_db_entities.spotify.playlist_track import PlaylistTrackRepository
+
+        return PlaylistTrackRepository(self._db)
+
+    @cached_property
+    def provider_sync_status(self) -> "ProviderSyncStatusRepository":
+        """How far one kind of sync with a provider has come."""
+        from soulspot_db_entities.spotify.provider_sync_status import ProviderSyncStatusRepository
+
+        return ProviderSyncStatusRepository(self._db)
+
+    @cached_property
+    def spotify_session(self) -> "SpotifySessionRepository":
+        """A browser's login to Spotify."""
+        from soulspot_db_entities.spotify.spotify_session import SpotifySessionRepository
+
+        return SpotifySessionRepository(self._db)
+
+    @cached_property
+    def spotify_token(self) -> "SpotifyTokenRepository":
+        """Spotify's tokens for the work in the background, which goes on after the user has logged out."""
+        from soulspot_db_entities.spotify.spotify_token import SpotifyTokenRepository
+
+        return SpotifyTokenRepository(self._db)

@@ -40,9 +40,18 @@ class Playlist(Entity):
     name: str
     description: str | None
     track_count: int
-    created_at: _dt.datetime
+    source: str
+    """Where it was made, such as spotify."""
+    cover_url: str | None
+    cover_path: str | None
+    is_liked_songs: bool
+    """Holds the songs that the user liked."""
+    is_blacklisted: bool
+    """The user does not want it synced."""
     last_synced_at: _dt.datetime | None
     """When the playlist was last read from Spotify."""
+    created_at: _dt.datetime
+    updated_at: _dt.datetime
 
 
 class PlaylistCreate(EntityCreate):
@@ -54,8 +63,14 @@ class PlaylistCreate(EntityCreate):
     name: Annotated[str, Field(max_length=255), _rules.text]
     description: Annotated[str, _rules.text] | None = None
     track_count: Annotated[int, Field(ge=0), _rules.integer] = 0
-    created_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
+    source: Annotated[str, Field(max_length=50), _rules.text] = "manual"
+    cover_url: Annotated[str, Field(max_length=512), _rules.text] | None = None
+    cover_path: Annotated[str, Field(max_length=512), _rules.text] | None = None
+    is_liked_songs: Annotated[bool, _rules.boolean] = False
+    is_blacklisted: Annotated[bool, _rules.boolean] = False
     last_synced_at: Annotated[_dt.datetime, _rules.utc] | None = None
+    created_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
+    updated_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
 
 
 class PlaylistUpdate(EntityUpdate):
@@ -66,8 +81,14 @@ class PlaylistUpdate(EntityUpdate):
     name: Annotated[str, Field(max_length=255), _rules.text] = UNSET
     description: Annotated[str, _rules.text] | None = UNSET
     track_count: Annotated[int, Field(ge=0), _rules.integer] = UNSET
-    created_at: Annotated[_dt.datetime, _rules.utc] = UNSET
+    source: Annotated[str, Field(max_length=50), _rules.text] = UNSET
+    cover_url: Annotated[str, Field(max_length=512), _rules.text] | None = UNSET
+    cover_path: Annotated[str, Field(max_length=512), _rules.text] | None = UNSET
+    is_liked_songs: Annotated[bool, _rules.boolean] = UNSET
+    is_blacklisted: Annotated[bool, _rules.boolean] = UNSET
     last_synced_at: Annotated[_dt.datetime, _rules.utc] | None = UNSET
+    created_at: Annotated[_dt.datetime, _rules.utc] = UNSET
+    updated_at: Annotated[_dt.datetime, _rules.utc] = UNSET
 
 
 PlaylistFilter = TypedDict(
@@ -79,8 +100,14 @@ PlaylistFilter = TypedDict(
         "name": FieldFilter[str],
         "description": FieldFilter[str],
         "track_count": FieldFilter[int],
-        "created_at": FieldFilter[_dt.datetime],
+        "source": FieldFilter[str],
+        "cover_url": FieldFilter[str],
+        "cover_path": FieldFilter[str],
+        "is_liked_songs": FieldFilter[bool],
+        "is_blacklisted": FieldFilter[bool],
         "last_synced_at": FieldFilter[_dt.datetime],
+        "created_at": FieldFilter[_dt.datetime],
+        "updated_at": FieldFilter[_dt.datetime],
         "and": Sequence["PlaylistFilter"],
         "or": Sequence["PlaylistFilter"],
         "not": "PlaylistFilter",
@@ -96,8 +123,14 @@ PlaylistOrder: TypeAlias = (
     | Literal["name", "name desc"]
     | Literal["description", "description desc", "description nulls first", "description desc nulls first"]
     | Literal["track_count", "track_count desc"]
-    | Literal["created_at", "created_at desc"]
+    | Literal["source", "source desc"]
+    | Literal["cover_url", "cover_url desc", "cover_url nulls first", "cover_url desc nulls first"]
+    | Literal["cover_path", "cover_path desc", "cover_path nulls first", "cover_path desc nulls first"]
+    | Literal["is_liked_songs", "is_liked_songs desc"]
+    | Literal["is_blacklisted", "is_blacklisted desc"]
     | Literal["last_synced_at", "last_synced_at desc", "last_synced_at nulls first", "last_synced_at desc nulls first"]
+    | Literal["created_at", "created_at desc"]
+    | Literal["updated_at", "updated_at desc"]
 )
 """What rows can be ordered by."""
 
@@ -133,14 +166,21 @@ class PlaylistSchema(EntitySchema):
         "id": {"type": "uuid", "primary_key": True},
         "spotify_id": {"type": "string", "unique": True, "nullable": True, "max_length": 64},
         "user_id": {"type": "string", "index": True, "nullable": True, "max_length": 64},
-        "name": {"type": "string", "max_length": 255},
+        "name": {"type": "string", "index": True, "max_length": 255},
         "description": {"type": "text", "nullable": True},
         "track_count": {"type": "integer", "default": 0, "minimum": 0},
-        "created_at": {"type": "datetime", "default": "now"},
+        "source": {"type": "string", "default": "manual", "max_length": 50},
+        "cover_url": {"type": "string", "nullable": True, "max_length": 512},
+        "cover_path": {"type": "string", "nullable": True, "max_length": 512},
+        "is_liked_songs": {"type": "boolean", "default": False},
+        "is_blacklisted": {"type": "boolean", "default": False},
         "last_synced_at": {"type": "datetime", "nullable": True},
+        "created_at": {"type": "datetime", "default": "now"},
+        "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["user_id", "spotify_id"], "unique": True},)
     natural_key = "spotify_id"
+    cascades = ("spotify_playlist_tracks",)
     model = Playlist
     create_model = PlaylistCreate
     update_model = PlaylistUpdate
@@ -153,17 +193,30 @@ class PlaylistSchema(EntitySchema):
         sa.Column("name", ddl.string(), nullable=False),
         sa.Column("description", ddl.text(), nullable=True),
         sa.Column("track_count", ddl.integer(), nullable=False, server_default=ddl.default(0)),
-        sa.Column("created_at", ddl.datetime(), nullable=False),
+        sa.Column("source", ddl.string(), nullable=False, server_default=ddl.default("manual")),
+        sa.Column("cover_url", ddl.string(), nullable=True),
+        sa.Column("cover_path", ddl.string(), nullable=True),
+        sa.Column("is_liked_songs", ddl.boolean(), nullable=False, server_default=ddl.default(False)),
+        sa.Column("is_blacklisted", ddl.boolean(), nullable=False, server_default=ddl.default(False)),
         sa.Column("last_synced_at", ddl.datetime(), nullable=True),
+        sa.Column("created_at", ddl.datetime(), nullable=False),
+        sa.Column("updated_at", ddl.datetime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_spotify_playlists"),
         ddl.stored("id", "uuid", name="ck_spotify_playlists_id_uuid"),
         ddl.check('length("spotify_id") <= 64', name="ck_spotify_playlists_spotify_id_length"),
         ddl.check('length("user_id") <= 64', name="ck_spotify_playlists_user_id_length"),
         ddl.check('length("name") <= 255', name="ck_spotify_playlists_name_length"),
-        ddl.stored("created_at", "datetime", name="ck_spotify_playlists_created_at_datetime"),
+        ddl.check('length("source") <= 50', name="ck_spotify_playlists_source_length"),
+        ddl.check('length("cover_url") <= 512', name="ck_spotify_playlists_cover_url_length"),
+        ddl.check('length("cover_path") <= 512', name="ck_spotify_playlists_cover_path_length"),
+        ddl.stored("is_liked_songs", "boolean", name="ck_spotify_playlists_is_liked_songs_boolean"),
+        ddl.stored("is_blacklisted", "boolean", name="ck_spotify_playlists_is_blacklisted_boolean"),
         ddl.stored("last_synced_at", "datetime", name="ck_spotify_playlists_last_synced_at_datetime"),
+        ddl.stored("created_at", "datetime", name="ck_spotify_playlists_created_at_datetime"),
+        ddl.stored("updated_at", "datetime", name="ck_spotify_playlists_updated_at_datetime"),
         sa.Index("uq_spotify_playlists_spotify_id", "spotify_id", unique=True),
         sa.Index("ix_spotify_playlists_user_id", "user_id"),
+        sa.Index("ix_spotify_playlists_name", "name"),
         sa.Index("uq_spotify_playlists_user_id_spotify_id", "user_id", "spotify_id", unique=True),
         sqlite_strict=True,
     )

@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from soulspot_db.language.nearest import nearest
-from soulspot_db.language.types import LATER_TYPES, TYPES
+from soulspot_db.language.types import TYPES
 
 __all__ = [
     "LATER_KEYS",
@@ -28,24 +28,24 @@ __all__ = [
     "EntityDocument",
     "FieldDocument",
     "IndexDocument",
+    "ItemsDocument",
+    "MixinDocument",
     "ModuleDocument",
+    "RemovalDocument",
 ]
 
 # PostgreSQL cuts longer identifiers short, and two cut names may then be the same.
 MAX_NAME = 63
 
 # Keys of the language that this version does not read yet; named so that the error can say so.
-LATER_KEYS = frozenset(
-    {"use", "checks", "relations", "queries", "expires", "soft_delete", "removed", "where", "renamed_from"}
-    | {"encrypted", "sensitive", "deprecated", "l2", "backfill"}
-)
+LATER_KEYS = frozenset({"relations", "queries", "expires", "soft_delete", "encrypted", "l2"})
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _RESERVED = frozenset(
     {"and", "or", "not", "copy", "json", "dict", "schema", "construct", "validate", "fields_set"}
     | {"from_orm", "parse_file", "parse_obj", "parse_raw", "schema_json", "update_forward_refs"}
     # A class body that gives these a value takes them away from the annotations that follow.
-    | {"bool", "float", "int", "str", "tuple"}
+    | {"bool", "bytes", "float", "int", "str", "tuple"}
 )
 
 
@@ -75,8 +75,6 @@ def _field_name(value: str) -> str:
 
 
 def _type_name(value: object) -> object:
-    if isinstance(value, str) and value in LATER_TYPES:
-        raise ValueError(f"field type {value!r} is not supported by this version yet")
     if not isinstance(value, str) or value not in TYPES:
         hint = nearest(str(value), TYPES) or f"the types are {', '.join(TYPES)}"
         raise PydanticCustomError(
@@ -97,9 +95,14 @@ TypeName = Annotated[str, BeforeValidator(_type_name), WithJsonSchema({"type": "
 
 
 def _literal(value: object) -> object:
-    items = value if isinstance(value, list) else [value]
-    if not all(item is None or isinstance(item, (str, int, float)) for item in items):
-        raise ValueError("a default is a text, a number, true, false, null or a list of these")
+    if isinstance(value, dict):
+        for item in value.values():
+            _literal(item)
+    elif isinstance(value, list):
+        for item in value:
+            _literal(item)
+    elif value is not None and not isinstance(value, (str, int, float)):
+        raise ValueError("a default is text, a number, true, false, null, or a list or a mapping of these")
     return value
 
 
@@ -117,13 +120,16 @@ def _events(value: object) -> object:
     return value
 
 
+def _deprecation(value: object) -> object:
+    if not isinstance(value, (bool, str)):
+        raise ValueError("expected true, or text that says what to use instead")
+    return value
+
+
 # Checked by one function each: a union would report every member that the value is not.
-_SCALAR_SCHEMA = {"type": ["string", "number", "boolean", "null"]}
-Literals = Annotated[
-    Any,
-    AfterValidator(_literal),
-    WithJsonSchema({"anyOf": [_SCALAR_SCHEMA, {"type": "array", "items": _SCALAR_SCHEMA}]}),
-]
+Literals = Annotated[Any, AfterValidator(_literal), WithJsonSchema({})]
+Deprecation = Annotated[Any, AfterValidator(_deprecation), WithJsonSchema({"type": ["boolean", "string"]})]
+Filter = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
 Number = Annotated[Any, AfterValidator(_number), WithJsonSchema({"type": "number"})]
 
 
@@ -131,7 +137,7 @@ class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-_NO_ITEMS = frozenset({"list", "enum", "decimal"})
+_NO_ITEMS = frozenset({"bytes", "decimal", "enum", "json", "list"})
 
 
 def _or_name(schema: dict[str, Any]) -> None:
@@ -189,16 +195,28 @@ class FieldDocument(_Document):
     on_delete: Literal["cascade", "set_null", "restrict"] | None = Field(
         None, description="What happens to this row when the referenced one is deleted; default restrict."
     )
+    sensitive: bool = Field(False, description="The value is left out of what a row prints as.")
+    deprecated: Deprecation = Field(False, description="`true`, or what to use instead; shown in docstrings.")
+    renamed_from: Name | None = Field(None, description="The field's former name; the migration renames the column.")
+    backfill: Literals = Field(None, description="What rows that exist get in a new required field.")
 
 
 class IndexDocument(_Document):
-    """An index over several fields; `field desc` turns the order of one around."""
+    """An index over several fields, over expressions, or over part of the rows."""
 
     fields: Annotated[list[str], Field(min_length=1)] = Field(
-        description="The fields, in the order of the index; `field desc` for a descending one."
+        description="In the order of the index: `field`, `field desc`, `lower(field)` or `upper(field)`."
     )
     unique: bool = Field(False, description="No two rows have the same values; makes a `get_by_a_and_b` method.")
+    where: Filter | None = Field(None, description="A filter: the index holds only the rows for which it does.")
     name: TableName | None = Field(None, description="The index's name; default one made of the table's and fields'.")
+
+
+class RemovalDocument(_Document):
+    """A tombstone: what happens to the values of a field that is gone."""
+
+    data: Literal["discard", "archive"] = Field(description="What happens to the stored values.")
+    reason: str = Field(description="Why, for whoever runs the migration.")
 
 
 class CacheDocument(_Document):
@@ -220,6 +238,11 @@ class EntityDocument(_Document):
         description="The table's name; default the module's name or table_prefix, and the plural of the entity's."
     )
     description: str | None = Field(None, description="What one row is; shown in generated docstrings.")
+    use: list[Name] = Field([], description="Mixins, from `_mixins/<name>.yaml`; their fields follow the entity's own.")
+    renamed_from: Name | None = Field(None, description="The entity's former name; the migration renames the table.")
+    removed: dict[Name, RemovalDocument] = Field(
+        {}, description="Fields that are gone, and what becomes of their values."
+    )
     natural_key: str | None = Field(
         None,
         description="A unique string field that get, update and delete accept in place of the id; default the only one.",
@@ -231,12 +254,26 @@ class EntityDocument(_Document):
     primary_key: Annotated[list[str], Field(min_length=1)] | None = Field(
         None, description="The fields of a composite key, in its order, instead of `primary_key: true` on one field."
     )
-    indexes: list[IndexDocument] = Field([], description="Indexes over several fields, or with an order.")
+    indexes: list[IndexDocument] = Field(
+        [], description="Indexes over several fields, expressions or part of the rows."
+    )
+    checks: dict[Name, Filter] = Field({}, description="Filters that every row must pass, by the constraint's name.")
     cache: Annotated[
         Annotated[CacheDocument, Tag("settings")] | Annotated[bool, Tag("switch")],
         Discriminator(lambda value: "settings" if isinstance(value, (dict, CacheDocument)) else "switch"),
     ] = Field(True, description="How rows are kept in the in-process cache; false: not at all.")
     events: Annotated[bool, BeforeValidator(_events)] = Field(True, description="Whether changes publish events.")
+
+
+class MixinDocument(_Document):
+    """Fields that several entities share, as `_mixins/<name>.yaml` says them."""
+
+    description: str | None = Field(None, description="What the mixin is for.")
+    fields: Annotated[dict[FieldName, FieldDocument], Field(min_length=1)] = Field(
+        description="The fields, as an entity has them."
+    )
+    indexes: list[IndexDocument] = Field([], description="Indexes, as an entity has them.")
+    checks: dict[Name, Filter] = Field({}, description="Checks, as an entity has them.")
 
 
 class ModuleDocument(_Document):

@@ -2,23 +2,25 @@
 
 {"status": "pending"}                     equals; a list means in, None means null
 {"retry_count": {"lt": 3, "ne": 0}}       operators, all of which must hold
+{"started_at": {"gt": {"field": "created_at"}}}    one field compared with another
 {"or": [{...}, {...}]}, {"not": {...}}    and, or, not
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
+from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.nearest import nearest
-from soulspot_db.language.spec import EntitySpec, FieldSpec
 
 __all__ = [
     "LATER_OPERATORS",
     "Compare",
     "FilterError",
     "Group",
+    "HasFields",
     "Predicate",
     "Term",
     "padded_length",
@@ -28,6 +30,7 @@ __all__ = [
 
 _COMPARISONS = frozenset({"eq", "ne", "lt", "lte", "gt", "gte"})
 _LISTS = frozenset({"in", "not_in"})
+_TEXTS = {"string", "text", "enum"}
 LATER_OPERATORS = frozenset(
     {"like", "ilike", "contains", "starts_with", "ends_with", "between", "some", "none", "every"}
 )
@@ -46,16 +49,20 @@ def padded_length(length: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """`field operator value`; `is_null` and `not_null` have no values, `in` and `not_in` any number."""
+    """`field operator value`; `is_null` and `not_null` have no values, `in` and `not_in` any number.
+
+    `other` is the field that the field is compared with, where that is not a value.
+    """
 
     field: str
     operator: str
     values: tuple[Any, ...] = ()
+    other: str | None = None
 
     @property
     def shape(self) -> tuple[Any, ...]:
         """Everything but the values: two predicates of one shape are one SQL statement, and lists share a few."""
-        return (self.field, self.operator, padded_length(len(self.values)))
+        return (self.field, self.operator, padded_length(len(self.values)), self.other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,21 @@ class FilterError(ValueError):
         self.unknown = unknown
 
 
-def parse_filter(where: Mapping[str, Any] | None, entity: EntitySpec) -> Predicate | None:
+class HasFields(Protocol):
+    """What a filter is checked against: an entity, or as much of one as is known while it is resolved."""
+
+    @property
+    def entity_type(self) -> str:
+        """The entity's name."""
+        ...
+
+    @property
+    def fields(self) -> Mapping[str, FieldSpec]:
+        """The entity's fields by name."""
+        ...
+
+
+def parse_filter(where: Mapping[str, Any] | None, entity: HasFields) -> Predicate | None:
     """Check `where` against `entity`.
 
     Returns:
@@ -124,7 +145,7 @@ def _all(parts: tuple[Predicate, ...]) -> Predicate | None:
     return parts[0] if len(parts) == 1 else Group("and", parts) if parts else None
 
 
-def _parts(where: Any, entity: EntitySpec, depth: int) -> Iterator[Predicate]:
+def _parts(where: Any, entity: HasFields, depth: int) -> Iterator[Predicate]:
     if not isinstance(where, Mapping):
         raise FilterError(f"a filter is a dict such as {{'status': 'pending'}}, got {type(where).__name__}")
     if depth > _MAX_DEPTH:
@@ -140,10 +161,10 @@ def _parts(where: Any, entity: EntitySpec, depth: int) -> Iterator[Predicate]:
             inner = _all(tuple(_parts(wanted, entity, depth + 1)))
             yield Group("not", (inner or Group("and", ()),))
         else:
-            yield from _conditions(_field(name, entity), wanted)
+            yield from _conditions(_field(name, entity), wanted, entity)
 
 
-def _field(name: object, entity: EntitySpec) -> FieldSpec:
+def _field(name: object, entity: HasFields) -> FieldSpec:
     field = entity.fields.get(name) if isinstance(name, str) else None
     if field is None:
         hint = nearest(str(name), entity.fields)
@@ -152,18 +173,18 @@ def _field(name: object, entity: EntitySpec) -> FieldSpec:
     return field
 
 
-def _conditions(field: FieldSpec, wanted: Any) -> Iterator[Predicate]:
+def _conditions(field: FieldSpec, wanted: Any, entity: HasFields) -> Iterator[Predicate]:
     if not isinstance(wanted, Mapping):
         listed = isinstance(wanted, (list, tuple, set, frozenset)) and field.type != "list"
-        yield _condition(field, "in" if listed else "eq", wanted)
+        yield _condition(field, "in" if listed else "eq", wanted, entity)
         return
     if not wanted:
         raise FilterError(f"{field.name}: {{}} names no operator", field.name)
     for operator, value in wanted.items():
-        yield _condition(field, operator, value)
+        yield _condition(field, operator, value, entity)
 
 
-def _condition(field: FieldSpec, operator: object, value: Any) -> Predicate:
+def _condition(field: FieldSpec, operator: object, value: Any, entity: HasFields) -> Predicate:
     if operator in _LISTS:
         return _membership(field, str(operator), value)
     if operator not in _COMPARISONS:
@@ -174,7 +195,16 @@ def _condition(field: FieldSpec, operator: object, value: Any) -> Predicate:
         if operator not in {"eq", "ne"}:
             raise FilterError(f"{field.name}: {operator} needs a value; only eq and ne take None", field.name)
         return Compare(field.name, "is_null" if operator == "eq" else "not_null")
+    if isinstance(value, Mapping) and value.keys() == {"field"} and field.type != "json":
+        return Compare(field.name, str(operator), other=_comparable(field, value["field"], entity))
     return Compare(field.name, str(operator), (_value(field, value),))
+
+
+def _comparable(field: FieldSpec, name: object, entity: HasFields) -> str:
+    other = _field(name, entity)
+    if (other.type, other.scale) != (field.type, field.scale) and {other.type, field.type} - _TEXTS:
+        raise FilterError(f"{field.name} and {other.name} are of different types and cannot be compared", field.name)
+    return other.name
 
 
 def _membership(field: FieldSpec, operator: str, value: Any) -> Predicate:
@@ -199,7 +229,7 @@ def _value(field: FieldSpec, value: Any) -> Any:
         raise FilterError(f"{field.name}: {reason}", field.name) from None
 
 
-def parse_order(order_by: str | Sequence[str] | None, entity: EntitySpec) -> tuple[Term, ...]:
+def parse_order(order_by: str | Sequence[str] | None, entity: HasFields) -> tuple[Term, ...]:
     """Read an order such as `"created_at DESC"`, `["priority desc nulls first", "created_at"]`.
 
     Raises:
@@ -217,7 +247,7 @@ def parse_order(order_by: str | Sequence[str] | None, entity: EntitySpec) -> tup
     return terms
 
 
-def _term(text: object, entity: EntitySpec) -> Term:
+def _term(text: object, entity: HasFields) -> Term:
     words = text.split() if isinstance(text, str) else []
     if not words:
         raise FilterError(f"{text!r} is not an order; write 'created_at' or 'created_at desc'")

@@ -12,6 +12,8 @@ from uuid import UUID
 
 from pydantic import BeforeValidator
 
+from soulspot_db.language.json_value import freeze
+
 __all__ = ["EXACT", "boolean", "date", "decimal", "integer", "number", "sequence", "text", "time", "utc", "uuid"]
 
 _INT64 = range(-(2**63), 2**63)
@@ -106,6 +108,18 @@ def _time(value: object) -> dt.time:
     return value
 
 
+def _binary(value: object) -> bytes:
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        raise ValueError(f"expected bytes, got {type(value).__name__}")
+    return bytes(value)
+
+
+def _json(value: object) -> object:
+    if value is None:
+        raise ValueError("null by itself is not stored as JSON; make the field nullable")
+    return freeze(value)
+
+
 def _sequence(value: object) -> tuple[object, ...]:
     if not isinstance(value, (list, tuple)):
         raise ValueError(f"expected a list, got {type(value).__name__}")
@@ -120,6 +134,8 @@ uuid = BeforeValidator(_uuid)
 utc = BeforeValidator(_utc)
 date = BeforeValidator(_date)
 time = BeforeValidator(_time)
+binary = BeforeValidator(_binary)
+json = BeforeValidator(_json)
 sequence = BeforeValidator(_sequence)
 
 

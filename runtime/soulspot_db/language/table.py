@@ -1,22 +1,27 @@
 """The physical table of an entity, as plain data: what a snapshot records and what DDL is made from."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Required, TypedDict
 
-from soulspot_db.language.spec import EntitySpec, FieldSpec, Missing, constraint_name
+from soulspot_db.language.conditions import DIALECTS, condition_sql, quoted, sql_text
+from soulspot_db.language.field import FieldSpec, Missing
+from soulspot_db.language.indexes import IndexSpec, constraint_name
+from soulspot_db.language.json_value import freeze, thaw
+from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.types import TYPES
 
 __all__ = [
     "CheckSpec",
     "ColumnSpec",
     "ForeignKeySpec",
-    "IndexColumnsSpec",
+    "IndexColumnSpec",
+    "TableIndexSpec",
     "TableSpec",
     "TypeSpec",
     "checks",
     "describe",
-    "sql_text",
+    "index_part",
     "storage_check",
 ]
 
@@ -35,7 +40,7 @@ class ColumnSpec(TypedDict):
     name: str
     type: TypeSpec
     nullable: bool
-    default: str | int | float | bool | list[Any] | None
+    default: Any
 
 
 class CheckSpec(TypedDict):
@@ -56,13 +61,21 @@ class ForeignKeySpec(TypedDict):
     on_delete: str
 
 
-class IndexColumnsSpec(TypedDict):
-    """An index: its columns in order, and those that run downwards."""
+class IndexColumnSpec(TypedDict):
+    """One part of an index: a column, perhaps through an SQL function, perhaps downwards."""
+
+    column: str
+    function: str | None
+    descending: bool
+
+
+class TableIndexSpec(TypedDict):
+    """An index; `where` is the condition of a partial one, by dialect."""
 
     name: str
-    columns: list[str]
-    descending: list[str]
+    columns: list[IndexColumnSpec]
     unique: bool
+    where: dict[str, str] | None
 
 
 class TableSpec(TypedDict):
@@ -73,7 +86,7 @@ class TableSpec(TypedDict):
     primary_key: list[str]
     checks: list[CheckSpec]
     foreign_keys: list[ForeignKeySpec]
-    indexes: list[IndexColumnsSpec]
+    indexes: list[TableIndexSpec]
 
 
 def describe(entity: EntitySpec, target: Callable[[str], tuple[str, str]] | None) -> TableSpec:
@@ -88,11 +101,14 @@ def describe(entity: EntitySpec, target: Callable[[str], tuple[str, str]] | None
         table=entity.table_name,
         columns=[_column(field) for field in fields],
         primary_key=[field.column for field in entity.key_fields],
-        checks=[check for field in fields for check in checks(entity.table_name, field)],
+        checks=[
+            *(check for field in fields for check in checks(entity.table_name, field)),
+            *_entity_checks(entity),
+        ],
         foreign_keys=[
             _foreign_key(entity.table_name, field, target) for field in fields if field.references and target
         ],
-        indexes=[*_unique_fields(entity), *_indexes(entity)],
+        indexes=[*_unique_fields(entity), *(_index(index, entity) for index in entity.indexes)],
     )
 
 
@@ -111,36 +127,37 @@ def _default(field: FieldSpec) -> Any:
         # The one spelling that the column's CHECK lets through and that a filter compares with.
         stored = encode(field)(field.adapter.validate_python(field.default))
         return json.loads(stored) if field.type == "list" else stored
-    return field.default
+    return thaw(freeze(field.default)) if field.type == "json" else field.default
 
 
 def checks(table: str, field: FieldSpec) -> list[CheckSpec]:
     """The CHECK constraints that keep every writer of the table to the field's type, length and values."""
     found = []
-    quoted = f'"{field.column}"'  # always: which words are reserved differs between databases
+    column = quoted(field.column)
     stored = TYPES[field.type].sqlite.check
     if stored is not None:
         name = constraint_name("ck", table, field.column, field.type)
-        found.append(CheckSpec(name=name, sql=stored.format(column=quoted), dialect="sqlite"))
+        found.append(CheckSpec(name=name, sql=stored.format(column=column), dialect="sqlite"))
     if field.max_length is not None:
         name = constraint_name("ck", table, field.column, "length")
-        found.append(CheckSpec(name=name, sql=f"length({quoted}) <= {field.max_length}", dialect=None))
+        found.append(CheckSpec(name=name, sql=f"length({column}) <= {field.max_length}", dialect=None))
     if field.values:
         values = ", ".join(sql_text(value) for value in field.values)
         name = constraint_name("ck", table, field.column, "values")
-        found.append(CheckSpec(name=name, sql=f"{quoted} IN ({values})", dialect=None))
+        found.append(CheckSpec(name=name, sql=f"{column} IN ({values})", dialect=None))
     return found
+
+
+def index_part(part: IndexColumnSpec) -> str:
+    """One part of an index in SQL."""
+    column = quoted(part["column"])
+    return (f"{part['function']}({column})" if part["function"] else column) + (" DESC" if part["descending"] else "")
 
 
 def storage_check(column: str, field_type: str) -> str | None:
     """What SQLite checks because of a field's type alone, if anything."""
     check = TYPES[field_type].sqlite.check
-    return None if check is None else check.format(column=f'"{column}"')
-
-
-def sql_text(value: str) -> str:
-    """`value` as an SQL string literal."""
-    return "'" + value.replace("'", "''") + "'"
+    return None if check is None else check.format(column=quoted(column))
 
 
 def _foreign_key(table: str, field: FieldSpec, target: Callable[[str], tuple[str, str]]) -> ForeignKeySpec:
@@ -154,27 +171,37 @@ def _foreign_key(table: str, field: FieldSpec, target: Callable[[str], tuple[str
     )
 
 
-def _unique_fields(entity: EntitySpec) -> list[IndexColumnsSpec]:
+def _unique_fields(entity: EntitySpec) -> list[TableIndexSpec]:
     return [
-        IndexColumnsSpec(
+        TableIndexSpec(
             name=constraint_name("uq", entity.table_name, field.column),
-            columns=[field.column],
-            descending=[],
+            columns=[IndexColumnSpec(column=field.column, function=None, descending=False)],
             unique=True,
+            where=None,
         )
         for field in entity.fields.values()
         if field.unique and entity.key != (field.name,)
     ]
 
 
-def _indexes(entity: EntitySpec) -> list[IndexColumnsSpec]:
-    column: Mapping[str, str] = {field.name: field.column for field in entity.fields.values()}
-    return [
-        IndexColumnsSpec(
-            name=index.name,
-            columns=[column[name] for name in index.fields],
-            descending=[column[name] for name, down in zip(index.fields, index.descending, strict=True) if down],
-            unique=index.unique,
-        )
-        for index in entity.indexes
-    ]
+def _index(index: IndexSpec, entity: EntitySpec) -> TableIndexSpec:
+    where = index.where
+    return TableIndexSpec(
+        name=index.name,
+        columns=[
+            IndexColumnSpec(column=entity.fields[part.field].column, function=part.function, descending=part.descending)
+            for part in index.parts
+        ],
+        unique=index.unique,
+        where=None if where is None else {name: condition_sql(where, entity.fields, name) for name in DIALECTS},
+    )
+
+
+def _entity_checks(entity: EntitySpec) -> Iterator[CheckSpec]:
+    for name, predicate in entity.checks.items():
+        full_name = constraint_name("ck", entity.table_name, name)
+        by_dialect = {dialect: condition_sql(predicate, entity.fields, dialect) for dialect in DIALECTS}
+        if len(set(by_dialect.values())) == 1:
+            yield CheckSpec(name=full_name, sql=by_dialect["sqlite"], dialect=None)
+        else:
+            yield from (CheckSpec(name=full_name, sql=sql, dialect=dialect) for dialect, sql in by_dialect.items())

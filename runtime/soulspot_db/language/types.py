@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 from soulspot_db.language import rules
+from soulspot_db.language.json_value import dump_json, load_json, thaw
 
 if TYPE_CHECKING:
-    from soulspot_db.language.spec import FieldSpec
+    from soulspot_db.language.field import FieldSpec
 
-__all__ = ["LATER_TYPES", "TYPES", "Codec", "FieldType", "python_type", "rule"]
+__all__ = ["TYPES", "Codec", "FieldType", "python_type", "rule"]
 
 Convert = Callable[[Any], Any]
 
@@ -186,6 +187,15 @@ _ROWS = (
         imports="datetime",
     ),
     FieldType("enum", "Literal", "text", Codec("TEXT"), _PG_TEXT, imports="typing", keys=frozenset({"values"})),
+    FieldType("bytes", "bytes", "binary", Codec("BLOB"), Codec("BYTEA"), keys=frozenset({"max_length"})),
+    FieldType(
+        "json",
+        "Json",
+        "json",
+        Codec("TEXT", _same(dump_json), _same(load_json), "json_valid({column})"),
+        Codec("JSONB"),
+        export=thaw,
+    ),
     FieldType(
         "list",
         "tuple",
@@ -199,10 +209,7 @@ _ROWS = (
 
 TYPES: Mapping[str, FieldType] = {row.name: row for row in _ROWS}
 
-# Named so that the error can say "later" instead of "unknown".
-LATER_TYPES = frozenset({"bytes", "json"})
-
-_PYTHON: Mapping[str, type] = {
+_PYTHON: Mapping[str, Any] = {
     "uuid": UUID,
     "string": str,
     "text": str,
@@ -213,6 +220,8 @@ _PYTHON: Mapping[str, type] = {
     "date": dt.date,
     "time": dt.time,
     "datetime": dt.datetime,
+    "bytes": bytes,
+    "json": Any,
 }
 
 

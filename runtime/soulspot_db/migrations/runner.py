@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from soulspot_db.engine.sqlite_errors import translate
+from soulspot_db.engine.sqlite_peek import require_usable
 from soulspot_db.errors import MigrationError, SchemaAheadError
 from soulspot_db.migrations.version import VERSION_TABLE
 from soulspot_db.settings import DatabaseSettings
@@ -161,6 +162,8 @@ def _title(doc: Any) -> str:
 
 @asynccontextmanager
 async def _connect(settings: DatabaseSettings) -> AsyncIterator[Any]:
+    # SQLAlchemy's driver leaves a thread behind where it cannot connect, so that is found out without it.
+    require_usable(settings.database_path, timeout=settings.pool_timeout)
     engine = create_async_engine(
         settings.database_url, isolation_level="AUTOCOMMIT", connect_args={"timeout": settings.pool_timeout}
     )

@@ -5,13 +5,13 @@ import sqlalchemy as sa
 from alembic import op
 from soulspot_db import ddl
 
-revision = "f72c768c6cec"
+revision = "447a0fd19f56"
 down_revision = None
 branch_labels = None
 depends_on = None
 
 modules = ["archive", "media"]
-schema_after = "9962cbdb273b255c"
+schema_after = "cc78ae14ed4abba9"
 
 
 def upgrade() -> None:
@@ -138,4 +138,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: dropping the tables would lose what is in them."""
-    raise RuntimeError("revision f72c768c6cec creates tables; restore a backup to go back before it")
+    raise RuntimeError("revision 447a0fd19f56 creates tables; restore a backup to go back before it")

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from alembic import op
 from soulspot_db import ddl
 
-revision = "c3ef3bf06c51"
+revision = "30fdeb440e3b"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -23,7 +23,7 @@ modules = [
     "module_number_8",
     "module_number_9",
 ]
-schema_after = "ec66db7d7cf77527"
+schema_after = "f9aa4e9d1b573206"
 
 
 def upgrade() -> None:
@@ -172,7 +172,7 @@ def upgrade() -> None:
             "a_list_by_default_that_fits_on_no_line",
             ddl.list(),
             nullable=False,
-            server_default=ddl.default(
+            server_default=ddl.json_default(
                 [
                     "long long long long long long long long long ",
                     "long long long long long long long long long ",
@@ -253,7 +253,7 @@ def upgrade() -> None:
         "long_ones",
         [
             "a_text_with_a_pattern_and_a_length_that_may_be_missing",
-            sa.text('"a_date_by_default_with_a_name_that_leaves_it_no_place" DESC'),
+            ddl.sql('"a_date_by_default_with_a_name_that_leaves_it_no_place" DESC'),
         ],
     )
     op.create_table(
@@ -294,4 +294,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: dropping the tables would lose what is in them."""
-    raise RuntimeError("revision c3ef3bf06c51 creates tables; restore a backup to go back before it")
+    raise RuntimeError("revision 30fdeb440e3b creates tables; restore a backup to go back before it")

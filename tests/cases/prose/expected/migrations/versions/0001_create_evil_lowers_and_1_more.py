@@ -50,7 +50,12 @@ def upgrade() -> None:
         ),
         sa.Column("choice", ddl.enum(), nullable=False, server_default=ddl.default("'; DROP TABLE evil_words; --")),
         sa.Column("checked", ddl.string(), nullable=False, server_default=ddl.default("\"'")),
-        sa.Column("lists", ddl.list(), nullable=False, server_default=ddl.default(["'", '"', "\\", "\u202e", ":x"])),
+        sa.Column(
+            "lists",
+            ddl.list(),
+            nullable=False,
+            server_default=ddl.json_default(["'", '"', "\\", "\u202e", ":x"]),
+        ),
         sa.Column("long", ddl.text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_evil_words"),
         ddl.check(

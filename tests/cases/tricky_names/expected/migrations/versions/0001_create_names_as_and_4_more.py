@@ -5,13 +5,13 @@ import sqlalchemy as sa
 from alembic import op
 from soulspot_db import ddl
 
-revision = "323f971edf08"
+revision = "7a6a05dee7c3"
 down_revision = None
 branch_labels = None
 depends_on = None
 
 modules = ["names"]
-schema_after = "ef315cd707cc04fe"
+schema_after = "65a6983fa998009f"
 
 
 def upgrade() -> None:
@@ -40,7 +40,7 @@ def upgrade() -> None:
             "list",
             ddl.list(),
             nullable=False,
-            server_default=ddl.default(["7c0a3a52-3f5a-4d6e-9a63-0a4ee2a0a111"]),
+            server_default=ddl.json_default(["7c0a3a52-3f5a-4d6e-9a63-0a4ee2a0a111"]),
         ),
         sa.Column("enum", ddl.enum(), nullable=False, server_default=ddl.default("–")),
         sa.Column("order", ddl.enum(), nullable=False, server_default=ddl.default("up")),
@@ -131,7 +131,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_names_things_select_group_list_enum_decimal_date",
         "names_things",
-        ["select", sa.text('"class" DESC'), "list", "enum", "decimal", "date"],
+        ["select", ddl.sql('"class" DESC'), "list", "enum", "decimal", "date"],
     )
     op.create_table(
         "names_freshes",
@@ -158,4 +158,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: dropping the tables would lose what is in them."""
-    raise RuntimeError("revision 323f971edf08 creates tables; restore a backup to go back before it")
+    raise RuntimeError("revision 7a6a05dee7c3 creates tables; restore a backup to go back before it")

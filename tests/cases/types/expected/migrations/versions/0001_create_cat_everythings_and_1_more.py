@@ -5,13 +5,13 @@ import sqlalchemy as sa
 from alembic import op
 from soulspot_db import ddl
 
-revision = "08c554d9ed95"
+revision = "56fe847bad34"
 down_revision = None
 branch_labels = None
 depends_on = None
 
 modules = ["catalog"]
-schema_after = "8db875c9ba5c2c59"
+schema_after = "dc2cc179b997d792"
 
 
 def upgrade() -> None:
@@ -40,10 +40,10 @@ def upgrade() -> None:
         sa.Column("an_enum", ddl.enum(), nullable=False, server_default=ddl.default("it's: a")),
         sa.Column("perhaps", ddl.enum(), nullable=True),
         sa.Column("order", ddl.integer(), nullable=True),
-        sa.Column("texts", ddl.list(), nullable=False, server_default=ddl.default(["a", "it's"])),
-        sa.Column("uuids", ddl.list(), nullable=False, server_default=ddl.default([])),
-        sa.Column("numbers", ddl.list(), nullable=False, server_default=ddl.default([1.5, 2.0])),
-        sa.Column("dates", ddl.list(), nullable=False, server_default=ddl.default(["2026-11-24"])),
+        sa.Column("texts", ddl.list(), nullable=False, server_default=ddl.json_default(["a", "it's"])),
+        sa.Column("uuids", ddl.list(), nullable=False, server_default=ddl.json_default([])),
+        sa.Column("numbers", ddl.list(), nullable=False, server_default=ddl.json_default([1.5, 2.0])),
+        sa.Column("dates", ddl.list(), nullable=False, server_default=ddl.json_default(["2026-11-24"])),
         sa.Column("moments", ddl.list(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_cat_everythings"),
         ddl.check(
@@ -93,7 +93,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_cat_everythings_an_enum_a_datetime",
         "cat_everythings",
-        ["an_enum", sa.text('"a_datetime" DESC')],
+        ["an_enum", ddl.sql('"a_datetime" DESC')],
     )
     op.create_index("one_a_day", "cat_everythings", ["a_date", "a_boolean"], unique=True)
     op.create_table(
@@ -112,4 +112,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: dropping the tables would lose what is in them."""
-    raise RuntimeError("revision 08c554d9ed95 creates tables; restore a backup to go back before it")
+    raise RuntimeError("revision 56fe847bad34 creates tables; restore a backup to go back before it")

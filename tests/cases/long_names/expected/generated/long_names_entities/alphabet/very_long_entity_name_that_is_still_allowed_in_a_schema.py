@@ -368,7 +368,7 @@ class VeryLongEntityNameThatIsStillAllowedInASchemaSchema(EntitySchema):
             "a_list_by_default_that_fits_on_no_line",
             ddl.list(),
             nullable=False,
-            server_default=ddl.default(
+            server_default=ddl.json_default(
                 [
                     "long long long long long long long long long ",
                     "long long long long long long long long long ",
@@ -436,7 +436,7 @@ class VeryLongEntityNameThatIsStillAllowedInASchemaSchema(EntitySchema):
         sa.Index(
             "ix_long_ones_a_text_with_a_pattern_and_a_length_that_m_6a9f059f",
             "a_text_with_a_pattern_and_a_length_that_may_be_missing",
-            sa.text('"a_date_by_default_with_a_name_that_leaves_it_no_place" DESC'),
+            ddl.sql('"a_date_by_default_with_a_name_that_leaves_it_no_place" DESC'),
         ),
         sqlite_strict=True,
     )

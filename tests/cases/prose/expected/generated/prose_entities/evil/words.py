@@ -228,7 +228,12 @@ class WordsSchema(EntitySchema):
         ),
         sa.Column("choice", ddl.enum(), nullable=False, server_default=ddl.default("'; DROP TABLE evil_words; --")),
         sa.Column("checked", ddl.string(), nullable=False, server_default=ddl.default("\"'")),
-        sa.Column("lists", ddl.list(), nullable=False, server_default=ddl.default(["'", '"', "\\", "\u202e", ":x"])),
+        sa.Column(
+            "lists",
+            ddl.list(),
+            nullable=False,
+            server_default=ddl.json_default(["'", '"', "\\", "\u202e", ":x"]),
+        ),
         sa.Column("long", ddl.text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_evil_words"),
         ddl.stored("id", "uuid", name="ck_evil_words_id_uuid"),

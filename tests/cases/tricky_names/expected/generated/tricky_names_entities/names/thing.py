@@ -425,7 +425,7 @@ class ThingSchema(EntitySchema):
             "list",
             ddl.list(),
             nullable=False,
-            server_default=ddl.default(["7c0a3a52-3f5a-4d6e-9a63-0a4ee2a0a111"]),
+            server_default=ddl.json_default(["7c0a3a52-3f5a-4d6e-9a63-0a4ee2a0a111"]),
         ),
         sa.Column("enum", ddl.enum(), nullable=False, server_default=ddl.default("–")),
         sa.Column("order", ddl.enum(), nullable=False, server_default=ddl.default("up")),
@@ -489,7 +489,7 @@ class ThingSchema(EntitySchema):
         sa.Index(
             "ix_names_things_select_group_list_enum_decimal_date",
             "select",
-            sa.text('"class" DESC'),
+            ddl.sql('"class" DESC'),
             "list",
             "enum",
             "decimal",

@@ -1,0 +1,71 @@
+"""A predicate as SQL text with its values written out: what CHECK constraints and partial indexes are made of."""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias
+
+from soulspot_db.language.field import FieldSpec
+from soulspot_db.language.filters import Compare, Predicate
+from soulspot_db.language.types import TYPES
+
+__all__ = ["DIALECTS", "Dialect", "condition_sql", "quoted", "sql_text"]
+
+Dialect: TypeAlias = Literal["sqlite", "postgresql"]
+DIALECTS: tuple[Dialect, ...] = ("sqlite", "postgresql")
+
+_SYMBOLS = {"eq": "=", "ne": "<>", "lt": "<", "lte": "<=", "gt": ">", "gte": ">=", "in": "IN", "not_in": "NOT IN"}
+
+
+def quoted(column: str) -> str:
+    """A column's name in SQL; quoted always, because which words are reserved differs between databases."""
+    return f'"{column}"'
+
+
+def sql_text(value: str) -> str:
+    """`value` as an SQL string literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def condition_sql(predicate: Predicate, fields: Mapping[str, FieldSpec], dialect: Dialect) -> str:
+    """The condition for one database, which stores some types in its own way."""
+    if isinstance(predicate, Compare):
+        return _comparison(predicate, fields, dialect)
+    parts = [condition_sql(part, fields, dialect) for part in predicate.parts]
+    if predicate.operator == "not":
+        return f"NOT ({parts[0]})"
+    if not parts:
+        return "1 = 1" if predicate.operator == "and" else "1 = 0"
+    return f" {predicate.operator.upper()} ".join(f"({part})" if len(parts) > 1 else part for part in parts)
+
+
+def _comparison(compare: Compare, fields: Mapping[str, FieldSpec], dialect: Dialect) -> str:
+    field = fields[compare.field]
+    column = quoted(field.column)
+    if compare.operator in {"is_null", "not_null"}:
+        return f"{column} IS {'NOT ' if compare.operator == 'not_null' else ''}NULL"
+    symbol = _SYMBOLS[compare.operator]
+    if compare.other is not None:
+        return f"{column} {symbol} {quoted(fields[compare.other].column)}"
+    values = [_literal(value, field, dialect) for value in compare.values]
+    if compare.operator in {"in", "not_in"}:
+        # An empty list holds for no row, and its opposite for every row, also where the column is null.
+        return f"{column} {symbol} ({', '.join(values)})" if values else ("1 = 0" if symbol == "IN" else "1 = 1")
+    return f"{column} {symbol} {values[0]}"
+
+
+def _literal(value: Any, field: FieldSpec, dialect: Dialect) -> str:
+    if dialect == "sqlite":
+        encode = TYPES[field.type].sqlite.encode
+        value = encode(field)(value) if encode is not None else value
+    match value:
+        case bool():
+            return "TRUE" if value else "FALSE"
+        case int() | float() | Decimal():
+            return str(value)
+        case bytes():
+            return f"X'{value.hex()}'" if dialect == "sqlite" else f"'\\x{value.hex()}'"
+        case tuple():
+            return sql_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+        case _:
+            return sql_text(str(value))

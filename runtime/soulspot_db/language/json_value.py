@@ -1,0 +1,67 @@
+"""JSON values that nobody can change, and the one text that each is stored as."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from immutabledict import immutabledict
+
+__all__ = ["dump_json", "freeze", "load_json", "thaw"]
+
+_INT64 = range(-(2**63), 2**63)
+_MAX_DEPTH = 64
+
+
+def freeze(value: Any, depth: int = 0) -> Any:
+    """`value` with tuples for lists and immutable mappings for dicts, checked on the way.
+
+    Raises:
+        ValueError: it is not JSON, or not what both databases can store.
+    """
+    if depth > _MAX_DEPTH:
+        raise ValueError(f"JSON nested more than {_MAX_DEPTH} levels deep")
+    if isinstance(value, Mapping):
+        return immutabledict({_text(key): freeze(item, depth + 1) for key, item in value.items()})
+    if isinstance(value, (list, tuple)):
+        return tuple(freeze(item, depth + 1) for item in value)
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("NaN and infinities cannot be stored")
+    if isinstance(value, int) and value not in _INT64:
+        raise ValueError("integers are limited to 64 bits")
+    if value is not None and not isinstance(value, (bool, int, float)):
+        raise ValueError(f"expected JSON, got {type(value).__name__}")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"keys of JSON objects are text, got {type(value).__name__}")
+    if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        raise ValueError("NUL characters and unpaired surrogates cannot be stored")
+    return value
+
+
+def thaw(value: Any) -> Any:
+    """A copy of a frozen value, in the lists and dicts that its caller may change."""
+    if isinstance(value, Mapping):
+        return {key: thaw(item) for key, item in value.items()}
+    return [thaw(item) for item in value] if isinstance(value, tuple) else value
+
+
+def dump_json(value: Any) -> str:
+    """The stored text: compact, keys sorted, so that equal values are equal texts."""
+    return json.dumps(thaw(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def load_json(text: str) -> Any:
+    """The frozen value of a stored text."""
+    return _loaded(json.loads(text))
+
+
+def _loaded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return immutabledict({key: _loaded(item) for key, item in value.items()})
+    return tuple(map(_loaded, value)) if isinstance(value, list) else value
