@@ -67,9 +67,9 @@ def subscript(name: str, *items: Expression) -> Brackets:
     return Brackets(f"{name}[", items, "]")
 
 
-def union(*items: Expression) -> Expression:
-    """`item | item`, or the one item."""
-    return Union("", items, "") if len(items) > 1 else items[0]
+def union(first: Expression, *others: Expression) -> Expression:
+    """`first | other`, or `first` alone."""
+    return Union("", (first, *others), "") if others else first
 
 
 def prefixed(value: Expression, prefix: str) -> Expression:
