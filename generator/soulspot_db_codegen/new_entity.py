@@ -11,6 +11,7 @@ from soulspot_db_codegen.documents import read_documents
 from soulspot_db_codegen.errors import ConfigurationError, Diagnostic, SchemaError
 from soulspot_db_codegen.handwritten import class_document
 from soulspot_db_codegen.loader import Source, load
+from soulspot_db_codegen.packages import schema_folders
 from soulspot_db_codegen.render import render
 from soulspot_db_codegen.resolver import resolve_all
 from soulspot_db_codegen.writer import Change
@@ -35,8 +36,8 @@ def plan_entity(configuration: Configuration, module: str, name: str, place: str
     """
     if not configuration.schemas:
         raise ConfigurationError("[tool.soulspot-db] has no `schemas` folder to write to")
-    folder = f"{configuration.schemas[0]}/{module}"
-    path = f"{folder}/{name}.yaml"
+    schemas = schema_folders(configuration)[0].prefix
+    path = f"{schemas}{module}/{name}.yaml"
     if not naming.is_name(module) or module in naming.TAKEN_MODULES:
         raise ConfigurationError(f"a module cannot be named {module!r}")
     if not naming.is_name(name):
@@ -44,11 +45,12 @@ def plan_entity(configuration: Configuration, module: str, name: str, place: str
     if (configuration.root / path).exists():
         raise SchemaError([Diagnostic(path, 1, 1, "is already there", "edit it, or choose another name")])
     text = _from_class(configuration, module, name, place) if place else _example(configuration, name)
-    _refuse_problems(configuration, Source(path, module, name, read_yaml(text)), place)
+    _refuse_problems(configuration, Source(path, module, name, read_yaml(text), schemas), place)
     changes = [Change(path, None, text)]
-    if not (configuration.root / folder / "_module.yaml").exists():
+    module_file = f"{schemas}{module}/_module.yaml"
+    if not (configuration.root / module_file).exists():
         context = {"words": naming.words(module), "modeline": _has_schema(configuration, "module")}
-        changes.append(Change(f"{folder}/_module.yaml", None, render("init/_module.yaml", **context)))
+        changes.append(Change(module_file, None, render("init/_module.yaml", **context)))
     return sorted(changes, key=lambda change: change.path)
 
 

@@ -44,11 +44,11 @@ def entity_yaml(document: Mapping[str, Any]) -> str:
 
 def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     for key, value in document.items():
-        if key == "fields" and isinstance(value, dict) and value:
-            yield "fields:"
+        if isinstance(value, dict) and value and all(isinstance(item, dict) for item in value.values()):
+            yield f"{key}:"
             names = {name: f"{_flow(name)}:" for name in value}
             width = max(map(len, names.values()))
-            yield from (f"  {names[name]:<{width}} {_flow(field)}" for name, field in value.items())
+            yield from (f"  {names[name]:<{width}} {_flow(item)}" for name, item in value.items())
         elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
             yield f"{key}:"
             yield from (f"  - {_flow(item)}" for item in value)

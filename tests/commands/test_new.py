@@ -192,6 +192,29 @@ def test_what_the_place_of_the_file_says_is_left_out_and_all_else_is_kept(cli, r
     )
 
 
+def test_mixins_checks_and_conditions_are_written_as_a_class_says_them(cli, root, write_class):
+    write_schema(root, "_mixins/timestamps.yaml", "fields:\n  created_at: {type: datetime, default: now}\n")
+    place = write_class(
+        "entity_type = 'album'\ntable_name = 'music_albums'\nuse = ('timestamps',)\n"
+        "fields = {'id': {'type': 'uuid', 'primary_key': True}, 'a': {'type': 'integer'}, 'b': {'type': 'integer'}}\n"
+        "indexes = ({'fields': ['a', 'b desc'], 'where': {'a': {'gt': 3}}},)\n"
+        "checks = {'ordered': {'a': {'lt': {'field': 'b'}}}}"
+    )
+    assert cli("new", "entity", "music/album", "--from", place, "--project", root).code == 0
+    assert text(root, "music/album") == (
+        "use: [timestamps]\n"
+        "fields:\n"
+        "  id: {type: uuid, primary_key: true}\n"
+        "  a:  {type: integer}\n"
+        "  b:  {type: integer}\n"
+        "indexes:\n"
+        "  - {fields: [a, b desc], where: {a: {gt: 3}}}\n"
+        "checks:\n"
+        "  ordered: {a: {lt: {field: b}}}\n"
+    )
+    assert [column["name"] for column in table(root, "music.album")["columns"]] == ["id", "a", "b", "created_at"]
+
+
 def test_a_table_prefix_of_the_module_counts_as_said(cli, root, write_class):
     write_schema(root, "music/_module.yaml", "table_prefix: m\n")
     place = write_class(
