@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final, Literal, Optional
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -72,7 +72,29 @@ class FieldSpec:
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
         """Checks a value given for this field in a filter or as a key."""
-        return TypeAdapter(rule(self))
+        return _adapter(self.shape, limited=False)
+
+    @property
+    def shape(self) -> "FieldSpec":
+        """What of a field decides which values it takes; many fields share one."""
+        return FieldSpec(
+            "",
+            self.type,
+            "",
+            max_length=self.max_length,
+            pattern=self.pattern,
+            minimum=self.minimum,
+            maximum=self.maximum,
+            precision=self.precision,
+            scale=self.scale,
+            values=self.values,
+            items=self.items,
+        )
+
+
+@lru_cache(maxsize=1024)  # building one takes longer than all else that is done for a field
+def _adapter(shape: FieldSpec, *, limited: bool) -> TypeAdapter[Any]:
+    return TypeAdapter(input_rule(shape) if limited else rule(shape), config=INPUT_CONFIG)
 
 
 def input_rule(field: FieldSpec) -> Any:
@@ -190,7 +212,7 @@ def _check_default(field: FieldSpec, at: tuple[str, ...], problems: list[Problem
             problems.append(Problem((*at, "default"), "the default is null, but the field is not nullable"))
         return
     try:
-        TypeAdapter(input_rule(field), config=INPUT_CONFIG).validate_python(field.default)
+        _adapter(field.shape, limited=True).validate_python(field.default)
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         hint = nearest(str(field.default), {*field.values, *_MADE.get(field.type, ())})
