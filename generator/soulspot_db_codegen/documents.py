@@ -1,7 +1,8 @@
 """Sources to documents: each file alone, checked against the language."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -57,14 +58,22 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """All documents of a project: modules by name, entities in the order of their files."""
+    """All documents of a project: modules by name, entities in the order of their files.
+
+    `unread` names, as `references` does, the entities whose files have problems: whoever refers to one is not at fault.
+    """
 
     modules: Mapping[str, ModuleDocument]
     entities: tuple[Located, ...]
+    unread: frozenset[str] = frozenset()
 
 
-def read_documents(sources: list[Source]) -> tuple[Documents, list[Diagnostic]]:
+def read_documents(sources: list[Source], unreadable: Iterable[Diagnostic] = ()) -> tuple[Documents, list[Diagnostic]]:
     """Check every file by itself.
+
+    Args:
+        sources: the files that are YAML.
+        unreadable: what is wrong with those that are not.
 
     Returns:
         The documents that are right, and what is wrong with the others.
@@ -74,14 +83,20 @@ def read_documents(sources: list[Source]) -> tuple[Documents, list[Diagnostic]]:
     right = [source for source in mixins if _validate(MixinDocument, _alone(source), {}, problems) is not None]
     # An entity that uses a wrong mixin is not looked at: what it lacks is the mixin's fault.
     wrong = {(source.folder, source.name) for source in mixins} - {(source.folder, source.name) for source in right}
+    files = [PurePosixPath(problem.file) for problem in unreadable]
+    wrong |= {(str(file.parent).removesuffix(MIXINS), file.stem) for file in files if file.parent.name == MIXINS}
     modules: dict[str, ModuleDocument] = {}
     entities: list[Located] = []
+    unread = {f"{file.parent.name}.{file.stem}" for file in files}
     for module in sorted({source.module for source in sources} - {MIXINS}):
         own = [source for source in sources if source.module == module]
         modules[module] = _module(module, [source for source in own if source.name == "_module"], problems)
         prefix = modules[module].table_prefix or module
         for source in own:
-            if source.name == "_module" or any((source.folder, name) in wrong for name in _uses(source)):
+            if source.name == "_module":
+                continue
+            unread.add(_reference(source))
+            if any((source.folder, name) in wrong for name in _uses(source)):
                 continue
             usable = {mixin.name: mixin for mixin in right if mixin.folder == source.folder}
             merged, found = merge(source, usable) if isinstance(source.tree.data, dict) else (_alone(source), [])
@@ -90,7 +105,15 @@ def read_documents(sources: list[Source]) -> tuple[Documents, list[Diagnostic]]:
             document = _validate(EntityDocument, merged, defaults, problems)
             if document is not None and not found:
                 entities.append(Located(merged, document))
-    return Documents(modules, tuple(entities)), problems
+                unread.discard(_reference(source))
+    return Documents(modules, tuple(entities), frozenset(unread)), problems
+
+
+def _reference(source: Source) -> str:
+    """`module.entity`, as far as the file says it."""
+    data = source.tree.data
+    name = data.get("entity_type", source.name) if isinstance(data, dict) else source.name
+    return f"{source.module}.{name}"
 
 
 def _module(name: str, described: list[Source], problems: list[Diagnostic]) -> ModuleDocument:

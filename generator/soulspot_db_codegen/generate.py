@@ -32,7 +32,7 @@ def read_schemas(configuration: Configuration) -> Resolved:
         ConfigurationError: a package that the project names is not there.
     """
     sources, problems = load(configuration)
-    documents, found = read_documents(sources)
+    documents, found = read_documents(sources, problems)
     problems += found
     resolved, found = resolve_all(documents)
     problems += found

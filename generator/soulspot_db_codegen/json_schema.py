@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
-from soulspot_db.language.document import EntityDocument, ModuleDocument
+from soulspot_db.language.document import EntityDocument, MixinDocument, ModuleDocument
 
-__all__ = ["entity_schema", "module_schema", "schema_text"]
+__all__ = ["entity_schema", "mixin_schema", "module_schema", "schema_text"]
 
 # The name of the file and its module give these where the file does not.
 _DEFAULTED = {"entity_type", "table_name"}
@@ -34,6 +34,11 @@ def entity_schema() -> dict[str, Any]:
     schema = _schema(EntityDocument, "An entity of soulspot-db")
     schema["required"] = [name for name in schema["required"] if name not in _DEFAULTED]
     return schema
+
+
+def mixin_schema() -> dict[str, Any]:
+    """The schema of a mixin's file, `_mixins/<name>.yaml`."""
+    return _schema(MixinDocument, "A mixin of soulspot-db")
 
 
 def module_schema() -> dict[str, Any]:

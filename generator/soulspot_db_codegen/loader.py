@@ -92,15 +92,17 @@ def _read(path: Path, inside: Path, folder: str) -> Source | Diagnostic:
 
 
 def _misplaced(path: Path, inside: Path) -> tuple[str, str | None] | None:
-    names = (inside.parts[0], path.stem)
-    unnamed = next((name for name in names if not naming.is_name(name) and name not in {"_module", MIXINS}), None)
+    folder = inside.parts[0]
+    # What is no entity's file: a module's own, and those in the folder of mixins.
+    names = {folder: folder == MIXINS, path.stem: path.stem == "_module" and folder != MIXINS}
+    unnamed = next((name for name, is_special in names.items() if not is_special and not naming.is_name(name)), None)
     found: tuple[str, str | None] | None = None
     if len(inside.parts) != 2:
         found = "not in a module's folder", "put it at schemas/<module>/<entity>.yaml"
     elif unnamed is not None:
         found = f"{unnamed!r} is not a name: use lower-case letters, digits and underscores", None
-    elif inside.parts[0] in naming.TAKEN_MODULES:
-        found = f"a module cannot be named {inside.parts[0]!r}: generated code needs the name", None
+    elif folder in naming.TAKEN_MODULES:
+        found = f"a module cannot be named {folder!r}: generated code needs the name", None
     elif path.suffix == ".yml":
         found = "schema files end in .yaml", f"rename it to {path.stem}.yaml"
     elif path.is_symlink() or not path.is_file():

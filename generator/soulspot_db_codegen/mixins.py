@@ -38,28 +38,45 @@ def merge(source: Source, mixins: Mapping[str, Source]) -> tuple[Merged, list[Di
     problems: list[Diagnostic] = []
     data, origins = dict(source.tree.data), dict[Path, tuple[Source, Path]]()
     for mixin in _used(source, mixins, problems):
-        shared = mixin.tree.data
         for key in ("fields", "checks"):
-            own = dict(data.get(key) or {})
-            for name, value in (shared.get(key) or {}).items():
-                if name in own:
-                    message = f"{name!r} comes from the mixin {mixin.name!r} already"
-                    problems.append(source.problem((key, name), message, "leave it out here", at_key=True))
-                own.setdefault(name, value)
-                origins.setdefault((key, name), (mixin, (key, name)))
-            data |= {key: own} if own else {}
-        indexes = list(data.get("indexes") or [])
-        for number, index in enumerate(shared.get("indexes") or []):
-            origins["indexes", len(indexes)] = (mixin, ("indexes", number))
-            indexes.append(index)
-        data |= {"indexes": indexes} if indexes else {}
+            own = data.get(key, {})
+            # What is no mapping is left for the document to refuse.
+            if isinstance(own, dict):
+                data[key] = dict(own)
+                problems.extend(_share(key, mixin, source, data[key], origins))
+        indexes = data.get("indexes", [])
+        if isinstance(indexes, list):
+            shared = mixin.tree.data.get("indexes", [])
+            for number in range(len(shared)):
+                origins["indexes", len(indexes) + number] = (mixin, ("indexes", number))
+            data["indexes"] = [*indexes, *shared]
     return Merged(source, data, origins), problems
+
+
+def _share(
+    key: str, mixin: Source, source: Source, own: dict[str, Any], origins: dict[Path, tuple[Source, Path]]
+) -> Iterator[Diagnostic]:
+    """Add the fields or the checks of one mixin to those that an entity has."""
+    for name, value in mixin.tree.data.get(key, {}).items():
+        place = (key, name)
+        if place in origins:
+            other, what = origins[place][0], "field" if key == "fields" else "check"
+            message = f"the mixins {other.name!r} and {mixin.name!r} both have a {what} {name!r}"
+            yield source.problem(("use",), message, "use one of the two")
+        elif name in own:
+            message = f"{name!r} comes from the mixin {mixin.name!r} already"
+            yield source.problem(place, message, "leave it out here", at_key=True)
+        else:
+            own[name] = value
+            origins[place] = (mixin, place)
 
 
 def _used(source: Source, mixins: Mapping[str, Source], problems: list[Diagnostic]) -> Iterator[Source]:
     names = source.tree.data.get("use")
     for position, name in enumerate(names if isinstance(names, list) else ()):
-        if isinstance(name, str) and name in mixins:
+        if name in names[:position]:
+            problems.append(source.problem(("use", position), f"the mixin {name!r} is named twice"))
+        elif isinstance(name, str) and name in mixins:
             yield mixins[name]
         elif isinstance(name, str):
             hint = nearest(name, mixins) or f"write {source.folder}_mixins/{name}.yaml"

@@ -64,8 +64,8 @@ def resolve_all(documents: Documents) -> tuple[Resolved, list[Diagnostic]]:
     problems.extend(collisions(documents, specs))
     problems.extend(_bad_keys(specs, located))
     if not problems:
-        problems.extend(_bad_references(specs, located))
-    if problems:
+        problems.extend(_bad_references(specs, located, documents.unread))
+    if problems or documents.unread:
         return Resolved({}, ()), problems
 
     def target(reference: str) -> tuple[str, str]:
@@ -99,9 +99,13 @@ def _bad_keys(specs: Mapping[str, EntitySpec], located: Mapping[str, Located]) -
                 yield located[path].problem(at, message, hint, at_key=True)
 
 
-def _bad_references(specs: Mapping[str, EntitySpec], located: Mapping[str, Located]) -> Iterator[Diagnostic]:
+def _bad_references(
+    specs: Mapping[str, EntitySpec], located: Mapping[str, Located], unread: frozenset[str]
+) -> Iterator[Diagnostic]:
     for path, spec in specs.items():
         for field in spec.fields.values():
+            if field.references in unread:
+                continue
             if field.references is not None and (wrong := _bad_reference(field, specs)) is not None:
                 yield located[path].problem(("fields", field.name, "references"), *wrong)
     for cycle in _required_cycles(specs):

@@ -5,13 +5,13 @@ import sqlalchemy as sa
 from alembic import op
 from soulspot_db import ddl
 
-revision = "8f5cd5d50721"
+revision = "217b23772c94"
 down_revision = None
 branch_labels = None
 depends_on = None
 
 modules = ["automation", "core", "deezer", "library", "metadata", "soulseek", "spotify"]
-schema_after = "7ab8e8bbc04318fc"
+schema_after = "d95f84417bec0656"
 
 
 def upgrade() -> None:
@@ -214,8 +214,16 @@ def upgrade() -> None:
         ),
         ddl.check('length("job_type") <= 50', name="ck_core_background_jobs_job_type_length"),
         ddl.check('length("status") <= 20', name="ck_core_background_jobs_status_length"),
-        ddl.check('json_valid("payload")', name="ck_core_background_jobs_payload_json", dialect="sqlite"),
-        ddl.check('json_valid("result")', name="ck_core_background_jobs_result_json", dialect="sqlite"),
+        ddl.check(
+            '"payload" IS NULL OR json_valid("payload")',
+            name="ck_core_background_jobs_payload_json",
+            dialect="sqlite",
+        ),
+        ddl.check(
+            '"result" IS NULL OR json_valid("result")',
+            name="ck_core_background_jobs_result_json",
+            dialect="sqlite",
+        ),
         ddl.check('length("locked_by") <= 100', name="ck_core_background_jobs_locked_by_length"),
         ddl.check(
             '"locked_at" GLOB \'????-??-?? ??:??:??.[0-9][0-9][0-9][0-9][0-9][0-9]\' AND "locked_at" >= \'0001\' AND substr("locked_at", 1, 19) IS datetime(substr("locked_at", 1, 19), \'+0 days\')',
@@ -447,7 +455,7 @@ def upgrade() -> None:
             dialect="sqlite",
         ),
         ddl.check(
-            'json_valid("extra_info")',
+            '"extra_info" IS NULL OR json_valid("extra_info")',
             name="ck_metadata_enrichment_candidates_extra_info_json",
             dialect="sqlite",
         ),
@@ -1114,7 +1122,7 @@ def upgrade() -> None:
         ),
         ddl.check('length("match_type") <= 20', name="ck_library_duplicate_candidates_match_type_length"),
         ddl.check(
-            'json_valid("match_details")',
+            '"match_details" IS NULL OR json_valid("match_details")',
             name="ck_library_duplicate_candidates_match_details_json",
             dialect="sqlite",
         ),
@@ -1530,4 +1538,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: dropping the tables would lose what is in them."""
-    raise RuntimeError("revision 8f5cd5d50721 creates tables; restore a backup to go back before it")
+    raise RuntimeError("revision 217b23772c94 creates tables; restore a backup to go back before it")

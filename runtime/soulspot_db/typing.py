@@ -11,8 +11,10 @@ __all__ = [
     "Json",
     "JsonFilter",
     "JsonInput",
+    "JsonOperators",
     "ListFilter",
     "Operators",
+    "OtherField",
 ]
 
 T = TypeVar("T")
@@ -22,22 +24,36 @@ T = TypeVar("T")
 _In = TypedDict("_In", {"in": Sequence[Any]}, total=False)
 
 
+class OtherField(TypedDict):
+    """The value of another field of the same row."""
+
+    field: str
+
+
 class Operators(_In, Generic[T], total=False):
     """Operators that must all hold."""
 
-    eq: T | None
-    ne: T | None
-    lt: T
-    lte: T
-    gt: T
-    gte: T
+    eq: T | OtherField | None
+    ne: T | OtherField | None
+    lt: T | OtherField
+    lte: T | OtherField
+    gt: T | OtherField
+    gte: T | OtherField
     not_in: Sequence[T | None]
+
+
+class JsonOperators(_In, total=False):
+    """Operators that must all hold; JSON values have no order."""
+
+    eq: Any
+    ne: Any
+    not_in: Sequence[Any]
 
 
 FieldFilter: TypeAlias = T | Sequence[T | None] | Operators[T] | None
 """A value to equal, None to be null, a list to be in, or operators."""
 
-JsonFilter: TypeAlias = Operators[Any] | None
+JsonFilter: TypeAlias = JsonOperators | None
 """A whole JSON value, compared as it is stored."""
 
 ListFilter: TypeAlias = Sequence[Any] | None

@@ -7,7 +7,14 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from projects import run, tree, write_project
-from soulspot_db.language.document import EntityDocument, FieldDocument
+from soulspot_db.language.document import (
+    CacheDocument,
+    EntityDocument,
+    FieldDocument,
+    IndexDocument,
+    MixinDocument,
+    RemovalDocument,
+)
 from soulspot_db.language.types import TYPES
 
 SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much]
@@ -19,7 +26,7 @@ NAMES = st.sampled_from(WORDS) | st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch
 
 # Keys that the language knows, with values that are right, nearly right, or wrong.
 KEYS = {
-    "type": st.sampled_from([*TYPES, "sting", "json"]),
+    "type": st.sampled_from([*TYPES, "sting"]),
     "column": NAMES | ANY,
     "description": TEXT | ANY,
     "primary_key": st.booleans() | ANY,
@@ -38,30 +45,60 @@ KEYS = {
     "items": st.sampled_from([*TYPES]) | ANY,
     "references": st.sampled_from(["m.thing", "m.other", "m.nothing", "thing"]) | ANY,
     "on_delete": st.sampled_from(["cascade", "set_null", "restrict"]) | ANY,
+    "sensitive": st.booleans() | ANY,
+    "deprecated": st.booleans() | TEXT | ANY,
+    "renamed_from": NAMES | ANY,
+    "backfill": ANY,
 }
-FIELD = st.fixed_dictionaries({"type": KEYS["type"]}, optional={k: v for k, v in KEYS.items() if k != "type"})
-ENTITY = st.fixed_dictionaries(
-    {"fields": st.dictionaries(NAMES | TEXT, FIELD | ANY, max_size=4)},
-    optional={
-        "entity_type": NAMES | ANY,
-        "table_name": NAMES | ANY,
-        "description": TEXT,
-        "natural_key": NAMES | ANY,
-        "primary_key": st.lists(NAMES, max_size=3) | ANY,
-        "indexes": st.lists(
-            st.fixed_dictionaries(
-                {"fields": st.lists(st.sampled_from([*WORDS, "a desc", "b down"]), max_size=3) | ANY},
-                optional={"unique": st.booleans(), "name": NAMES | ANY},
-            )
-            | ANY,
-            max_size=3,
-        )
-        | ANY,
-        "cache": st.booleans() | ANY | st.fixed_dictionaries({}, optional={"ttl": ANY, "max_size": ANY}),
-        "events": st.booleans() | ANY,
-        "other": ANY,
-    },
+OPERATORS = ["eq", "ne", "lt", "lte", "gt", "gte", "in", "not_in", "like", "field"]
+OPERAND = ANY | st.fixed_dictionaries({"field": st.sampled_from(WORDS)})
+CONDITION = st.dictionaries(
+    st.sampled_from(WORDS), ANY | st.dictionaries(st.sampled_from(OPERATORS), OPERAND, max_size=2), max_size=2
 )
+FILTER = st.recursive(
+    CONDITION,
+    lambda inner: st.fixed_dictionaries(
+        {}, optional={"and": st.lists(inner, max_size=2) | ANY, "or": st.lists(inner, max_size=2), "not": inner | ANY}
+    ),
+    max_leaves=4,
+)
+
+
+def documents(keys, *required):
+    """Mappings of these keys, some of them always there."""
+    return st.fixed_dictionaries(
+        {key: keys[key] for key in required}, optional={key: keys[key] for key in keys if key not in required}
+    )
+
+
+FIELD = documents(KEYS, "type")
+INDEX_KEYS = {
+    "fields": st.lists(st.sampled_from([*WORDS, "a desc", "b down", "lower(name)", "upper(a) desc", "abs(l)"])) | ANY,
+    "unique": st.booleans(),
+    "name": NAMES | ANY,
+    "where": FILTER | ANY,
+}
+INDEX = documents(INDEX_KEYS, "fields")
+REMOVAL_KEYS = {"data": st.sampled_from(["discard", "archive", "x"]), "reason": TEXT}
+CACHE_KEYS = {"ttl": ANY, "max_size": ANY}
+ENTITY_KEYS = {
+    "fields": st.dictionaries(NAMES | TEXT, FIELD | ANY, max_size=4),
+    "entity_type": NAMES | ANY,
+    "table_name": NAMES | ANY,
+    "description": TEXT,
+    "natural_key": NAMES | ANY,
+    "primary_key": st.lists(NAMES, max_size=3) | ANY,
+    "indexes": st.lists(INDEX | ANY, max_size=3) | ANY,
+    "checks": st.dictionaries(NAMES | TEXT, FILTER | ANY, max_size=2) | ANY,
+    "use": st.lists(st.sampled_from(["shared", "wrong", "nothing"]) | ANY, max_size=2) | ANY,
+    "renamed_from": NAMES | ANY,
+    "removed": st.dictionaries(NAMES, documents(REMOVAL_KEYS) | ANY, max_size=2) | ANY,
+    "cache": st.booleans() | ANY | documents(CACHE_KEYS),
+    "events": st.booleans() | ANY,
+}
+ENTITY = documents(ENTITY_KEYS | {"other": ANY}, "fields")
+MIXIN_KEYS = {key: ENTITY_KEYS[key] for key in ("description", "fields", "indexes", "checks")}
+MIXIN = documents(MIXIN_KEYS | {"use": ANY}, "fields")
 
 # Documents that are right, mostly: fields that fit their type.
 PLAIN = {
@@ -81,8 +118,43 @@ PLAIN = {
     "list": st.fixed_dictionaries(
         {"items": st.sampled_from(["text", "uuid", "date", "float"])}, optional={"default": st.just([])}
     ),
+    "bytes": st.fixed_dictionaries({}, optional={"max_length": st.integers(1, 99)}),
+    "json": st.fixed_dictionaries({}, optional={"default": ANY.filter(lambda value: value is not None)}),
 }
-FLAGS = {"nullable": st.booleans(), "unique": st.booleans(), "index": st.booleans(), "description": TEXT}
+FLAGS = {
+    "nullable": st.booleans(),
+    "unique": st.booleans(),
+    "index": st.booleans(),
+    "description": TEXT,
+    "sensitive": st.booleans(),
+    "deprecated": st.booleans() | TEXT,
+    "renamed_from": st.from_regex(r"former_[a-z]{1,5}", fullmatch=True),
+}
+# Values that a field of the type can be compared with.
+VALUES = {
+    "uuid": st.uuids().map(str),
+    "string": TEXT,
+    "text": TEXT,
+    "integer": st.integers(-(2**63), 2**63 - 1),
+    "float": st.floats(allow_nan=False, allow_infinity=False),
+    "boolean": st.booleans(),
+    "date": st.dates().map(str),
+    "time": st.times().map(str),
+    "json": st.dictionaries(TEXT, SCALAR, max_size=2),
+}
+
+
+@st.composite
+def right_filter(draw, fields):
+    """A filter over `fields` that has a condition."""
+    name = draw(st.sampled_from([*fields]))
+    kind = fields[name]["type"]
+    if kind not in VALUES:
+        return {name: {draw(st.sampled_from(["eq", "ne"])): None}}
+    operators = ["eq", "ne"] if kind == "json" else ["eq", "ne", "lt", "lte", "gt", "gte"]
+    value = st.just({"field": name}) if kind != "json" and draw(st.booleans()) else VALUES[kind]
+    condition = {name: {draw(st.sampled_from(operators)): draw(value), "not_in": draw(st.lists(VALUES[kind]))}}
+    return draw(st.sampled_from([condition, {"not": condition}, {"or": [condition, {name: None}]}]))
 
 
 @st.composite
@@ -91,16 +163,23 @@ def right_entity(draw):
     for name in draw(st.lists(NAMES.filter(lambda name: name != "class"), max_size=5, unique=True)):
         kind = draw(st.sampled_from([*PLAIN]))
         fields.setdefault(name, {"type": kind, **draw(PLAIN[kind]), **draw(st.fixed_dictionaries({}, optional=FLAGS))})
-    names = st.lists(st.sampled_from([*fields]), min_size=1, max_size=3, unique=True)
-    index = st.fixed_dictionaries({"fields": names}, optional={"unique": st.booleans()})
-    return {"fields": fields, "indexes": draw(st.lists(index, max_size=2)), "description": draw(TEXT)}
+    parts = [*fields, *(f"{name} desc" for name in fields)]
+    parts += [f"lower({name})" for name, field in fields.items() if field["type"] in {"string", "text", "enum"}]
+    names = st.lists(st.sampled_from(parts), min_size=1, max_size=3, unique=True)
+    index = st.fixed_dictionaries({"fields": names}, optional={"unique": st.booleans(), "where": right_filter(fields)})
+    return {
+        "fields": fields,
+        "indexes": draw(st.lists(index, max_size=2)),
+        "checks": draw(st.dictionaries(NAMES, right_filter(fields), max_size=2)),
+        "description": draw(TEXT),
+    }
 
 
-def project_of(folder, documents, package="entities"):
+def project_of(folder, files, package="entities"):
     shutil.rmtree(folder, ignore_errors=True)
     texts = {
-        f"m/{name}.yaml": yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-        for name, document in documents.items()
+        f"{name if '/' in name else f'm/{name}'}.yaml": yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+        for name, document in files.items()
     }
     return write_project(folder, texts, package=package)
 
@@ -114,16 +193,30 @@ def compiles(root) -> None:
 def test_the_strategies_know_every_key():
     assert set(KEYS) == set(FieldDocument.model_fields)
     assert set(PLAIN) == set(TYPES)
-    assert {"fields", "entity_type", "indexes"} <= set(EntityDocument.model_fields)
+    assert set(ENTITY_KEYS) == set(EntityDocument.model_fields)
+    assert set(MIXIN_KEYS) == set(MixinDocument.model_fields)
+    assert set(INDEX_KEYS) == set(IndexDocument.model_fields)
+    assert set(REMOVAL_KEYS) == set(RemovalDocument.model_fields)
+    assert set(CACHE_KEYS) == set(CacheDocument.model_fields)
+
+
+USES = {"use": ["shared"]}
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=SLOW)
-@given(document=ENTITY | ANY, other=ENTITY)
-@example(document={"fields": {"a": {"type": "uuid", "default": []}}}, other={"fields": {"b": {"type": ["x"]}}})
-@example(document={"fields": {"a": {"type": "string", "pattern": "[", "default": "x"}}}, other={"fields": {}})
-@example(document={"fields": {"a": {"type": "integer", "minimum": 0.5, "default": 1}}}, other={"fields": {}})
-def test_any_document_is_refused_or_compiles(tmp_path, document, other):
-    root = project_of(tmp_path / "project", {"thing": document, "other": other})
+@given(document=ENTITY | ANY, other=ENTITY, shared=MIXIN | ANY)
+@example(
+    document={"fields": {"a": {"type": "uuid", "default": []}}}, other={"fields": {"b": {"type": ["x"]}}}, shared=1
+)
+@example(
+    document={"fields": {"a": {"type": "string", "pattern": "[", "default": "x"}}}, other={"fields": {}}, shared={}
+)
+@example(document={"fields": {"a": {"type": "integer", "minimum": 0.5, "default": 1}}}, other={"fields": {}}, shared={})
+@example(document=USES | {"fields": [1], "indexes": 5}, other=USES, shared={"fields": {"a": {"type": "text"}}})
+@example(document=USES | {"checks": None}, other=USES | {"indexes": {}}, shared={"fields": {"a": {"type": "text"}}})
+def test_any_document_is_refused_or_compiles(tmp_path, document, other, shared):
+    files = {"thing": document, "other": other, "_mixins/shared": shared, "_mixins/wrong": {"fields": {}}}
+    root = project_of(tmp_path / "project", files)
     outcome = run(root)
     if outcome.code:
         problems = [line for line in outcome.err.splitlines()[:-1] if line.startswith("schemas")]

@@ -1,6 +1,5 @@
 """A predicate as SQL text with its values written out: what CHECK constraints and partial indexes are made of."""
 
-import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
@@ -55,7 +54,7 @@ def _comparison(compare: Compare, fields: Mapping[str, FieldSpec], dialect: Dial
 
 
 def _literal(value: Any, field: FieldSpec, dialect: Dialect) -> str:
-    if dialect == "sqlite":
+    if dialect == "sqlite" or field.type in {"json", "list"}:  # which are JSON text on both
         encode = TYPES[field.type].sqlite.encode
         value = encode(field)(value) if encode is not None else value
     match value:
@@ -65,7 +64,5 @@ def _literal(value: Any, field: FieldSpec, dialect: Dialect) -> str:
             return str(value)
         case bytes():
             return f"X'{value.hex()}'" if dialect == "sqlite" else f"'\\x{value.hex()}'"
-        case tuple():
-            return sql_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
         case _:
             return sql_text(str(value))

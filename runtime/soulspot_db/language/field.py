@@ -150,8 +150,10 @@ def resolve_field(name: str, document: FieldDocument, key: tuple[str, ...], prob
         sensitive=document.sensitive,
         deprecated=document.deprecated,
     )
-    if len(problems) == before:  # else the default could not be checked
+    if len(problems) == before:  # else the values could not be checked
         _check_default(field, at, problems)
+        if document.backfill is not None:
+            _check_value(field, "backfill", document.backfill, at, problems)
     return field
 
 
@@ -211,13 +213,22 @@ def _check_default(field: FieldSpec, at: tuple[str, ...], problems: list[Problem
         if not field.nullable:
             problems.append(Problem((*at, "default"), "the default is null, but the field is not nullable"))
         return
-    try:
-        _adapter(field.shape, limited=True).validate_python(field.default)
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        hint = nearest(str(field.default), {*field.values, *_MADE.get(field.type, ())})
-        problems.append(Problem((*at, "default"), f"default {field.default!r} does not fit: {reason}", hint))
-        return
-    if field.type == "datetime" or (field.items == "datetime" and field.default):
+    is_right = _check_value(field, "default", field.default, at, problems)
+    if is_right and (field.type == "datetime" or (field.items == "datetime" and field.default)):
         message = "a literal default for a datetime is not supported by this version yet; use now"
         problems.append(Problem((*at, "default"), message))
+
+
+def _check_value(field: FieldSpec, key: str, value: Any, at: tuple[str, ...], problems: list[Problem]) -> bool:
+    """Whether a value that the document gives for `key` could be stored in the field."""
+    if field.type == "bytes":
+        problems.append(Problem((*at, key), f"{key!r} does not go with type 'bytes'", "a schema cannot spell bytes"))
+        return False
+    try:
+        _adapter(field.shape, limited=True).validate_python(value)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        hint = nearest(str(value), {*field.values, *(_MADE.get(field.type, ()) if key == "default" else ())})
+        problems.append(Problem((*at, key), f"{key} {value!r} does not fit: {reason}", hint))
+        return False
+    return True

@@ -30,6 +30,8 @@ __all__ = [
 
 _COMPARISONS = frozenset({"eq", "ne", "lt", "lte", "gt", "gte"})
 _LISTS = frozenset({"in", "not_in"})
+# Each database has an order of its own for these.
+_UNORDERED = {"json", "list"}
 _TEXTS = {"string", "text", "enum"}
 LATER_OPERATORS = frozenset(
     {"like", "ilike", "contains", "starts_with", "ends_with", "between", "some", "none", "every"}
@@ -195,6 +197,10 @@ def _condition(field: FieldSpec, operator: object, value: Any, entity: HasFields
         if operator not in {"eq", "ne"}:
             raise FilterError(f"{field.name}: {operator} needs a value; only eq and ne take None", field.name)
         return Compare(field.name, "is_null" if operator == "eq" else "not_null")
+    if operator not in {"eq", "ne"} and field.type in _UNORDERED:
+        raise FilterError(
+            f"{field.name}: {field.type} values have no order; they take eq, ne, in and not_in", field.name
+        )
     if isinstance(value, Mapping) and value.keys() == {"field"} and field.type != "json":
         return Compare(field.name, str(operator), other=_comparable(field, value["field"], entity))
     return Compare(field.name, str(operator), (_value(field, value),))

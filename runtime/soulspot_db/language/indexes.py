@@ -58,7 +58,10 @@ def resolve_indexes(document: EntityDocument, entity: HasFields, problems: list[
     taken = {constraint_name("uq", table, column) for column in columns} | {index.name for index in found}
     for number, index in enumerate(document.indexes):
         at = ("indexes", number)
+        before = len(problems)
         parts = tuple(_parts(index, (*at, "fields"), entity.fields, problems))
+        if len(problems) > before:  # its name would be made of what is wrong
+            continue
         labels = [f"{part.function}_{part.field}" if part.function else part.field for part in parts]
         name = index.name or constraint_name("uq" if index.unique else "ix", table, *labels)
         if len(set(labels)) < len(labels):
@@ -80,13 +83,13 @@ def _parts(
             problems.append(Problem((*at, position), message, "write 'field', 'field desc' or 'lower(field)'"))
             continue
         name, function, direction = match["field"] or match["inner"] or "", match["function"], match["direction"]
-        if name not in fields:
-            problems.append(Problem((*at, position), f"unknown field {name!r}", nearest(name, fields)))
-        elif function is not None and fields[name].type not in {"string", "text", "enum"}:
-            problems.append(Problem((*at, position), f"{function}() is for text, not for {fields[name].type}"))
         if function is not None and function not in _FUNCTIONS:
             hint = nearest(function, _FUNCTIONS) or f"the functions are {', '.join(_FUNCTIONS)}"
             problems.append(Problem((*at, position), f"unknown function {function!r}", hint))
+        elif name not in fields:
+            problems.append(Problem((*at, position), f"unknown field {name!r}", nearest(name, fields)))
+        elif function is not None and fields[name].type not in {"string", "text", "enum"}:
+            problems.append(Problem((*at, position), f"{function}() is for text, not for {fields[name].type}"))
         if (direction or "").lower() not in {"", "asc", "desc"}:
             message = f"unknown direction {direction!r}"
             problems.append(Problem((*at, position), message, "write 'field', or 'field desc'"))
@@ -97,10 +100,13 @@ def _where(
     index: IndexDocument, at: tuple[str | int, ...], entity: HasFields, problems: list[Problem]
 ) -> Predicate | None:
     try:
-        return parse_filter(index.where, entity)
+        predicate = parse_filter(index.where, entity)
     except FilterError as error:
         problems.append(Problem((*at, "where"), str(error)))
         return None
+    if predicate is None and index.where is not None:
+        problems.append(Problem((*at, "where"), "the filter has no condition and holds for every row", "leave it out"))
+    return predicate
 
 
 def constraint_name(prefix: str, table: str, *parts: str) -> str:

@@ -57,6 +57,7 @@ def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
     key = _key(document, problems)
     fields = {name: resolve_field(name, field, key, problems) for name, field in document.fields.items()}
     _check_columns(fields, problems)
+    _check_history(document, problems)
     _check_key_types(key, fields, problems)
     scope = _Scope(document.entity_type, fields)
     spec = EntitySpec(
@@ -99,7 +100,8 @@ def _check_key_types(key: tuple[str, ...], fields: Mapping[str, FieldSpec], prob
     for name in key:
         if fields[name].type in {"bytes", "float", "json", "list"}:
             message = f"a field of type {fields[name].type!r} cannot be a key"
-            problems.append(Problem(("fields", name, "type"), message, "equal values must have one spelling"))
+            hint = "a key is also written as text" if fields[name].type == "bytes" else "equal values must have one spelling"
+            problems.append(Problem(("fields", name, "type"), message, hint))
 
 
 def _check_columns(fields: Mapping[str, FieldSpec], problems: list[Problem]) -> None:
@@ -108,6 +110,23 @@ def _check_columns(fields: Mapping[str, FieldSpec], problems: list[Problem]) -> 
         if (other := seen.setdefault(field.column, field.name)) != field.name:
             message = f"column {field.column!r} is already the column of field {other!r}"
             problems.append(Problem(("fields", field.name), message))
+
+
+def _check_history(document: EntityDocument, problems: list[Problem]) -> None:
+    seen: dict[str, str] = {}
+    for name, field in document.fields.items():
+        former, at = field.renamed_from, ("fields", name, "renamed_from")
+        if former is None:
+            continue
+        if former in document.fields:
+            problems.append(Problem(at, f"the field {former!r} is still there", "a field that was renamed is gone"))
+        elif (other := seen.setdefault(former, name)) != name:
+            problems.append(Problem(at, f"{former!r} was renamed to {other!r} already"))
+    for name in document.removed:
+        if name in document.fields:
+            problems.append(Problem(("removed", name), f"the field {name!r} is still there", "remove one of the two"))
+        elif name in seen:
+            problems.append(Problem(("removed", name), f"{name!r} was renamed to {seen[name]!r}, not removed"))
 
 
 def _checks(document: EntityDocument, scope: _Scope, problems: list[Problem]) -> dict[str, Predicate]:

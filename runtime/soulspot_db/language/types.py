@@ -66,6 +66,9 @@ _DATETIME_CHECK = (
     "AND substr({column}, 1, 19) IS datetime(substr({column}, 1, 19), '+0 days')"
 )
 
+# To older versions of SQLite, NULL is no valid JSON.
+_JSON_CHECK = "{column} IS NULL OR json_valid({column})"
+
 
 def _encode_datetime(value: dt.datetime) -> str:
     # One width, so that text sorts as time does; isoformat() drops the microseconds when they are zero.
@@ -192,7 +195,7 @@ _ROWS = (
         "json",
         "Json",
         "json",
-        Codec("TEXT", _same(dump_json), _same(load_json), "json_valid({column})"),
+        Codec("TEXT", _same(dump_json), _same(load_json), _JSON_CHECK),
         Codec("JSONB"),
         export=thaw,
     ),
