@@ -29,6 +29,7 @@ async def test_a_new_playlist_is_saved_and_a_known_one_is_updated(fake_db, spoti
         {
             "spotify_id": FOCUS.id,
             "user_id": "mira",
+            "source": "spotify",
             "name": "Focus",
             "description": "No words",
             "track_count": 40,
