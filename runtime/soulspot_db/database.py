@@ -1,5 +1,6 @@
 """Database: opens the engine, the cache and the bus, ties them together, and closes them."""
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, cast
 
@@ -82,12 +83,7 @@ class Database(DatabaseService, Generic[Bus]):
         """
         if self._is_open:
             return self
-        heads = EntityRegistry.migration_heads()
-        if heads:
-            # Only who has migrations pays for importing Alembic, and only when there is something to say.
-            from soulspot_db.migrations.check import require_heads  # noqa: PLC0415
-
-            await require_heads(self.settings, heads)
+        await self._require_heads(EntityRegistry.migration_heads())
         try:
             await self._engine.open()
         except BaseException:
@@ -97,6 +93,13 @@ class Database(DatabaseService, Generic[Bus]):
             self.events.attach(self._session.hold)
         self._is_open = True
         return self
+
+    async def _require_heads(self, heads: Mapping[str, str]) -> None:
+        if heads:
+            # Only who has migrations pays for importing Alembic, and only when there is something to say.
+            from soulspot_db.migrations.check import require_heads  # noqa: PLC0415
+
+            await require_heads(self.settings, heads)
 
     async def close(self) -> None:
         """Undo what is open, finish what was asked, deliver what was published. Closing twice is safe."""

@@ -2,7 +2,7 @@
 
 In docs/, a fenced `python` block of the pages in `PAGES_THAT_RUN` is executed: all blocks of one page in order, in one
 namespace, with `await` at top level, in an empty folder and with an empty registry. A `py` block shows signatures and is
-only parsed.
+only parsed. The page about testing is a project of its own, which pytest runs.
 """
 
 import ast
@@ -154,6 +154,14 @@ async def test_the_examples_of_a_page_run_from_top_to_bottom(
         finally:
             if "db" in namespace:
                 await namespace["db"].close()
+
+
+def test_the_tests_that_the_testing_page_shows_pass(pytester: pytest.Pytester):
+    for _, text in blocks(DOCS / "testing.md", "python"):
+        name = text.partition("\n")[0].removeprefix("# ")
+        (pytester.path / name).write_text(text, "utf-8")
+    result = pytester.runpytest_subprocess("--asyncio-mode=auto", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=3)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

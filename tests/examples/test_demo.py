@@ -30,10 +30,10 @@ def console():
 
 
 @pytest.fixture
-def fast_commands(monkeypatch, migrated_file, tmp_path):
+def fast_commands(monkeypatch, migrated_database, tmp_path):
     """The demo without its two processes, in a folder that the test can look at."""
     monkeypatch.setattr(commands, "generate", lambda _console: None)
-    monkeypatch.setattr(commands, "migrate", lambda _console, path: shutil.copy(migrated_file, path))
+    monkeypatch.setattr(commands, "migrate", lambda _console, path: shutil.copy(migrated_database, path))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 

@@ -8,8 +8,9 @@ from typing import Any, assert_type
 from uuid import uuid4
 
 from soulspot_db import Database, DatabaseService, DatabaseSettings, EntityRegistry, Event, EventBus, Repository
+from soulspot_db.testing import Factories, RecordedEvents
 from soulspot_db_entities import Repositories
-from soulspot_db_entities.library import Track, TrackId, TrackRepository
+from soulspot_db_entities.library import Track, TrackCreate, TrackId, TrackRepository
 from soulspot_db_entities.soulseek import (
     Download,
     DownloadCreate,
@@ -137,3 +138,11 @@ def generic(repository: Repository[Playlist, PlaylistId], where: PlaylistFilter)
     assert_type(EntityRegistry.list_entity_types(), list[str])
     assert_type(where.get("name") is None, bool)
     assert repository.schema.entity_type
+
+
+async def the_testing_kit(factories: Factories, events: RecordedEvents) -> None:
+    assert_type(factories.build(TrackCreate, title="x"), TrackCreate)
+    assert_type(await factories.create("track", title="x"), dict[str, Any])
+    assert_type(await factories.full.create(TrackRepository), Track)
+    assert_type(await events.next("database.track.created", timeout=1), Event[Any])
+    assert_type(events.all(), list[Event[Any]])

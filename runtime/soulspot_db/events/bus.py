@@ -14,7 +14,7 @@ from uuid import UUID
 from soulspot_db.defaults import utc_now, uuid7
 from soulspot_db.errors import ValidationFailedError
 
-__all__ = ["Event", "EventBus", "Subscription", "is_cancelled"]
+__all__ = ["Event", "EventBus", "Subscription", "is_cancelled", "matches", "parse_pattern"]
 
 _log = logging.getLogger("soulspot_db.events")
 Data_co = TypeVar("Data_co", covariant=True)
@@ -51,12 +51,10 @@ class Subscription:
         self._pending: deque[Event[Any]] = deque()
         self._worker: asyncio.Task[None] | None = None
 
-    def wants(self, topic: tuple[str, ...]) -> bool:
-        """Whether the pattern matches: `*` is one segment, `**` at the end the rest."""
-        if self.pattern[-1] == "**":
-            head = self.pattern[:-1]
-            return len(topic) >= len(head) and _matches(head, topic[: len(head)])
-        return len(self.pattern) == len(topic) and _matches(self.pattern, topic)
+    @property
+    def pending(self) -> tuple[Event[Any], ...]:
+        """The events that wait for the handler."""
+        return tuple(self._pending)
 
     def offer(self, event: Event[Any]) -> None:
         """Queue an event and see to it that somebody works on the queue."""
@@ -108,8 +106,28 @@ def is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _matches(pattern: tuple[str, ...], topic: tuple[str, ...]) -> bool:
-    return all(want in {"*", part} for want, part in zip(pattern, topic, strict=True))
+def parse_pattern(pattern: str) -> tuple[str, ...]:
+    """The segments of a pattern.
+
+    Raises:
+        ValidationFailedError: the pattern is not one.
+    """
+    segments = tuple(pattern.split("."))
+    if not all(segments) or "**" in segments[:-1]:
+        raise ValidationFailedError(
+            f"{pattern!r} is not a topic pattern",
+            "Write segments joined by dots, `*` for any one segment, `**` at the end for the rest.",
+            operation="subscribe",
+        )
+    return segments
+
+
+def matches(pattern: tuple[str, ...], topic: tuple[str, ...]) -> bool:
+    """Whether the segments of a topic are those of a pattern: `*` is one segment, `**` at the end the rest."""
+    if pattern[-1] == "**":
+        pattern = pattern[:-1]
+        topic = topic[: len(pattern)]
+    return len(pattern) == len(topic) and all(want in {"*", part} for want, part in zip(pattern, topic, strict=True))
 
 
 class EventBus:
@@ -140,13 +158,7 @@ class EventBus:
         Raises:
             ValidationFailedError: the pattern is not one.
         """
-        segments = tuple(pattern.split("."))
-        if not all(segments) or "**" in segments[:-1]:
-            raise ValidationFailedError(
-                f"{pattern!r} is not a topic pattern",
-                "Write segments joined by dots, `*` for any one segment, `**` at the end for the rest.",
-                operation="subscribe",
-            )
+        segments = parse_pattern(pattern)
 
         def register(function: Handler) -> Subscription:
             subscription = Subscription(segments, function, max_pending)
@@ -171,7 +183,7 @@ class EventBus:
     def wanted(self, topic: str) -> bool:
         """Whether anybody listens, so that events nobody wants need not be made."""
         segments = tuple(topic.split("."))
-        return any(subscription.wants(segments) for subscription in self._subscriptions)
+        return any(matches(subscription.pattern, segments) for subscription in self._subscriptions)
 
     async def publish(self, event_type: str, data: Any, metadata: Mapping[str, Any] | None = None) -> None:
         """Tell every subscriber of `event_type`; inside a transaction, once it is committed.
@@ -195,7 +207,7 @@ class EventBus:
         self._published += 1
         topic = tuple(event.event_type.split("."))
         for subscription in self._subscriptions:
-            if subscription.wants(topic):
+            if matches(subscription.pattern, topic):
                 subscription.offer(event)
 
     async def settle(self) -> None:
