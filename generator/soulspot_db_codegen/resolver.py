@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from soulspot_db.language.cascades import cascades
 from soulspot_db.language.document import EntityDocument
 from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.nearest import nearest
@@ -77,7 +78,7 @@ def resolve_all(documents: Documents) -> tuple[Resolved, list[Diagnostic]]:
             document=located[path].document,
             spec=specs[path],
             table=describe(specs[path], target),
-            cascades=tuple(sorted(_cascades(path, specs))),
+            cascades=tuple(sorted(cascades([specs[path].entity_type], specs.values()))),
         )
         for path in sorted(specs)
     )
@@ -152,17 +153,3 @@ def _required_cycles(specs: Mapping[str, EntitySpec]) -> Iterator[list[tuple[str
 
     for path in edges:
         yield from walk(path, [])
-
-
-def _cascades(path: str, specs: Mapping[str, EntitySpec]) -> set[str]:
-    """The tables in which the database deletes or changes rows when a row of `path` is deleted."""
-    tables: set[str] = set()
-    deleted = [path]
-    for current in deleted:  # grows while it is walked
-        for other, spec in specs.items():
-            for field in spec.fields.values():
-                if field.references == current and field.on_delete != "restrict":
-                    tables.add(spec.table_name)
-                    if field.on_delete == "cascade" and other not in deleted:
-                        deleted.append(other)
-    return tables

@@ -34,6 +34,8 @@ class Codec(Generic[Model]):
             for position, field in enumerate(spec.fields.values())
             if (decode := _decoder(field)) is not None
         ]
+        self._key_positions = tuple(map(self._names.index, spec.key))
+        self._key_decoders = tuple(map(_decoder, spec.key_fields))
         self._exports = {field.name: export for field in spec.fields.values() if (export := _exporter(field))}
 
     def encode(self, name: str, value: Any) -> Any:
@@ -64,6 +66,20 @@ class Codec(Generic[Model]):
                 fields=fields,
             ) from error
         return model
+
+    def stored_keys(self, rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
+        """The key columns of rows that have every field in the schema's order."""
+        return [tuple(row[position] for position in self._key_positions) for row in rows]
+
+    def decode_key(self, stored: Sequence[Any]) -> tuple[Any, ...]:
+        """The key of a row from its key columns; one that only another program can have written stays as it is."""
+        try:
+            return tuple(
+                value if decode is None else decode(value)
+                for decode, value in zip(self._key_decoders, stored, strict=True)
+            )
+        except (ArithmeticError, AttributeError, TypeError, ValueError):
+            return tuple(stored)
 
     def export(self, model: Entity) -> dict[str, Any]:
         """A dict of the caller's own, in the facade's terms: uuids as text, lists as lists."""

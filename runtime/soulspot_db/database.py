@@ -1,5 +1,7 @@
 """Database: opens the engine, the cache and the bus, ties them together, and closes them."""
 
+import asyncio
+import contextvars
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, cast
@@ -62,6 +64,8 @@ class Database(DatabaseService, Generic[Bus]):
         plans = Plans(self._cache, self._publisher.wanted)
         self._session = Session(self._engine, self._cache, self._publisher, plans)
         self._is_open = False
+        self._switching = asyncio.Lock()  # opening and closing, one after another
+        self._closing: asyncio.Task[None] | None = None
 
     @property
     def events(self) -> Bus:
@@ -81,17 +85,18 @@ class Database(DatabaseService, Generic[Bus]):
             MigrationRequiredError: the database is older than the code, and `auto_migrate` is off.
             SchemaAheadError: the database is newer than the code.
         """
-        if self._is_open:
-            return self
-        await self._require_heads(EntityRegistry.migration_heads())
-        try:
-            await self._engine.open()
-        except BaseException:
-            await self._engine.close()
-            raise
-        if isinstance(self.events, EventBus):
-            self.events.attach(self._session.hold)
-        self._is_open = True
+        async with self._switching:
+            if self._is_open:
+                return self
+            if self._is_connected:  # by an `open` or a `close` that was cancelled
+                await self._disconnect()
+            await self._require_heads(EntityRegistry.migration_heads())
+            try:
+                await self._engine.open()
+            except BaseException:
+                await self._disconnect()
+                raise
+            self._is_open = True
         return self
 
     async def _require_heads(self, heads: Mapping[str, str]) -> None:
@@ -103,15 +108,30 @@ class Database(DatabaseService, Generic[Bus]):
 
     async def close(self) -> None:
         """Undo what is open, finish what was asked, deliver what was published. Closing twice is safe."""
-        if not self._is_open:
-            return
-        self._is_open = False
-        await self._publisher.settle()  # handlers may still use the database
-        await self._engine.close()
+        if self._is_open:
+            await self._publisher.settle()  # handlers may still use the database
+        async with self._switching:
+            if not self._is_connected:
+                return
+            self._is_open = False
+            await self._disconnect()
         await self._publisher.settle()  # what the last writes published
+
+    @property
+    def _is_connected(self) -> bool:
+        return self._engine.connections().total > 0
+
+    async def _disconnect(self) -> None:
+        """Wait until everything is closed. Who is cancelled stops waiting; the closing goes on, and the next can wait for it."""
+        if self._closing is None or self._closing.done():
+            self._closing = asyncio.get_running_loop().create_task(
+                self._close_all(), name="soulspot-db close", context=contextvars.Context()
+            )
+        await asyncio.shield(self._closing)
+
+    async def _close_all(self) -> None:
+        await self._engine.close()
         self._cache.clear()  # a closed database answers nothing, and who knows what happens to the file meanwhile
-        if isinstance(self.events, EventBus):
-            self.events.detach(self._session.hold)
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -138,7 +158,9 @@ class Database(DatabaseService, Generic[Bus]):
         Tables of generated entities come from migrations instead.
         """
         statements = create_statements(resolved(EntityRegistry.get_schema(entity_type)).spec, _referenced)
-        await self._session.write(Write([Statement(sql) for sql in statements], (), lambda _rows: (None, Effects())))
+        await self._session.write(
+            Write([Statement(sql) for sql in statements], (), lambda _rows: Effects(), lambda _rows: None)
+        )
 
     def sqlalchemy_engine(self) -> "AsyncEngine":
         """A SQLAlchemy engine on the same database, for admin tools and reports; dispose of it after use.

@@ -1,18 +1,29 @@
 """What an entity is in Python: frozen rows, input models, and the schema class that ties them to a table."""
 
+from enum import Enum
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from soulspot_db.language.field import INPUT_CONFIG
 from soulspot_db.typing import CheckDocuments, FieldDocuments, IndexDocuments
 
 __all__ = ["UNSET", "Entity", "EntityCreate", "EntitySchema", "EntityUpdate"]
 
-UNSET: Any = None
-"""The default of every field of an update: never read, because only the fields that were given count."""
+
+class _Unset(Enum):
+    """The type of UNSET: an enum's member stays the one object that it is when it is copied or pickled."""
+
+    UNSET = None
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Any = _Unset.UNSET
+"""The value of every field of an update that is to stay as it is; giving it is the same as leaving the field out."""
 
 
 class Entity(BaseModel):
@@ -28,9 +39,16 @@ class EntityCreate(BaseModel):
 
 
 class EntityUpdate(BaseModel):
-    """What `update` takes: the fields to change. A field left out stays as it is; None is a value."""
+    """What `update` takes: the fields to change. A field left out, or UNSET, stays as it is; None is a value."""
 
     model_config = INPUT_CONFIG
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_what_is_unset(cls, given: Any) -> Any:
+        return (
+            {name: value for name, value in given.items() if value is not UNSET} if isinstance(given, dict) else given
+        )
 
 
 class EntitySchema:

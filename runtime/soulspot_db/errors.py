@@ -6,6 +6,7 @@ DatabaseError
 ├── QueryTimeoutError           DATABASE_QUERY_TIMEOUT
 ├── LockedError                 DATABASE_LOCKED
 ├── PoolExhaustedError          DATABASE_POOL_EXHAUSTED
+├── DiskFullError               DATABASE_DISK_FULL
 ├── QueryFailedError            DATABASE_QUERY_FAILED
 ├── ConstraintViolationError    DATABASE_CONSTRAINT_VIOLATION
 ├── ValidationFailedError       DATABASE_VALIDATION_FAILED
@@ -28,6 +29,7 @@ __all__ = [
     "ConnectionFailedError",
     "ConstraintViolationError",
     "DatabaseError",
+    "DiskFullError",
     "LockedError",
     "MigrationError",
     "MigrationRequiredError",
@@ -124,6 +126,13 @@ class PoolExhaustedError(DatabaseError):
 
     code = "DATABASE_POOL_EXHAUSTED"
     page = "locks"
+
+
+class DiskFullError(DatabaseError):
+    """There is no room for what was to be written; nothing of it stays."""
+
+    code = "DATABASE_DISK_FULL"
+    page = "disk"
 
 
 class QueryFailedError(DatabaseError):

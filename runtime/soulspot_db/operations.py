@@ -34,18 +34,23 @@ class Read(Generic[T]):
     region: CacheRegion
     key: Hashable
     tags: Collection[Tag]
-    statement: Callable[[], Statement]  # built only on a miss
+    statement: Callable[[], Statement]
     decode: Callable[[Rows], T]
     fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Write(Generic[T]):
-    """Statements, what they may touch, and how their rows become the result and the effects."""
+    """Statements, what they may touch, and what is made of their rows.
+
+    `effects` looks at keys alone and cannot fail. `result` can, on a row that somebody else made unreadable: the data
+    has changed all the same, so by then the effects are settled.
+    """
 
     statements: Sequence[Statement]
     tags: Collection[Tag]
-    settle: Callable[[Sequence[Rows]], tuple[T, Effects]]
+    effects: Callable[[Sequence[Rows]], Effects]
+    result: Callable[[Sequence[Rows]], T]
 
 
 class OpenTransaction(Protocol):
@@ -54,6 +59,10 @@ class OpenTransaction(Protocol):
     @property
     def is_open(self) -> bool:
         """Whether it can still be joined."""
+        ...
+
+    def is_of(self, home: object) -> bool:
+        """Whether it belongs to this session, or to a database that publishes on this bus."""
         ...
 
     async def read(self, request: Read[T]) -> T:

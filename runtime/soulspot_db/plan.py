@@ -11,6 +11,7 @@ from soulspot_db.cache.stamps import Tag
 from soulspot_db.codec import Codec, KeyCodec
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.events.bus import Event
+from soulspot_db.language.cascades import cascades
 from soulspot_db.language.filters import Compare, Group, Predicate
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.operations import Effects
@@ -21,6 +22,7 @@ from soulspot_db.schema import ResolvedSchema, resolved
 __all__ = ["Plan", "Plans"]
 
 Key = tuple[Any, ...]
+_MANY = 1000  # rows, above which one tag for all of them costs readers less than a tag for each costs the event loop
 
 
 @dataclass(frozen=True)
@@ -57,55 +59,58 @@ class Plan:
         """What a query depends on."""
         return (stamps.table(self.spec.table_name),)
 
-    def written(self, key: Key) -> tuple[Tag, ...]:
-        """What a write to one row touches."""
-        return (stamps.row(self.spec.table_name, key), stamps.table(self.spec.table_name))
+    def touched(self, keys: Sequence[Key] = ()) -> set[Tag]:
+        """What a write touches: the rows with these keys, or any row where they are not known or very many."""
+        table = self.spec.table_name
+        if not 0 < len(keys) <= _MANY:
+            return {stamps.bulk(table), stamps.table(table)}
+        return {stamps.table(table), *(stamps.row(table, key) for key in keys)}
 
-    @property
-    def written_somewhere(self) -> tuple[Tag, ...]:
-        """What a write touches whose rows are not known beforehand."""
-        return (stamps.bulk(self.spec.table_name), stamps.table(self.spec.table_name))
-
-    def cascaded(self) -> tuple[Tag, ...]:
+    def cascaded(self) -> set[Tag]:
         """What the database itself changes in other tables when rows of this one are deleted."""
-        names = {*self.schema.source.cascades, *_handwritten_dependents(self.spec.entity_type)}
-        return tuple(tag for name in sorted(names) for tag in (stamps.bulk(name), stamps.table(name)))
+        names = _cascades(self.schema)
+        return {tag for name in names for tag in (stamps.bulk(name), stamps.table(name))}
 
-    def effects(self, keys: Sequence[Key], what: str, fields: Sequence[str] | None = None) -> Effects:
-        """The tags and events of a committed write to the rows with these keys: created, updated or deleted."""
-        effects = Effects()
-        if not keys:
-            return effects
-        effects.tags = {tag for key in keys for tag in self.written(key)}
+    def effects(self, stored: Sequence[Sequence[Any]], what: str, fields: Sequence[str] | None = None) -> Effects:
+        """The tags and events of a committed write: created, updated or deleted.
+
+        Args:
+            stored: the key columns of every row that was written.
+            what: created, updated or deleted.
+            fields: the names that were passed to an update.
+        """
+        if not stored:
+            return Effects()
         topic = f"database.{self.spec.entity_type}.{what}"
-        if self.spec.events and self.wanted(topic):
+        told = self.spec.events and self.wanted(topic)
+        keys = list(map(self.codec.decode_key, stored)) if told or len(stored) <= _MANY else []
+        effects = Effects(tags=self.touched(keys))
+        if told:
             for key in keys:
                 data: dict[str, Any] = {"entity_id": self.keys.text(key), "entity_type": self.spec.entity_type}
                 if fields is not None:
-                    data["fields"] = list(fields)  # of its own, as handlers may change what they are given
+                    data["fields"] = list(fields)  # of its own: no event shares its data with another
                 effects.events.append(Event(topic, data))
         return effects
 
 
-def _handwritten_dependents(entity_type: str) -> set[str]:
-    """Tables of hand-written schemas that refer to `entity_type`; generated schemas name theirs in `cascades`."""
-    specs = [resolved(schema).spec for schema in EntityRegistry.loaded_schemas() if schema.model is None]
-    found: set[str] = set()
-    deleted, known = [entity_type], {entity_type}
-    while deleted:
-        target = deleted.pop()
-        for spec in specs:
-            actions = {
-                field.on_delete
-                for field in spec.fields.values()
-                if field.references and field.references.rpartition(".")[2] == target
-            }
-            if actions - {"restrict"}:
-                found.add(spec.table_name)
-            if "cascade" in actions and spec.entity_type not in known:  # references may run in a circle
-                known.add(spec.entity_type)
-                deleted.append(spec.entity_type)
-    return found
+def _cascades(schema: ResolvedSchema) -> set[str]:
+    """The tables that lose or change rows with those of `schema`.
+
+    A generated schema names the generated ones; hand-written schemas, which it cannot know, may refer to any of these.
+    """
+    generated = set(schema.source.cascades)
+    written = [resolved(other).spec for other in EntityRegistry.loaded_schemas() if other.table is None]
+    targets = {
+        field.references.rpartition(".")[2] for spec in written for field in spec.fields.values() if field.references
+    }
+    # Whether rows of a table are deleted or only changed, its name does not say: one invalidation too many is harmless.
+    deleted = {
+        name
+        for name in targets.intersection(EntityRegistry.list_entity_types())
+        if EntityRegistry.get_schema(name).table_name in generated
+    }
+    return generated | cascades({schema.spec.entity_type, *deleted}, written)
 
 
 class Plans:

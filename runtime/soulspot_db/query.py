@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
-from cachetools import LRUCache
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -57,7 +56,7 @@ class Queries:
         self._nullable = frozenset(name for name, field in spec.fields.items() if field.nullable)
         self._key = spec.key
         self._table = table
-        self._compiled: LRUCache[Any, tuple[str, tuple[int, ...]]] = LRUCache(_MAX_SHAPES)
+        self._compiled: dict[Any, tuple[str, Callable[[Sequence[Any]], tuple[Any, ...]]]] = {}
 
     @property
     def shapes(self) -> int:
@@ -119,18 +118,20 @@ class Queries:
         encoded = [self._encode(name, value) for name, value in values.items()]
         return self._statement(("insert", names), build, encoded)
 
-    def update(self, where: Where | None, changes: Mapping[str, Any]) -> Statement:
-        """Change every matching row and return those rows whole."""
+    def update(self, where: Where | None, changes: Mapping[str, Any], *, whole: bool) -> Statement:
+        """Change every matching row and return those rows, `whole` or their keys alone."""
         names = tuple(changes)
+        returned = tuple(self._columns) if whole else self._key
 
         def build() -> sa.Update:
             bind = _Binder()
             given = {self._columns[name].name: bind() for name in names}
-            query = sa.update(self._table).values(given).returning(*self._columns.values())
+            query = sa.update(self._table).values(given).returning(*(self._columns[name] for name in returned))
             return query if where is None else query.where(self._clause(where, bind))
 
         encoded = [self._encode(name, value) for name, value in changes.items()]
-        return self._statement(("update", names, where and where.shape), build, [*encoded, *self._values(where)])
+        shape = ("update", names, where and where.shape, whole)
+        return self._statement(shape, build, [*encoded, *self._values(where)])
 
     def delete(self, where: Where | None) -> Statement:
         """Delete every matching row and return its key."""
@@ -144,9 +145,11 @@ class Queries:
     def _statement(self, shape: Any, build: Build, values: Sequence[Any]) -> Statement:
         compiled = self._compiled.get(shape)
         if compiled is None:
+            if len(self._compiled) >= _MAX_SHAPES:
+                del self._compiled[next(iter(self._compiled))]  # the oldest: keeping count of use costs every call
             compiled = self._compiled[shape] = _compile(build())
-        sql, order = compiled
-        return Statement(sql, tuple(values[position] for position in order))
+        sql, arrange = compiled
+        return Statement(sql, arrange(values))
 
     def _values(self, where: Where | None) -> list[Any]:
         if where is None:
@@ -214,7 +217,12 @@ def _padded(values: list[Any]) -> list[Any]:
     return values + values[-1:] * (padded_length(len(values)) - len(values))
 
 
-def _compile(query: sa.sql.ClauseElement) -> tuple[str, tuple[int, ...]]:
+def _compile(query: sa.sql.ClauseElement) -> tuple[str, Callable[[Sequence[Any]], tuple[Any, ...]]]:
+    """The text, and what puts values into the order in which the text asks for them."""
     compiled: Any = query.compile(dialect=_DIALECT)
+    order = [int(name[1:]) for name in compiled.positiontup or ()]
     # In one line, as logs and statistics show it; there is no literal in it that could be changed by that.
-    return " ".join(str(compiled).split()), tuple(int(name[1:]) for name in compiled.positiontup or ())
+    text = " ".join(str(compiled).split())
+    if order == list(range(len(order))):
+        return text, tuple
+    return text, lambda values: tuple(values[position] for position in order)

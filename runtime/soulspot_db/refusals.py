@@ -83,6 +83,7 @@ def _violated(error: ConstraintViolationError, spec: EntitySpec, operation: str)
         references = [field.name for field in fields if field.references]
         return references[0] if len(references) == 1 else None
     if columns is None:
-        return None
+        parts = {index.name: index.fields for index in spec.indexes}
+        return ", ".join(parts.get(error.context["constraint"], ())) or None
     by_column = {field.column: field.name for field in fields}
     return ", ".join(by_column.get(column, column) for column in str(columns).split(", "))

@@ -59,7 +59,20 @@ class EntityRegistry:
 
     @classmethod
     def register_migrations(cls, package: str, head: str) -> None:
-        """Say which revision the tables of a generated package need; `Database` checks it when it opens."""
+        """Say which revision the tables of a generated package need; `Database` checks it when it opens.
+
+        Raises:
+            SchemaInvalidError: another package has; a database has one history, and cannot be at the head of two.
+        """
+        for other in cls._entries.heads:
+            if other != package:
+                raise SchemaInvalidError(
+                    f"{package} cannot be used beside {other}: both bring migrations, and a database has one history",
+                    "Generate one package from the schemas of both, by naming their folders in `schemas` in pyproject.toml.",
+                    "In a test, import it inside `with EntityRegistry.isolated():`.",
+                    package=package,
+                    operation="register_migrations",
+                )
         cls._entries.heads[package] = head
 
     @classmethod

@@ -1,15 +1,17 @@
 """Repository: all behaviour of generated repositories. A generated method is one call of a method here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
+from pydantic import BaseModel
+
+from soulspot_db.cache.stamps import Tag
 from soulspot_db.defaults import utc_now
-from soulspot_db.engine.base import Rows
+from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity, EntityCreate, EntitySchema, EntityUpdate
 from soulspot_db.errors import DatabaseError, NotFoundError, UnsafeWriteError, ValidationFailedError
 from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.filters import Compare, FilterError, Predicate, parse_filter, parse_order
-from soulspot_db.language.types import TYPES
 from soulspot_db.operations import Effects, Read, Write
 from soulspot_db.plan import Key, Plan
 from soulspot_db.query import Where
@@ -50,10 +52,10 @@ class Repository(Generic[Model, KeyType]):
             operation,
             Read(
                 region=plan.region,
-                key=("row", *key),
+                key=("row", *key),  # exact, because a field that can be a key takes values of one type only
                 tags=plan.row_tags(key),
                 statement=lambda: plan.queries.select(plan.by_key(key)),
-                decode=self._first,
+                decode=lambda rows: self._decode(rows[0]) if rows else None,
                 fresh=fresh,
             ),
         )
@@ -62,39 +64,42 @@ class Repository(Generic[Model, KeyType]):
         values = self._plan.keys.values(key, "get_or_raise")
         found = await self._find(values, "get_or_raise", fresh=fresh)
         if found is None:
-            raise self._not_found(self._plan.keys.text(values))
+            raise self._not_found(self._plan.keys.text(values), self._plan.spec.key_fields)
         return found
 
-    def _not_found(self, text: str) -> NotFoundError:
+    def _not_found(self, text: str, asked: Sequence[FieldSpec]) -> NotFoundError:
+        """The error for a row that is not there; `asked` are the fields whose values `text` may be."""
+        context = {} if any(field.sensitive for field in asked) else {"entity_id": text}
         return NotFoundError(
             f"there is no {self._plan.spec.entity_type} with this key",
             "Use `get`, which returns None, where a missing row is expected.",
             entity_type=self._plan.spec.entity_type,
-            entity_id=text,
             operation="get_or_raise",
+            **context,
         )
 
     async def _get_many(self, keys: Sequence[KeyType], *, fresh: bool = False) -> list[Model | None]:
-        return await self._find_many([self._plan.keys.values(key, "get_many") for key in keys], fresh=fresh)
+        listed = self._listed(keys, "keys", "get_many")
+        return await self._find_many([self._plan.keys.values(key, "get_many") for key in listed], fresh=fresh)
 
     async def _find_many(self, wanted: Sequence[Key], *, fresh: bool = False) -> list[Model | None]:
-        if len(self._plan.spec.key) != 1:
+        plan = self._plan
+        if len(plan.spec.key) != 1:
             return [await self._find(key, "get_many", fresh=fresh) for key in wanted]
-        name = self._plan.spec.key[0]
+        name = plan.spec.key[0]
         unique = list(dict.fromkeys(part for key in wanted for part in key))
         found: dict[Key, Model] = {}
         for start in range(0, len(unique), _CHUNK):
             chunk = tuple(unique[start : start + _CHUNK])
-            rows = await self._select("get_many", Compare(name, "in", chunk), ("many", chunk), fresh=fresh)
-            found |= {self._plan.key_of(model): model for model in rows}
+            rows = await self._rows("get_many", plan.queries.select(Compare(name, "in", chunk)), fresh=fresh)
+            found |= {plan.key_of(model): model for model in rows}
         return [found.get(key) for key in wanted]
 
     async def _get_by(self, values: Mapping[str, Any], *, fresh: bool = False) -> Model | None:
         where = self._filter({name: {"eq": value} for name, value in values.items()}, "get_by")
         if any(value is None for value in values.values()):
             return None  # null is not equal to null, so a unique index finds nothing
-        rows = await self._select("get_by", where, ("by", where), fresh=fresh)
-        return rows[0] if rows else None
+        return _first(await self._rows("get_by", self._plan.queries.select(where), fresh=fresh))
 
     async def _query(
         self,
@@ -112,115 +117,89 @@ class Repository(Generic[Model, KeyType]):
             raise refused_filter(problem, self._plan.spec, "query") from None
         limit = None if limit is None else self._amount("limit", limit)
         offset = self._amount("offset", offset)
-        statement = self._plan.queries.select
-        rows = await self._ask(
-            "query",
-            Read(
-                region=self._plan.region,
-                key=("query", predicate, order, limit, offset),
-                tags=self._plan.table_tags,
-                statement=lambda: statement(predicate, order_by=order, limit=limit, offset=offset),
-                decode=self._all,
-                fresh=fresh,
-            ),
-        )
-        return list(rows)
-
-    async def _select(
-        self, operation: str, where: Predicate | None, key: tuple[Any, ...], *, fresh: bool
-    ) -> tuple[Model, ...]:
-        queries = self._plan.queries
-        request = Read(
-            self._plan.region, key, self._plan.table_tags, lambda: queries.select(where), self._all, fresh=fresh
-        )
-        return await self._ask(operation, request)
+        statement = self._plan.queries.select(predicate, order_by=order, limit=limit, offset=offset)
+        return list(await self._rows("query", statement, fresh=fresh))
 
     async def _count(self, where: Filter = None, *, fresh: bool = False) -> int:
-        predicate = self._filter(where, "count")
-        queries = self._plan.queries
-        return await self._ask(
-            "count",
-            Read(
-                region=self._plan.region,
-                key=("count", predicate),
-                tags=self._plan.table_tags,
-                statement=lambda: queries.count(predicate),
-                decode=lambda rows: int(rows[0][0]),
-                fresh=fresh,
-            ),
-        )
+        statement = self._plan.queries.count(self._filter(where, "count"))
+        return await self._answer("count", statement, lambda rows: int(rows[0][0]), fresh=fresh)
 
     async def _exists(self, where: Filter, *, fresh: bool = False) -> bool:
-        predicate = self._filter(where, "exists")
-        queries = self._plan.queries
+        return await self._any("exists", self._filter(where, "exists"), fresh=fresh)
+
+    async def _any(self, operation: str, where: Where | None, *, fresh: bool = False) -> bool:
+        return await self._answer(operation, self._plan.queries.exists(where), bool, fresh=fresh)
+
+    async def _rows(self, operation: str, statement: Statement, *, fresh: bool = False) -> tuple[Model, ...]:
+        return await self._answer(operation, statement, self._all, fresh=fresh)
+
+    async def _answer(self, operation: str, statement: Statement, decode: Callable[[Rows], T], *, fresh: bool) -> T:
+        """What a statement answers, now or before: its text decides how its rows are read, so it is the whole key."""
+        # To Python 1, 1.0 and True are equal; to the database they need not be.
+        key = (statement.sql, statement.values, tuple(map(type, statement.values)))
+        plan = self._plan
         return await self._ask(
-            "exists",
-            Read(
-                region=self._plan.region,
-                key=("exists", predicate),
-                tags=self._plan.table_tags,
-                statement=lambda: queries.exists(predicate),
-                decode=bool,
-                fresh=fresh,
-            ),
+            operation, Read(plan.region, key, plan.table_tags, lambda: statement, decode, fresh=fresh)
         )
 
-    # Writing.
+    # Writing. Effects need no more than keys; what becomes of the rest is the caller's result.
 
     async def _save(self, new: EntityCreate) -> Model:
         return (await self._save_many([new], "save"))[0]
 
     async def _save_many(self, new: Sequence[EntityCreate], operation: str = "save_many") -> list[Model]:
-        if not new:
-            return []
         plan = self._plan
-        rows = [self._values_of(item) for item in new]
+        rows = [self._values_of(item, operation) for item in self._listed(new, "rows", operation)]
+        if not rows:
+            return []
         keys = [tuple(values[name] for name in plan.spec.key) for values in rows if plan.spec.key[0] in values]
-        tags = {tag for key in keys for tag in plan.written(key)} if len(keys) == len(rows) else plan.written_somewhere
+        request = Write(
+            statements=[plan.queries.insert(values) for values in rows],
+            tags=plan.touched(keys if len(keys) == len(rows) else ()),
+            effects=lambda results: plan.effects(plan.codec.stored_keys(rows[0] for rows in results), "created"),
+            result=lambda results: [self._decode(rows[0]) for rows in results],
+        )
+        return await self._do(operation, request)
 
-        def settle(results: Sequence[Rows]) -> tuple[list[Model], Effects]:
-            models = [self._decode(result[0]) for result in results]
-            return models, plan.effects([plan.key_of(model) for model in models], "created")
-
-        return await self._do(operation, Write([plan.queries.insert(values) for values in rows], tags, settle))
-
-    def _values_of(self, new: EntityCreate) -> dict[str, Any]:
-        values = dict(new.__dict__)
+    def _values_of(self, new: EntityCreate, operation: str) -> dict[str, Any]:
+        self._check_model(new, self._plan.schema.create_model, operation)
+        values = {name: getattr(new, name) for name in self._plan.spec.fields}
         for name in self._plan.spec.key:
             if self._plan.spec.fields[name].assigned and values[name] is None:
                 del values[name]
         return values
 
     async def _update(self, key: KeyType, changes: EntityUpdate) -> Model | None:
-        values = self._plan.keys.values(key, "update")
-        return await self._change(self._plan.by_key(values), changes, self._plan.written(values))
+        plan = self._plan
+        values = plan.keys.values(key, "update")
+        self._check_model(changes, plan.schema.update_model, "update")
+        if not changes.model_fields_set:
+            return _first(await self._rows("update", plan.queries.select(plan.by_key(values))))
+        tags = plan.touched([values])
+        return _first(await self._change("update", plan.by_key(values), changes, tags, self._all, whole=True))
 
     async def _change(
-        self, where: Where, changes: EntityUpdate, tags: Sequence[Any], names: Sequence[str] | None = None
-    ) -> Model | None:
-        """Change the one row that `where` finds; `names` is the order in which the caller gave the fields."""
-        if not changes.model_fields_set:
-            return await self._ask(
-                "update",
-                Read(
-                    region=self._plan.region,
-                    key=("change", where),
-                    tags=self._plan.table_tags,
-                    statement=lambda: self._plan.queries.select(where),
-                    decode=self._first,
-                ),
-            )
-        models = await self._change_all("update", where, changes, tags, names)
-        return models[0] if models else None
-
-    async def _change_all(
         self,
         operation: str,
         where: Where | None,
         changes: EntityUpdate,
-        tags: Sequence[Any],
+        tags: Collection[Tag],
+        result: Callable[[Rows], T],
+        *,
         names: Sequence[str] | None = None,
-    ) -> list[Model]:
+        whole: bool = False,
+    ) -> T:
+        """Change the rows that `where` finds.
+
+        Args:
+            operation: what the caller called.
+            where: the rows.
+            changes: the fields to change, at least one.
+            tags: what that may touch.
+            result: makes the caller's result of the changed rows.
+            names: the order in which the caller gave the fields.
+            whole: whether the changed rows are needed, or only their keys.
+        """
         plan = self._plan
         given = [name for name in names or plan.spec.fields if name in changes.model_fields_set]
         values = {name: getattr(changes, name) for name in given}
@@ -228,42 +207,41 @@ class Repository(Generic[Model, KeyType]):
             if field.touched:
                 values.setdefault(field.name, utc_now())
 
-        def settle(results: Sequence[Rows]) -> tuple[list[Model], Effects]:
-            models = [self._decode(row) for row in results[0]]
-            return models, plan.effects([plan.key_of(model) for model in models], "updated", given)
+        def effects(results: Sequence[Rows]) -> Effects:
+            return plan.effects(plan.codec.stored_keys(results[0]) if whole else results[0], "updated", given)
 
-        return await self._do(operation, Write([plan.queries.update(where, values)], tags, settle))
+        statement = plan.queries.update(where, values, whole=whole)
+        return await self._do(operation, Write([statement], tags, effects, lambda results: result(results[0])))
 
     async def _update_where(
         self, where: Filter, changes: EntityUpdate, *, all_rows: bool = False, names: Sequence[str] | None = None
     ) -> int:
         predicate = self._condition(where, all_rows, "update_where")
+        self._check_model(changes, self._plan.schema.update_model, "update_where")
         if not changes.model_fields_set:
             return await self._count(where, fresh=True)
-        tags = self._plan.written_somewhere
-        return len(await self._change_all("update_where", predicate, changes, tags, names))
+        return await self._change("update_where", predicate, changes, self._plan.touched(), len, names=names)
 
     async def _delete(self, key: KeyType) -> bool:
         values = self._plan.keys.values(key, "delete")
-        return bool(await self._remove("delete", self._plan.by_key(values), self._plan.written(values)))
+        return bool(await self._remove("delete", self._plan.by_key(values), self._plan.touched([values])))
 
     async def _delete_where(self, where: Filter, *, all_rows: bool = False) -> int:
         predicate = self._condition(where, all_rows, "delete_where")
-        return await self._remove("delete_where", predicate, self._plan.written_somewhere)
+        return await self._remove("delete_where", predicate, self._plan.touched())
 
-    async def _remove(self, operation: str, where: Where | None, tags: Sequence[Any]) -> int:
+    async def _remove(self, operation: str, where: Where | None, tags: Collection[Tag]) -> int:
         plan = self._plan
         cascaded = plan.cascaded()
 
-        def settle(results: Sequence[Rows]) -> tuple[int, Effects]:
-            key_fields = plan.spec.key_fields
-            keys = [self._decode_key(row, key_fields) for row in results[0]]
-            effects = plan.effects(keys, "deleted")
-            if keys:
-                effects.tags.update(cascaded)
-            return len(keys), effects
+        def effects(results: Sequence[Rows]) -> Effects:
+            found = plan.effects(results[0], "deleted")
+            if results[0]:
+                found.tags |= cascaded
+            return found
 
-        return await self._do(operation, Write([plan.queries.delete(where)], (*tags, *cascaded), settle))
+        request = Write([plan.queries.delete(where)], {*tags, *cascaded}, effects, lambda results: len(results[0]))
+        return await self._do(operation, request)
 
     # Asking the session. What the engine raises speaks of tables and columns; callers know entities and fields.
 
@@ -289,7 +267,7 @@ class Repository(Generic[Model, KeyType]):
 
     def _condition(self, where: Filter, all_rows: bool, operation: str) -> Predicate | None:
         predicate = self._filter(where, operation)
-        if not all_rows and (predicate is None or _folded(predicate) is True):
+        if not all_rows and (predicate is None or _folded(predicate, self._plan.spec.fields) is True):
             raise UnsafeWriteError(
                 f"{operation} without a condition would touch every {self._plan.spec.entity_type}",
                 "Give a filter with at least one condition.",
@@ -313,31 +291,43 @@ class Repository(Generic[Model, KeyType]):
     def _decode(self, row: tuple[Any, ...]) -> Model:
         return cast("Model", self._plan.codec.decode(row))
 
-    def _decode_key(self, row: tuple[Any, ...], fields: Sequence[FieldSpec]) -> Key:
-        return tuple(_stored(field, value) for field, value in zip(fields, row, strict=True))
-
-    def _first(self, rows: Rows) -> Model | None:
-        return self._decode(rows[0]) if rows else None
-
     def _all(self, rows: Rows) -> tuple[Model, ...]:
         return tuple(map(self._decode, rows))
 
+    def _check_model(self, given: object, model: type[BaseModel], operation: str) -> None:
+        if not isinstance(given, model):
+            raise self._refuse(operation, f"a {model.__name__}, got {type(given).__name__}")
 
-def _stored(field: FieldSpec, value: Any) -> Any:
-    decode = TYPES[field.type].sqlite.decode
-    return decode(field)(value) if decode else value
+    def _listed(self, given: Any, what: str, operation: str) -> Sequence[Any]:
+        if not isinstance(given, Sequence) or isinstance(given, (str, bytes)):
+            raise self._refuse(operation, f"a list of {what}, got {type(given).__name__}")
+        return given
+
+    def _refuse(self, operation: str, wanted: str) -> ValidationFailedError:
+        return ValidationFailedError(
+            f"{operation} of {self._plan.spec.entity_type} takes {wanted}",
+            "docs/api.md shows what each method takes.",
+            entity_type=self._plan.spec.entity_type,
+            operation=operation,
+        )
 
 
-def _folded(predicate: Predicate) -> bool | None:
+def _first(models: Sequence[Model]) -> Model | None:
+    return models[0] if models else None
+
+
+def _folded(predicate: Predicate, fields: Mapping[str, FieldSpec]) -> bool | None:
     """What a predicate is for every row, or None where that depends on the row.
 
-    `{"not": {"status": []}}` is as empty a condition as `{}`, and as dangerous.
+    `{"not": {"status": []}}` and `{"id": {"ne": None}}` are as empty a condition as `{}`, and as dangerous.
     """
     if isinstance(predicate, Compare):
-        return (
-            predicate.operator == "not_in" if predicate.operator in {"in", "not_in"} and not predicate.values else None
-        )
-    parts = [_folded(part) for part in predicate.parts]
+        if predicate.operator in {"in", "not_in"} and not predicate.values:
+            return predicate.operator == "not_in"
+        if predicate.operator in {"is_null", "not_null"} and not fields[predicate.field].nullable:
+            return predicate.operator == "not_null"
+        return None
+    parts = [_folded(part, fields) for part in predicate.parts]
     if predicate.operator == "not":
         return None if parts[0] is None else not parts[0]
     decisive = predicate.operator == "or"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Optional
+from typing import Annotated, Any, Optional
 
 import sqlalchemy as sa
 from pydantic import Field, ValidationError, create_model
@@ -50,7 +50,7 @@ class ResolvedSchema:
         if self.source.update_model is not None:
             return self.source.update_model
         fields = [field for field in self.spec.fields.values() if field.name not in self.spec.key]
-        definitions: dict[str, Any] = {field.name: (input_rule(field), UNSET) for field in fields}
+        definitions: dict[str, Any] = {field.name: (_rule(field), UNSET) for field in fields}
         return create_model(self._class_name + "Update", __base__=EntityUpdate, **definitions)
 
     @cached_property
@@ -125,14 +125,22 @@ def _invalid(schema: type[EntitySchema], problems: list[str]) -> SchemaInvalidEr
 
 def _stored(field: FieldSpec) -> Any:
     kind = python_type(field)
-    return Optional[kind] if field.nullable else kind  # noqa: UP045 - a variable cannot stand in an `X | None`
+    # A variable cannot stand in an `X | None`.
+    return _hidden(field, Optional[kind] if field.nullable else kind)  # noqa: UP045
+
+
+def _rule(field: FieldSpec) -> Any:
+    return _hidden(field, Optional[input_rule(field)] if field.assigned else input_rule(field))  # noqa: UP045
+
+
+def _hidden(field: FieldSpec, kind: Any) -> Any:
+    """The annotation of a field whose value is left out of what a model prints as."""
+    return Annotated[kind, Field(repr=False)] if field.sensitive else kind
 
 
 def _input(field: FieldSpec) -> Any:
-    if field.assigned:
-        return (Optional[input_rule(field)], None)  # noqa: UP045
     if field.made:
-        return (input_rule(field), Field(default_factory=MAKERS[field.made]))
+        return (_rule(field), Field(default_factory=MAKERS[field.made]))
     if field.default is not Missing:
-        return (input_rule(field), Field(default=field.default, validate_default=True))
-    return (input_rule(field), None if field.nullable else ...)
+        return (_rule(field), Field(default=field.default, validate_default=True))
+    return (_rule(field), None if field.nullable or field.assigned else ...)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from soulspot_db.cache.stamps import Tag
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.errors import ValidationFailedError
 from soulspot_db.language.filters import Compare
-from soulspot_db.operations import Read
 from soulspot_db.plan import Key
 from soulspot_db.query import EitherKey, Where
 from soulspot_db.refusals import refused_input
@@ -126,17 +126,21 @@ class Records(Repository[Entity, Any]):
     async def get(self, entity_id: str, *, fresh: bool = False) -> Record | None:
         """The row with this key or natural key."""
         key, where = self._locate(entity_id, "get")
-        if not isinstance(where, EitherKey):
-            found = await (self._find(key, "get", fresh=fresh) if key else self._by_natural_key(where, fresh=fresh))
-        else:
+        if key is None:
+            found = await self._search(where, fresh=fresh)
+        elif isinstance(where, EitherKey):
             found = await self._by_either(key, where, fresh=fresh)
+        else:
+            found = await self._find(key, "get", fresh=fresh)
         return None if found is None else self._plan.codec.export(found)
 
     async def get_or_raise(self, entity_id: str, *, fresh: bool = False) -> Record:
         """The row with this key or natural key."""
         found = await self.get(entity_id, fresh=fresh)
         if found is None:
-            raise self._not_found(entity_id)
+            spec = self._plan.spec
+            natural = () if spec.natural_key is None else (spec.fields[spec.natural_key],)
+            raise self._not_found(entity_id, (*spec.key_fields, *natural))
         return found
 
     async def save(self, data: Mapping[str, Any]) -> str:
@@ -145,16 +149,15 @@ class Records(Repository[Entity, Any]):
 
     async def get_many(self, entity_ids: Sequence[str], *, fresh: bool = False) -> list[Record | None]:
         """The rows with these keys."""
-        keys = [self._plan.keys.parse(entity_id, "get_many") for entity_id in entity_ids]
+        listed = self._listed(entity_ids, "ids", "get_many")
+        keys = [self._plan.keys.parse(entity_id, "get_many") for entity_id in listed]
         found = await self._find_many(keys, fresh=fresh)
         return [None if model is None else self._plan.codec.export(model) for model in found]
 
     async def save_many(self, entities: Sequence[Mapping[str, Any]]) -> list[str]:
         """Insert rows; returns their keys."""
-        if not isinstance(entities, (list, tuple)):
-            raise self._refuse("save_many", f"a list of dicts, got {type(entities).__name__}")
         create = self._plan.schema.create_model
-        new = [self._checked(create, data, "save_many") for data in entities]
+        new = [self._checked(create, data, "save_many") for data in self._listed(entities, "dicts", "save_many")]
         return [self._id(model) for model in await self._save_many(new)]
 
     def _id(self, model: Entity) -> str:
@@ -164,7 +167,9 @@ class Records(Repository[Entity, Any]):
         """Change one row."""
         key, where = self._locate(entity_id, "update")
         changes = self._checked(self._plan.schema.update_model, updates, "update")
-        return await self._change(where, changes, self._touched(key, where), list(updates)) is not None
+        if not changes.model_fields_set:
+            return await self._any("update", where)
+        return bool(await self._change("update", where, changes, self._touched(key, where), len, names=list(updates)))
 
     async def update_where(
         self, filters: Mapping[str, Any], updates: Mapping[str, Any], *, all_rows: bool = False
@@ -210,31 +215,25 @@ class Records(Repository[Entity, Any]):
             return None, by_natural
         return key, EitherKey(Compare(plan.spec.key[0], "eq", key), by_natural)
 
-    def _touched(self, key: Key | None, where: Where) -> tuple[Any, ...]:
-        plan = self._plan
-        return plan.written_somewhere if key is None or isinstance(where, EitherKey) else plan.written(key)
+    def _touched(self, key: Key | None, where: Where) -> set[Tag]:
+        return self._plan.touched(() if key is None or isinstance(where, EitherKey) else [key])
 
-    async def _by_natural_key(self, where: Where, *, fresh: bool) -> Entity | None:
-        queries = self._plan.queries
-        tags = self._plan.table_tags
-        request = Read(
-            self._plan.region, ("natural", where), tags, lambda: queries.select(where), self._first, fresh=fresh
-        )
-        return await self._ask("get", request)
+    async def _search(self, where: Where, *, fresh: bool) -> Entity | None:
+        rows = await self._rows("get", self._plan.queries.select(where), fresh=fresh)
+        return rows[0] if rows else None
 
-    async def _by_either(self, key: Key | None, where: EitherKey, *, fresh: bool) -> Entity | None:
+    async def _by_either(self, key: Key, where: EitherKey, *, fresh: bool) -> Entity | None:
         """By key or natural key in one statement; what is found by key is kept as a row, which lives longer."""
         plan = self._plan
-        row_key, row_tags = ("row", *(key or ())), plan.row_tags(key or ())
-        cached = None if fresh or self._session.current() else plan.region.peek(row_key, row_tags)
-        if cached is not None:
-            found: Entity = cached
-            return found
-        noted = plan.region.stamps(row_tags)
-        read = await self._by_natural_key(where, fresh=fresh)
-        if read is not None and plan.key_of(read) == key and not self._session.current():
-            plan.region.offer(row_key, row_tags, noted, read)
-        return read
+        if self._session.current() is not None:
+            return await self._search(where, fresh=fresh)
+        return await plan.region.read_also(
+            ("row", *key),
+            plan.row_tags(key),
+            lambda: self._search(where, fresh=fresh),
+            fits=lambda found: found is not None and plan.key_of(found) == key,
+            fresh=fresh,
+        )
 
     def _checked(self, model: type[Input], data: Mapping[str, Any], operation: str) -> Input:
         if not isinstance(data, Mapping):
@@ -243,12 +242,3 @@ class Records(Repository[Entity, Any]):
             return model.model_validate(dict(data))
         except ValidationError as error:
             raise refused_input(error, self._plan.spec, operation) from None
-
-    def _refuse(self, operation: str, wanted: str) -> ValidationFailedError:
-        spec = self._plan.spec
-        return ValidationFailedError(
-            f"{operation} of {spec.entity_type} takes {wanted}",
-            "docs/api.md shows what each method takes.",
-            entity_type=spec.entity_type,
-            operation=operation,
-        )

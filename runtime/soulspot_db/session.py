@@ -1,13 +1,12 @@
 """Where reads and writes go: into the current transaction if there is one, else through the cache to the engine."""
 
 from collections.abc import Callable, Collection, Sequence
-from contextvars import ContextVar
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
+from soulspot_db import ambient
 from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.stamps import Tag
 from soulspot_db.engine.base import Engine, Outcome, Rows
-from soulspot_db.events.bus import Event
 from soulspot_db.events.publisher import Publisher
 from soulspot_db.operations import Effects, OpenTransaction, Read, Write
 from soulspot_db.plan import Plans
@@ -55,17 +54,10 @@ class Session:
         self.engine = engine
         self.cache = cache
         self.publisher = publisher
-        # One per database: a transaction on one must not catch the calls on another.
-        self._current: ContextVar[OpenTransaction | None] = ContextVar("soulspot_db_transaction", default=None)
 
     def current(self) -> OpenTransaction | None:
         """The open transaction of this task, or of the one that started it."""
-        transaction = self._current.get()
-        return transaction if transaction is not None and transaction.is_open else None
-
-    def enter(self, transaction: OpenTransaction | None) -> None:
-        """Make a transaction the current one of this task; None ends that."""
-        self._current.set(transaction)
+        return ambient.innermost(self)
 
     async def read(self, request: Read[T]) -> T:
         """Answer from the current transaction, the cache or the database, in this order."""
@@ -83,10 +75,15 @@ class Session:
         transaction = self.current()
         if transaction is not None:
             return await transaction.write(request)
-        return await self.engine.write(request.statements, self.committing(request.tags, request.settle))
+        return await self.engine.write(
+            request.statements, self.committing(request.tags, request.effects, request.result)
+        )
 
     def committing(
-        self, tags: Collection[Tag], settle: Callable[[Sequence[Rows]], tuple[T, Effects]]
+        self,
+        tags: Collection[Tag],
+        effects: Callable[[Sequence[Rows]], Effects],
+        result: Callable[[Sequence[Rows]], T],
     ) -> Callable[[Outcome], T]:
         """Announce a COMMIT that touches `tags`; returns what to call when its outcome is known.
 
@@ -98,24 +95,11 @@ class Session:
         def finish(outcome: Outcome) -> T:
             try:
                 rows = outcome.result()
-                # Before anything that could fail: the data has changed, whatever becomes of the result.
-                touched: Collection[Tag] = tags
-                try:
-                    result, effects = settle(rows)
-                    touched = effects.tags
-                finally:
-                    self.cache.invalidate(touched)
+                done = effects(rows)
+                self.cache.invalidate(done.tags)
             finally:
                 self.cache.clear_dirty(tags)
-            self.publisher.publish(effects.events)
-            return result
+            self.publisher.publish(done.events)
+            return result(rows)
 
         return finish
-
-    def hold(self, event: Event[Any]) -> bool:
-        """Keep an event of the application's own until the current transaction commits; False if there is none."""
-        transaction = self.current()
-        if transaction is None:
-            return False
-        transaction.keep(event)
-        return True

@@ -1,12 +1,13 @@
 """Transactions: one connection, savepoint frames, and the effects that wait for the COMMIT."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, TypeVar
 
+from soulspot_db import ambient
 from soulspot_db.engine.base import Lease, Outcome, Statement
 from soulspot_db.errors import TransactionError
 from soulspot_db.events.bus import Event
@@ -54,12 +55,16 @@ class Transaction(DatabaseService):
 
     @property
     def events(self) -> PublishesEvents:
-        """The bus of the database; what is published in the block is sent after the COMMIT."""
-        return self._session.publisher.bus
+        """Where the block publishes, whoever calls it: what is published is sent after the COMMIT, on whichever bus."""
+        return _TransactionEvents(self)
 
     def current(self) -> "Transaction":
         """This transaction."""
         return self
+
+    def is_of(self, home: object) -> bool:
+        """Whether this session made it, or this bus is told of what it does."""
+        return home is self._session or home is self._session.publisher.bus
 
     def _records(self, entity_type: str) -> Records:
         return Records(self, EntityRegistry.get_schema(entity_type))
@@ -86,18 +91,15 @@ class Transaction(DatabaseService):
 
             def finish(outcome: Outcome) -> T:
                 rows = outcome.result()
-                # If the rows cannot be understood, what was written is still written.
-                effects = Effects(tags=set(request.tags))
-                try:
-                    result, effects = request.settle(rows)
-                finally:
-                    frame.effects.add(effects)
-                return result
+                frame.effects.add(request.effects(rows))
+                return request.result(rows)
 
             return await self._lease.execute(request.statements, finish)
 
     def keep(self, event: Event[Any]) -> None:
         """Publish an event of the application's own after the COMMIT."""
+        if not self.is_open:
+            raise _over()
         self._frames[-1].effects.events.append(event)
 
     @asynccontextmanager
@@ -132,24 +134,20 @@ class Transaction(DatabaseService):
     async def close_savepoint(self, *, keep: bool) -> None:
         """End the innermost frame: its effects join the outer frame's, or are forgotten with its writes."""
         try:
-            await self._turn.acquire()
+            async with self._its_turn():
+                await self._close_frame(keep=keep)
         except asyncio.CancelledError:
-            # The frame cannot be closed any more, and what is in it must not be kept by an outer block. The transaction
-            # stays the current one, so that every later call in the outer block raises and none commits on its own.
+            # Nobody is left to close the frame, or to undo what RELEASE has kept; what an exception has left must not be
+            # kept by an outer block. The transaction stays the current one, so that every later call in the outer
+            # block raises and none commits on its own.
             self._lease.abandon()
             raise
-        try:
-            if not self.is_open:
-                raise _over()
-            await self._close_frame(keep=keep)
-        finally:
-            self._turn.release()
 
     async def _close_frame(self, *, keep: bool) -> None:
         name = f"frame_{len(self._frames)}"
         frame = self._frames.pop()
         if keep:
-            # First, because a cancelled RELEASE still happens; a transaction that is gone commits no effects anyway.
+            # First, so that what is published meanwhile comes after it; a transaction that is gone commits no effects.
             self._frames[-1].effects.add(frame.effects)
         else:
             await self._command(f"ROLLBACK TO {name}")
@@ -171,13 +169,24 @@ class Transaction(DatabaseService):
                 # A nested block of another task has not come to its end, so what it wrote is not to be kept.
                 await self._command("ROLLBACK TO frame_2")
             effects = self._frames[0].effects
-            finish = self._session.committing(effects.tags, lambda _rows: (None, effects))
+            finish = self._session.committing(effects.tags, lambda _rows: effects, lambda _rows: None)
             await self._lease.commit(finish)
         except BaseException:
             self._lease.abandon()  # does nothing once COMMIT or ROLLBACK has been asked for
             raise
         finally:
             self._turn.release()
+
+
+class _TransactionEvents:
+    """What `tx.events` is."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    async def publish(self, event_type: str, data: Any, metadata: Mapping[str, Any] | None = None) -> None:
+        """Publish a topic of the application's own after the COMMIT; a rollback drops it."""
+        self._transaction.keep(Event(event_type, data, dict(metadata or {})))
 
 
 class TransactionScope:
@@ -203,14 +212,14 @@ class TransactionScope:
             return joined
         lease = await self._session.engine.begin(read_only=self._read_only)
         self._transaction = Transaction(self._session, lease, read_only=self._read_only)
-        self._session.enter(self._transaction)
+        ambient.enter(self._transaction)
         return self._transaction
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._transaction is not None:
-            self._session.enter(None)
+            ambient.leave(self._transaction)
             await self._finish(self._transaction.end(commit=error is None), error)
         elif self._outer is not None:
             await self._finish(self._outer.close_savepoint(keep=error is None), error)

@@ -24,6 +24,7 @@ from soulspot_db import (
     ValidationFailedError,
 )
 from soulspot_db.schema import resolved
+from soulspot_db_codegen.yaml_reader import read_yaml
 
 GOLDEN = sorted(path.parent.name for path in CASES.glob("*/expected"))
 _numbers = itertools.count(1)
@@ -305,6 +306,85 @@ class TestKeys:
         await self.db.save("day", {"day": "2026-11-24", "note": "x"})
         archive = importlib.import_module("keys_entities").Repositories(self.db).archive
         assert (await archive.day.get(dt.date(2026, 11, 24))).note == "x"
+
+
+class TestLanguage:
+    @pytest.fixture
+    async def all(self, use, open_database):
+        project = use(CASES / "language", "language_entities")
+        self.db = await open_database(project)
+        self.code = project.module("media")
+        return importlib.import_module("language_entities").Repositories(self.db)
+
+    async def test_two_modules_share_a_mixin(self, all):
+        recording = await all.media.recording.save(self.code.RecordingCreate(title="a"))
+        key = await self.db.save("room", {"name": "Big", "recording_id": recording.id})
+        room = await all.studio.room.get(int(key))
+        assert room.created_at <= room.updated_at
+        later = {"created_at": room.updated_at + dt.timedelta(1)}
+        for kind, name, row in (("recording", "title", recording), ("room", "name", room)):
+            with pytest.raises(ConstraintViolationError, match="not_changed_before_made"):
+                await self.db.save(kind, {name: "b", "updated_at": row.updated_at, **later})
+
+    async def test_json_has_its_default_and_cannot_be_changed(self, all):
+        row = await all.media.recording.save(self.code.RecordingCreate(title="a"))
+        assert (row.details, row.marks, row.settings) == (
+            {"a": {"it's": "50% :x"}, "b": (1, 2.5, None, True)},
+            (),
+            None,
+        )
+        with pytest.raises(TypeError):
+            row.details["a"]["more"] = 1
+        given = {"x": [1]}
+        row = await all.media.recording.save(self.code.RecordingCreate(title="b", details=given, marks="text"))
+        given["x"].append(2)
+        assert (row.details, row.marks) == ({"x": (1,)}, "text")
+        assert await all.media.recording.query({"details": {"eq": {"x": [1]}}, "marks": {"in": ["text"]}}) == [row]
+
+    async def test_a_json_value_and_bytes_find_their_row(self, all):
+        new = self.code.RecordingCreate(title="a", settings={"b": 1, "a": 2}, digest=b"\0\xff")
+        row = await all.media.recording.save(new)
+        assert await all.media.recording.get_by_settings({"a": 2, "b": 1}) == row
+        assert await all.media.recording.get_by_digest(b"\0\xff") == row
+
+    async def test_a_partial_unique_index_and_one_over_an_expression(self, all):
+        owner = uuid4()
+        save = all.media.recording.save
+        await save(self.code.RecordingCreate(title="a", owner_id=owner))
+        with pytest.raises(ConstraintViolationError):
+            await save(self.code.RecordingCreate(title="b", owner_id=owner))
+        await save(self.code.RecordingCreate(title="b", owner_id=owner, public=False))
+        await save(self.code.RecordingCreate(title="c", owner_id=owner, state="b\\:c"))
+        with pytest.raises(ConstraintViolationError):
+            await save(self.code.RecordingCreate(title="A"))
+        await save(self.code.RecordingCreate(title="A", take=2))
+
+    @pytest.mark.parametrize(
+        "title", ["it's", "100% :x", 'say "x"', "b\\:c", "::text", "%(x)s", "e\u0301 \u2713", "\u00e9 \u2713"]
+    )
+    async def test_checks_mean_the_texts_that_they_name(self, all, title):
+        named = read_yaml((CASES / "language/schemas/media/recording.yaml").read_text("utf-8")).data["checks"]
+        if title not in named["quoted"]["title"]["not_in"]:
+            await all.media.recording.save(self.code.RecordingCreate(title=title))
+            return
+        with pytest.raises(ConstraintViolationError, match="ck_media_recordings_quoted"):
+            await all.media.recording.save(self.code.RecordingCreate(title=title))
+
+    async def test_sensitive_values_are_not_shown(self, all):
+        new = self.code.RecordingCreate(title="a", access_key="hunter2", digest=b"hunter3")
+        row = await all.media.recording.save(new)
+        changes = self.code.RecordingUpdate(access_key="hunter2", digest=b"hunter3")
+        assert (row.access_key, row.digest) == ("hunter2", b"hunter3")
+        for shown in (new, row, changes):
+            assert "hunter" not in f"{shown!r}{shown}"
+        with pytest.raises(ConstraintViolationError) as caught:
+            await all.media.recording.save(self.code.RecordingCreate(title="b", digest=b"hunter3"))
+        assert "hunter" not in str(caught.value)
+
+    def test_deprecation_stands_in_the_documentation_as_text(self):
+        path = CASES / "language/expected/generated/language_entities/media/recording.py"
+        assert path.read_text("utf-8").count("import os") == 1
+        assert '"""Deprecated: x\'\'\'; import os; os._exit(13) # \\\\."""' in path.read_text("utf-8")
 
 
 async def test_prose_is_data(use, open_database):

@@ -206,7 +206,7 @@ def test_postgresql_finds_every_condition_true_where_it_is():
     rows = list(every_row())
     predicates = [parse_filter(where, ENTITY) for where in every_condition()]
     types = {
-        name: f"NUMERIC(9, 2)" if field.type == "decimal" else TYPES[field.type].postgresql.sql
+        name: "NUMERIC(9, 2)" if field.type == "decimal" else TYPES[field.type].postgresql.sql
         for name, field in FIELDS.items()
     }
     columns = ", ".join(f'"{name}" {kind}' for name, kind in types.items())

@@ -91,6 +91,11 @@ CHANGES = {
     "an `or` with an empty part": (lambda db: db.delete_where("playlist", {"or": [{"name": "x"}, {}]}), UNSAFE),
     "not in nothing": (lambda db: db.delete_where("playlist", {"name": {"not_in": []}}), UNSAFE),
     "the opposite of nothing": (lambda db: db.delete_where("playlist", {"not": {"name": []}}), UNSAFE),
+    "a key that is not null": (lambda db: db.delete_where("playlist", {"id": {"ne": None}}), UNSAFE),
+    "the opposite of a required field that is null": (
+        lambda db: db.update_where("playlist", {"not": {"name": None}}, {"name": "x"}),
+        UNSAFE,
+    ),
     "an unknown field in a filter": (lambda db: db.delete_where("playlist", {"nam": "x"}), UNKNOWN_FIELD),
     "text as a filter": (lambda db: db.delete_where("playlist", "name = 'x'"), INVALID),
 }
@@ -189,3 +194,10 @@ async def test_any_text_is_only_a_value(db, text):
     assert (await db.get("playlist", text))["id"] == key
     assert await db.count("playlist", {"spotify_id": [text]}) == 1
     assert outside(db, "SELECT spotify_id FROM playlists") == [(text,)]
+
+
+async def test_a_filter_on_null_is_a_condition_where_the_field_may_be_null(db):
+    await db.save("playlist", {"name": "a", "description": "b"})
+    assert await db.delete_where("playlist", {"description": None}) == 0
+    assert await db.delete_where("playlist", {"name": None}) == 0
+    assert await db.delete_where("playlist", {"description": {"ne": None}}) == 1

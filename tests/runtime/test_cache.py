@@ -8,11 +8,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 import support
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from soulspot_db import Database, EntityRegistry, EntitySchema, QueryTimeoutError
+from soulspot_db import Database, EntityRegistry, EntitySchema, QueryTimeoutError, Repository
 from soulspot_db.cache import stamps
 from soulspot_db.cache.cache import Cache
 from soulspot_db.engine.base import Statement
@@ -219,7 +220,7 @@ async def test_losing_stamps_costs_hits_and_revives_no_old_entry():
     await region.read("key", tags, _value("old"))
     cache.invalidate(tags)
     for number in range(1, 2_000):
-        region.stamps([("counters", "row", number)])
+        cache._stamps.read([("counters", "row", number)])
     assert await region.read("key", tags, _value("new")) == "new"
 
 
@@ -243,6 +244,129 @@ async def test_deleting_a_row_drops_what_the_database_deletes_with_it(db):
     await db.delete("playlist", playlist)
     assert await db.get("playlist_track", key) is None
     assert await db.count("playlist_track") == 0
+
+
+JSONS = [1, 1.0, True, "1", {"a": 1}, {"a": 1.0}, {"a": True}, {"a": [0]}, {"a": [False]}]
+
+
+async def test_json_values_that_python_takes_for_equal_are_asked_and_cached_one_by_one(db):
+    fields = {"id": {"type": "integer", "primary_key": True}, "data": {"type": "json"}}
+    EntityRegistry.register("note", type("Note", (EntitySchema,), {**NOTE, "fields": fields}))
+    await db.create_table("note")
+    await db.save_many("note", [{"data": value} for value in JSONS])
+    for number, value in [*enumerate(JSONS, 1), *enumerate(JSONS, 1)]:
+        where = {"data": {"eq": value}}
+        assert [row["id"] for row in await db.query("note", where)] == [number]
+        assert await db.count("note", {"data": {"in": [value]}}) == 1
+        assert await db.exists("note", {"data": {"eq": value}, "id": number})
+    assert (await db.stats())["cache"]["memory"]["hit_rate"] == 0.5
+
+
+async def test_one_question_asked_in_two_ways_is_one_entry_and_each_gets_its_answer(db):
+    class Playlists(Repository):
+        schema = support.PlaylistSchema
+
+    key = await db.save("playlist", {"name": "Focus", "spotify_id": "s1"})
+    assert [row["id"] for row in await db.query("playlist", {"spotify_id": "s1"})] == [key]
+    before = await statements(db)
+    assert (await Playlists(db)._get_by({"spotify_id": "s1"})).name == "Focus"
+    assert (await db.get("playlist", "s1"))["id"] == key
+    assert await statements(db) == before
+
+
+NOTE = {"entity_type": "note", "table_name": "notes"}
+
+
+class Generated:
+    """Schemas as the generator makes them: they name the tables of each other, and know of no others."""
+
+    metadata = sa.MetaData()
+    key = {"id": {"type": "integer", "primary_key": True}}
+
+    class Artist(EntitySchema):
+        entity_type = "artist"
+        table_name = "artists"
+        fields = {"id": {"type": "integer", "primary_key": True}}
+        cascades = ("albums", "plays")
+        table = sa.Table("artists", metadata, sa.Column("id", sa.Integer))
+
+    class Album(EntitySchema):
+        entity_type = "album"
+        table_name = "albums"
+        fields = {
+            "id": {"type": "integer", "primary_key": True},
+            "artist_id": {"type": "integer", "references": "metadata.artist", "on_delete": "cascade"},
+        }
+        cascades = ("plays",)
+        table = sa.Table("albums", metadata, sa.Column("id", sa.Integer), sa.Column("artist_id", sa.Integer))
+
+
+async def test_deletes_reach_hand_written_entities_through_generated_ones(db):
+    def refers(name, target):
+        parent = {"type": "integer", "references": target, "on_delete": "cascade"}
+        fields = {**Generated.key, "parent_id": parent}
+        return type(name, (EntitySchema,), {"entity_type": name, "table_name": f"{name}s", "fields": fields})
+
+    for schema in (Generated.Artist, Generated.Album, refers("note", "metadata.album"), refers("mark", "m.note")):
+        EntityRegistry.register(schema.entity_type, schema)
+        await db.create_table(schema.entity_type)
+    await db.save("artist", {"id": 1})
+    await db.save("album", {"id": 1, "artist_id": 1})
+    for name in ("note", "mark"):
+        await db.save(name, {"id": 1, "parent_id": 1})
+        assert await db.get(name, "1") is not None
+        assert await db.count(name) == 1
+    await db.delete("artist", "1")
+    for name in ("album", "note", "mark"):
+        assert await db.get(name, "1") is None
+        assert await db.count(name) == 0
+
+
+@pytest.mark.parametrize("rows", [3, 1_500])
+async def test_a_bulk_write_is_seen_however_many_rows_it_touches(db, rows):
+    names = [f"n{number}" for number in range(rows)]
+    assert await db.get("counter", "n1") is None
+    await db.save_many("counter", [{"name": name} for name in names])
+    assert (await db.get("counter", "n1"))["value"] == 0
+    await db.update_where("counter", {"value": 0}, {"value": 7})
+    assert (await db.get("counter", "n1"))["value"] == 7
+    await db.delete_where("counter", {"value": 7})
+    assert await db.get("counter", "n1") is None
+
+
+async def test_a_very_large_delete_does_not_keep_the_event_loop(db):
+    """One tag stands for all rows, so what is done on the loop does not grow with them."""
+    plan = db.session.plans.of(support.CounterSchema)
+    stored = [(f"n{number}",) for number in range(1_001)]
+    assert len(plan.effects(stored, "deleted").tags) == 2
+    assert len(plan.effects(stored[:1_000], "deleted").tags) == 1_001
+    assert len(plan.touched(stored)) == 2
+
+
+async def test_an_answer_to_another_question_is_kept_as_a_row_only_where_it_is_one(db):
+    region = Cache(ttl=60, max_size=9).region("counter", True)
+    tags = (("counters", "row", 1),)
+
+    async def ask(key, answer):
+        return await region.read_also(key, tags, _value(answer), fits=lambda found: found == key)
+
+    assert [await ask(1, 1), await ask(2, 1)] == [1, 1]
+    assert await region.read(1, tags, _value("from the database")) == 1
+    assert await region.read(2, tags, _value("from the database")) == "from the database"
+    assert await ask(1, "asked again") == 1
+    assert await ask(2, "not what is kept") == "not what is kept"
+
+
+async def test_an_answer_that_a_write_overtook_is_not_kept_as_a_row(db):
+    cache = Cache(ttl=60, max_size=9)
+    region, tags = cache.region("counter", True), (("counters", "row", 1),)
+
+    async def overtaken():
+        cache.invalidate(tags)
+        return "old"
+
+    assert await region.read_also("key", tags, overtaken, fits=bool) == "old"
+    assert await region.read("key", tags, _value("new")) == "new"
 
 
 def node(name, refers, on_delete="cascade"):

@@ -11,12 +11,14 @@ from soulspot_db import (
     ConnectionFailedError,
     ConstraintViolationError,
     Database,
+    DiskFullError,
     LockedError,
     PoolExhaustedError,
     QueryTimeoutError,
     TransactionError,
 )
 from soulspot_db.engine.base import Statement
+from soulspot_db.operations import Effects
 from support import ENDLESS, outside, until, within
 
 ENDLESS_WRITE = f"INSERT INTO counters (name, value) SELECT 'endless', ({ENDLESS})"
@@ -209,10 +211,10 @@ async def test_an_unexpected_error_reaches_its_caller_and_does_not_end_the_lane(
 
 
 async def test_an_error_in_what_follows_a_commit_reaches_its_caller_and_marks_nothing_forever(db):
-    def settle(_rows):
+    def result(_rows):
         raise RuntimeError("mine")
 
-    finish = db.session.committing({("counters",)}, settle)
+    finish = db.session.committing({("counters",)}, lambda _rows: Effects(), result)
     await db.get("counter", "a")
     with pytest.raises(RuntimeError, match="mine"):
         await db._engine.write([Statement("INSERT INTO counters (name, value) VALUES ('a', 0)")], finish)
@@ -358,3 +360,18 @@ async def test_an_open_that_is_cancelled_leaves_nothing_open(tmp_path):
         await within(5, asyncio.gather(opening, return_exceptions=True))
         await db.close()
         assert not [thread for thread in threading.enumerate() if thread.name.startswith("soulspot-db")]
+
+
+async def test_a_full_disk_has_an_error_of_its_own_and_what_was_there_stays(db):
+    await db.save("counter", {"name": "a"})
+    pages = outside(db, "PRAGMA page_count")[0][0]
+    await write(db, f"PRAGMA max_page_count = {pages + 20}")
+    with pytest.raises(DiskFullError) as caught:
+        for number in range(200):
+            await db.save("playlist", {"name": "a", "description": "x" * 2_000, "spotify_id": str(number)})
+    assert caught.value.code == "DATABASE_DISK_FULL"
+    assert caught.value.context["database_path"] == str(db.settings.database_path)
+    assert "migrate" not in caught.value.resolution
+    assert await names(db) == ["a"]
+    await write(db, "PRAGMA max_page_count = 100000")
+    assert await db.save("counter", {"name": "b"}) == "b"

@@ -1,13 +1,16 @@
 """Events: after COMMIT only, in order, in one shape; a handler harms nobody."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import logging
 from uuid import UUID
 
 import pytest
-from soulspot_db import Event, EventBus, ValidationFailedError
-from support import until, within
+import support
+from soulspot_db import Event, EventBus, QueryFailedError, Repository, ValidationFailedError
+from soulspot_db.schema import resolved
+from support import outside, until, within
 
 
 @pytest.fixture
@@ -369,3 +372,47 @@ async def test_closing_delivers_what_was_published_to_handlers_that_can_still_re
     await db.save_many("counter", [{"name": name} for name in "abc"])
     await within(5, db.close())
     assert heard == ["a", "b", "c"]
+
+
+async def spoiled(db):
+    """The keys of two rows, one of which another program has made unreadable."""
+    keys = await db.save_many("everything", [{"a_string": "a", "texts": ["a"]}, {"a_string": "a", "texts": ["b"]}])
+    outside(db, "UPDATE everythings SET texts = '[1]' WHERE id = ?", keys[0])
+    return keys
+
+
+class Everythings(Repository):
+    schema = support.EverythingSchema
+
+
+async def test_a_bulk_write_needs_no_row_to_be_readable(db, told):
+    keys = await spoiled(db)
+    assert await db.update_where("everything", {"a_string": "a"}, {"a_text": "b"}) == 2
+    assert await db.update("everything", keys[0], {"a_text": "c"}) is True
+    assert (await db.get("everything", keys[1]))["a_text"] == "b"
+    assert await db.delete_where("everything", {"a_string": "a"}) == 2
+    await db.events.settle()
+    assert [topic.rpartition(".")[2] for topic, _ in told if "created" not in topic] == ["updated"] * 3 + [
+        "deleted"
+    ] * 2
+
+
+@pytest.mark.parametrize("inside", [False, True])
+async def test_a_write_whose_row_cannot_be_read_is_invalidated_and_published_all_the_same(db, told, inside):
+    keys = await spoiled(db)
+    assert await db.count("everything", {"a_text": "b"}) == 0
+    changes = resolved(support.EverythingSchema).update_model(a_text="b")
+    async with db.transaction() if inside else contextlib.nullcontext():
+        with pytest.raises(QueryFailedError):
+            await Everythings(db)._update(UUID(keys[0]), changes)
+    assert await db.count("everything", {"a_text": "b"}) == 1
+    await db.events.settle()
+    expected = {"entity_id": keys[0], "entity_type": "everything", "fields": ["a_text"]}
+    assert told[-1] == ("database.everything.updated", expected)
+
+
+async def test_a_key_that_only_another_program_can_have_written_is_published_as_it_is(db, told):
+    plan = db.session.plans.of(support.EverythingSchema)
+    assert plan.codec.decode_key(("no uuid",)) == ("no uuid",)
+    assert plan.codec.decode_key((7,)) == (7,)
+    assert plan.effects([("no uuid",)], "deleted").events[0].data["entity_id"] == "no uuid"

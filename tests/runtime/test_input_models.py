@@ -1,9 +1,12 @@
 """Input models: the limits a schema sets, on save and on update alike."""
 
+import copy
+import pickle
+import warnings
 from decimal import Decimal
 
 import pytest
-from soulspot_db import EntitySchema, ValidationFailedError
+from soulspot_db import UNSET, EntitySchema, ValidationFailedError
 from soulspot_db.refusals import refused_input
 from soulspot_db.schema import resolved
 
@@ -76,3 +79,50 @@ def test_a_new_row_takes_its_defaults_and_no_two_rows_share_a_list():
 def test_an_input_model_cannot_be_changed_past_its_rules():
     with pytest.raises(ValueError, match="frozen"):
         SCHEMA.create_model().level = 99
+
+
+@pytest.mark.parametrize(
+    "make", [lambda model, **given: model(**given), lambda model, **given: model.model_validate(given)]
+)
+def test_unset_leaves_a_field_as_it_is_and_is_no_value(make):
+    changes = make(SCHEMA.update_model, level=3, short=UNSET, code=UNSET)
+    assert changes.model_fields_set == {"level"}
+    assert changes.model_dump(exclude_unset=True) == {"level": 3}
+
+
+def test_unset_is_one_object_that_says_its_name_and_is_not_none():
+    assert repr(UNSET) == str(UNSET) == "UNSET"
+    assert UNSET is not None
+    assert copy.deepcopy(UNSET) is pickle.loads(pickle.dumps(UNSET)) is UNSET
+    assert SCHEMA.update_model().short is UNSET
+
+
+def test_a_new_row_has_no_field_that_is_unset():
+    with pytest.raises(ValueError, match="validation error"):
+        SCHEMA.create_model(short=UNSET)
+
+
+def test_an_update_model_has_a_json_schema_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert SCHEMA.update_model.model_json_schema()["properties"]
+
+
+class SecretSchema(EntitySchema):
+    entity_type = "secret"
+    table_name = "secrets"
+    fields = {
+        "id": {"type": "string", "primary_key": True, "sensitive": True},
+        "token": {"type": "string", "sensitive": True},
+        "hint": {"type": "text", "sensitive": True, "nullable": True},
+        "numbers": {"type": "list", "items": "integer", "sensitive": True, "default": [4711]},
+    }
+
+
+def test_no_model_of_a_hand_written_schema_prints_a_sensitive_value():
+    secret = resolved(SecretSchema)
+    values = {"id": "geheim", "token": "geheim", "hint": "geheim"}
+    new = secret.create_model.model_validate(values)
+    for model in (new, secret.update_model(token="geheim", hint="geheim"), secret.model(**new.__dict__)):
+        assert "geheim" not in f"{model!r} {model}"
+        assert "4711" not in f"{model!r} {model}"

@@ -14,6 +14,7 @@ PUBLIC = [
     "DatabaseError",
     "DatabaseService",
     "DatabaseSettings",
+    "DiskFullError",
     "Entity",
     "EntityCreate",
     "EntityRegistry",

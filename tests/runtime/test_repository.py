@@ -5,7 +5,10 @@ from uuid import UUID
 import pydantic
 import pytest
 from soulspot_db import (
+    UNSET,
     ConstraintViolationError,
+    EntityRegistry,
+    EntitySchema,
     NotFoundError,
     Repository,
     SchemaInvalidError,
@@ -150,7 +153,80 @@ async def test_what_is_not_a_key_is_refused_with_entity_and_operation(playlists,
     assert caught.value.context["operation"] == "delete"
 
 
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        (
+            lambda rows: rows._save(TrackCreate(playlist_id=NOBODY, track_id="t")),
+            "PlaylistCreate, got PlaylistTrackCreate",
+        ),
+        (lambda rows: rows._save({"name": "x"}), "PlaylistCreate, got dict"),
+        (lambda rows: rows._save(PlaylistUpdate(name="x")), "PlaylistCreate, got PlaylistUpdate"),
+        (lambda rows: rows._save_many(PlaylistCreate(name="x")), "a list of rows, got PlaylistCreate"),
+        (lambda rows: rows._save_many([PlaylistCreate(name="x"), None]), "PlaylistCreate, got NoneType"),
+        (lambda rows: rows._save_many("abc"), "a list of rows, got str"),
+        (lambda rows: rows._update(NOBODY, {"name": "x"}), "PlaylistUpdate, got dict"),
+        (lambda rows: rows._update(NOBODY, JobUpdate(title="x")), "PlaylistUpdate, got JobUpdate"),
+        (lambda rows: rows._update_where({"name": "x"}, {"name": "y"}), "PlaylistUpdate, got dict"),
+        (lambda rows: rows._get_many("abc"), "a list of keys, got str"),
+        (lambda rows: rows._get_many(None), "a list of keys, got NoneType"),
+    ],
+)
+async def test_what_a_method_does_not_take_is_refused_with_what_it_takes(db, playlists, call, wanted):
+    with pytest.raises(ValidationFailedError, match=wanted) as caught:
+        await call(playlists)
+    assert caught.value.context["entity_type"] == "playlist"
+    assert outside(db, "SELECT count(*) FROM playlists") == [(0,)]
+
+
+async def test_an_update_leaves_unset_fields_as_they_are(playlists):
+    stored = await playlists._save(PlaylistCreate(name="Focus", description="quiet"))
+    changed = await playlists._update(stored.id, PlaylistUpdate(name="Sleep", description=UNSET))
+    assert (changed.name, changed.description) == ("Sleep", "quiet")
+    assert await playlists._update(stored.id, PlaylistUpdate(description=UNSET)) == changed
+
+
+async def test_a_key_that_is_sensitive_is_in_no_error(db):
+    keyed = {"id": {"type": "string", "primary_key": True, "sensitive": True}}
+    named = {"id": {"type": "uuid", "primary_key": True}, "name": {"type": "string", "unique": True, "sensitive": True}}
+    for fields in (keyed, named):
+        with EntityRegistry.isolated():
+            schema = type("Secret", (EntitySchema,), {"entity_type": "s", "table_name": "ss", "fields": fields})
+            EntityRegistry.register("s", schema)
+            await db.create_table("s")
+            with pytest.raises(NotFoundError) as caught:
+                await db.get_or_raise("s", "geheim")
+            assert "geheim" not in str(caught.value.to_dict())
+            assert "entity_id" not in caught.value.context
+        outside(db, "DROP TABLE ss")
+
+
+async def test_a_key_that_is_not_there_is_in_the_error(playlists):
+    with pytest.raises(NotFoundError) as caught:
+        await playlists._get_or_raise(NOBODY)
+    assert caught.value.context["entity_id"] == str(NOBODY)
+
+
 # What the database refuses is told in the caller's words.
+
+
+async def test_a_violation_of_a_unique_expression_names_the_index_and_its_fields(db):
+    fields = {
+        "id": {"type": "integer", "primary_key": True},
+        "name": {"type": "string", "column": "its_name"},
+        "kind": {"type": "string", "default": "x"},
+    }
+    indexes = ({"fields": ["lower(name)", "kind"], "unique": True},)
+    named = {"entity_type": "label", "table_name": "labels", "fields": fields, "indexes": indexes}
+    EntityRegistry.register("label", type("Label", (EntitySchema,), named))
+    await db.create_table("label")
+    await db.save("label", {"name": "Rock"})
+    with pytest.raises(ConstraintViolationError) as caught:
+        await db.save("label", {"name": "ROCK"})
+    context = caught.value.context
+    assert (context["kind"], context["field"]) == ("unique", "name, kind")
+    assert context["constraint"] == "uq_labels_lower_name_kind"
+    assert "name, kind" in caught.value.message
 
 
 async def test_a_violation_names_the_field_and_not_its_column(db):

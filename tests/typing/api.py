@@ -3,13 +3,16 @@
 Never run. `tests/codegen/typing_errors` holds the wrong uses, each of which is an error.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, assert_type
 from uuid import uuid4
 
 from soulspot_db import Database, DatabaseService, DatabaseSettings, EntityRegistry, Event, EventBus, Repository
 from soulspot_db.testing import Factories, RecordedEvents
+from soulspot_db.typing import Json
 from soulspot_db_entities import Repositories
+from soulspot_db_entities.core import BackgroundJobCreate, BackgroundJobRepository, BackgroundJobUpdate
 from soulspot_db_entities.library import Track, TrackCreate, TrackId, TrackRepository
 from soulspot_db_entities.soulseek import (
     Download,
@@ -83,6 +86,9 @@ async def filters(downloads: DownloadRepository, track: TrackId) -> None:
     await downloads.query({"priority": {"gt": 1, "lte": 5, "ne": 3}})
     await downloads.query({"priority": {"in": [1, 2]}, "retry_count": {"not_in": [0]}})
     await downloads.query({"created_at": {"lt": now}, "completed_at": {"ne": None}})
+    await downloads.query(
+        {"completed_at": {"gt": {"field": "created_at"}}, "priority": {"ne": {"field": "retry_count"}}}
+    )
     await downloads.query({"or": [{"status": "failed"}, {"not": {"quality_score": {"lt": 0.5}}}]})
     await downloads.query({"and": [{"priority": 1}, {"or": [{"username": "a"}, {"username": None}]}]})
     where: DownloadFilter = {"status": {"ne": "cancelled"}}
@@ -90,6 +96,19 @@ async def filters(downloads: DownloadRepository, track: TrackId) -> None:
         where["track_id"] = track
     await downloads.delete_where(where)
     await downloads.update_where({}, DownloadUpdate(priority=0), all_rows=True)
+
+
+async def json_values(jobs: BackgroundJobRepository) -> None:
+    new = BackgroundJobCreate(job_type="scan", payload={"folders": ["a"], "deep": {"is": None}})
+    job = await jobs.save(new)
+    assert_type(job.payload, Json)
+    assert_type(job.result, Json | None)
+    await jobs.update(job.id, BackgroundJobUpdate(payload=[1, 2.5, True], result=None))
+    await jobs.query({"payload": {"eq": {"folders": []}, "ne": 7}, "result": None})
+    await jobs.query({"payload": {"in": [{}, "x"], "not_in": [None]}})
+    if isinstance(job.payload, Mapping):
+        folders: Json = job.payload["folders"]
+        assert folders
 
 
 async def orders(downloads: DownloadRepository) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from soulspot_db.cache.region import CacheRegion
 from soulspot_db.cache.stamps import Stamps, Tag
+from soulspot_db.fairness import Turns
 from soulspot_db.language.document import CacheDocument
 
 __all__ = ["Cache"]
@@ -26,6 +27,7 @@ class Cache:
         self._ttl = ttl
         self._max_size = max_size
         self._regions: dict[str, CacheRegion] = {}
+        self._turns = Turns()
         self._stamps = Stamps(min(_MAX_STAMPS, max(max_size, 1) * _STAMPS_PER_ENTRY * 64))
 
     def region(self, entity_type: str, setting: CacheDocument | bool) -> CacheRegion:
@@ -35,7 +37,9 @@ class Cache:
             if isinstance(setting, CacheDocument):
                 ttl = setting.ttl or ttl
                 size = min(size, setting.max_size) if setting.max_size is not None else size
-            self._regions[entity_type] = CacheRegion(self._stamps, ttl=ttl, max_size=size if setting else 0)
+            self._regions[entity_type] = CacheRegion(
+                self._stamps, ttl=ttl, max_size=size if setting else 0, turns=self._turns
+            )
         return self._regions[entity_type]
 
     def mark_dirty(self, tags: Collection[Tag]) -> None:

@@ -1,16 +1,18 @@
 """SQLite: one lane writes, several read. Writes that wait together are committed together."""
 
 import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from soulspot_db.engine.base import Connections, Finish, Outcome, Rows, Statement
 from soulspot_db.engine.lane import Job, Lane
 from soulspot_db.engine.sqlite_connection import Connection, Timing
+from soulspot_db.engine.sqlite_group import WriteQueue, commit_group
 from soulspot_db.engine.sqlite_lease import BeginJob, Done, SQLiteLease, serve_lease
 from soulspot_db.errors import (
     ConfigurationError,
@@ -24,7 +26,7 @@ __all__ = ["SQLiteEngine"]
 
 T = TypeVar("T")
 _OLDEST = (3, 37)  # the first with STRICT tables
-_MAX_GROUP = 256
+_log = logging.getLogger("soulspot_db.monitoring")
 
 
 class SQLiteEngine:
@@ -42,8 +44,8 @@ class SQLiteEngine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writes: SimpleQueue[Any] = SimpleQueue()
         self._reads: SimpleQueue[Any] = SimpleQueue()
-        self._ahead: list[Any] = []
-        self._lanes: list[Lane] = []
+        self._lanes: list[Lane] = []  # also those that are being stopped
+        self._is_open = False
         self._leases: set[SQLiteLease] = set()
         self._holder: tuple[str, float] | None = None
 
@@ -61,6 +63,7 @@ class SQLiteEngine:
         await self._start("soulspot-db writer", self._writes, self._serve_writes, read_only=False)
         for number in range(self._settings.connection_pool_size):
             await self._start(f"soulspot-db reader {number + 1}", self._reads, self._serve_reads, read_only=True)
+        self._is_open = True
 
     def _check(self) -> None:
         if sqlite3.sqlite_version_info < _OLDEST:
@@ -123,15 +126,16 @@ class SQLiteEngine:
 
     async def close(self) -> None:
         """Roll back open transactions, finish what is queued, disconnect."""
+        self._is_open = False
         for lease in tuple(self._leases):
             lease.abandon()
-        lanes, self._lanes = self._lanes, []
         # The writer last: the last connection to close takes the WAL file with it.
-        for group in (lanes[1:], lanes[:1]):
+        for group in (self._lanes[1:], self._lanes[:1]):
             for lane in group:
                 lane.stop()
             for lane in group:
                 await lane.ended()
+        self._lanes = []
         for queue in (self._writes, self._reads):
             while not queue.empty():
                 job = queue.get()
@@ -188,7 +192,7 @@ class SQLiteEngine:
         )
 
     def _put(self, queue: "SimpleQueue[Any]", job: Job[Any]) -> None:
-        if self._lanes:
+        if self._is_open:
             queue.put(job)
         elif job.claim():
             job.deliver(Outcome(error=self._not_open()))
@@ -209,37 +213,24 @@ class SQLiteEngine:
                 if isinstance(job, BeginJob):
                     done = serve_lease(connection, job, self._post)
                 else:
-                    done = [(job, _outcome(connection, job))]
+                    done = [(job, connection.attempt(job))]
                 lane.busy = False  # before the caller can look
                 self._post(connection, done)
 
     def _serve_writes(self, lane: Lane, connection: Connection) -> None:
-        while (job := self._next_write()) is not None:
+        queue = WriteQueue(self._writes)
+        while group := queue.take():
             lane.busy = True
-            if isinstance(job, BeginJob):
-                self._holder = (job.holder, time.monotonic())
-                done = serve_lease(connection, job, self._post) if job.claim() else []
+            first = group[0]
+            if isinstance(first, BeginJob):
+                self._holder = (first.holder, time.monotonic())
+                done = serve_lease(connection, first, self._post) if first.claim() else []
             else:
-                group = [job]
-                while len(group) < _MAX_GROUP and self._write_waits():
-                    group.append(self._next_write())
                 self._holder = (f"a group of {len(group)} writes", time.monotonic())
-                done = commit_group(connection, [member for member in group if member.claim()])
+                done = commit_group(connection, [job for job in group if job.claim()])
             self._holder = None
             lane.busy = False
             self._post(connection, done)
-
-    def _next_write(self) -> Any:
-        return self._ahead.pop() if self._ahead else self._writes.get()
-
-    def _write_waits(self) -> bool:
-        """Whether the next in the queue can join the group; a queue cannot be peeked into, so it is taken out."""
-        if not self._ahead:
-            try:
-                self._ahead.append(self._writes.get_nowait())
-            except Empty:
-                return False
-        return self._ahead[0] is not None and not isinstance(self._ahead[0], BeginJob)
 
     def _post(self, connection: Connection, done: Done) -> None:
         self._on_loop(self._deliver, done, connection.take_timings())
@@ -254,9 +245,13 @@ class SQLiteEngine:
     # On the loop.
 
     def _deliver(self, done: Done, timings: list[Timing]) -> None:
-        self._record(timings)
         for job, outcome in done:
             job.deliver(outcome)
+        try:
+            self._record(timings)
+        except Exception:
+            # A log handler or a hook of the application's own; callers must not pay for it.
+            _log.exception("statements could not be recorded")
 
     def _no_reader(self) -> PoolExhaustedError:
         return PoolExhaustedError(
@@ -281,36 +276,3 @@ class SQLiteEngine:
 def _caller() -> str:
     task = asyncio.current_task()
     return f"a transaction of task {task.get_name()!r}" if task else "a transaction"
-
-
-def _outcome(connection: Connection, job: Job[Any]) -> Outcome:
-    try:
-        return Outcome(connection.run(job))
-    except BaseException as error:  # noqa: BLE001 - not swallowed: it is the caller's, and must not end the lane
-        return Outcome(error=error)
-
-
-def commit_group(connection: Connection, jobs: Sequence[Job[Any]]) -> Done:
-    """Run the jobs in one transaction; each that fails, fails alone.
-
-    An interrupted statement takes the whole transaction with it. Nobody has been acknowledged then, so the others are
-    run again, each in a transaction of its own.
-    """
-    if not jobs:
-        return []
-    done: Done = []
-    try:
-        connection.begin("IMMEDIATE")
-        for position, job in enumerate(jobs):
-            outcome = _outcome(connection, job)
-            done.append((job, outcome))
-            if not connection.in_transaction:
-                failed = [(member, result) for member, result in done if result.error is not None]
-                again = [member for member, result in done if result.error is None] + [*jobs[position + 1 :]]
-                return failed + [pair for member in again for pair in commit_group(connection, [member])]
-        connection.commit()
-    except BaseException as error:  # noqa: BLE001 - as above
-        connection.rollback()
-        failed_alone = {id(member): result for member, result in done if result.error is not None}
-        return [(job, failed_alone.get(id(job), Outcome(error=error))) for job in jobs]
-    return done

@@ -2,21 +2,60 @@
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from soulspot_db.engine.base import Rows, Statement
+from soulspot_db.engine.base import Outcome, Rows, Statement
 from soulspot_db.engine.lane import Job
 from soulspot_db.engine.sqlite_errors import translate
 from soulspot_db.errors import QueryTimeoutError
 
-__all__ = ["Connection", "Timing"]
+__all__ = ["TO_WAL", "Connection", "Timing", "connect"]
 
 Timing = tuple[str, float]
 """A statement's text and the seconds it ran."""
 
 # How many steps of SQLite's virtual machine lie between two looks at the clock: well under a millisecond of work.
 _STEPS = 10_000
-_TO_WAL = "journal_mode = WAL"
+TO_WAL = "journal_mode = WAL"
+
+
+def connect(path: str, pragmas: Iterable[str], *, patience: float) -> sqlite3.Connection:
+    """A connection on which nothing begins a transaction by itself.
+
+    Args:
+        path: the database file, made if need be.
+        pragmas: what to set on it.
+        patience: seconds to wait for a lock, now and later.
+
+    Raises:
+        DatabaseError: what prevents it.
+    """
+    raw = None
+    try:
+        raw = sqlite3.connect(path, timeout=patience, isolation_level=None, cached_statements=512)
+        for pragma in pragmas:
+            _set(raw, pragma, patience)
+    except sqlite3.Error as error:
+        if raw is not None:
+            raw.close()
+        raise translate(error, "PRAGMA", path) from error
+    return raw
+
+
+def _set(raw: sqlite3.Connection, pragma: str, patience: float) -> None:
+    end = time.monotonic() + patience
+    while True:
+        try:
+            raw.execute(f"PRAGMA {pragma}").fetchall()
+        except sqlite3.OperationalError as error:
+            # Of several processes that open a new file at once one turns it to WAL; the others are told at once that it
+            # is locked, whatever the busy timeout says.
+            if pragma != TO_WAL or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 class Connection:
@@ -36,7 +75,7 @@ class Connection:
         self._path = path
         self._pragmas = ["foreign_keys = ON", "query_only = ON"]
         if not read_only:
-            self._pragmas = ["foreign_keys = ON", _TO_WAL, f"synchronous = {synchronous}"]
+            self._pragmas = ["foreign_keys = ON", TO_WAL, f"synchronous = {synchronous}"]
         self._busy_timeout = busy_timeout
         self._query_timeout = query_timeout
         self._deadline = float("inf")
@@ -46,31 +85,9 @@ class Connection:
         self._raw: sqlite3.Connection | None = self._connect()
 
     def _connect(self) -> sqlite3.Connection:
-        raw = None
-        try:
-            raw = sqlite3.connect(self._path, timeout=self._busy_timeout, isolation_level=None, cached_statements=512)
-            for pragma in self._pragmas:
-                self._set(raw, pragma)
-        except sqlite3.Error as error:
-            if raw is not None:
-                raw.close()
-            raise translate(error, "PRAGMA", self._path) from error
+        raw = connect(self._path, self._pragmas, patience=self._busy_timeout)
         raw.set_progress_handler(self._should_stop, _STEPS)
         return raw
-
-    def _set(self, raw: sqlite3.Connection, pragma: str) -> None:
-        end = time.monotonic() + self._busy_timeout
-        while True:
-            try:
-                raw.execute(f"PRAGMA {pragma}").fetchall()
-            except sqlite3.OperationalError as error:
-                # Of several processes that open a new file at once one turns it to WAL; the others are told at once
-                # that it is locked, whatever the busy timeout says.
-                if pragma != _TO_WAL or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                    raise
-                time.sleep(0.01)
-            else:
-                return
 
     @property
     def in_transaction(self) -> bool:
@@ -110,6 +127,13 @@ class Connection:
             return self._run_in_savepoint(job.statements)
         finally:
             self._job = None
+
+    def attempt(self, job: Job[Any]) -> Outcome:
+        """Run a job; its error is part of the outcome, whatever it is, because it must not end the thread."""
+        try:
+            return Outcome(self.run(job))
+        except BaseException as error:  # noqa: BLE001 - not swallowed: it is the caller's
+            return Outcome(error=error)
 
     def _run_in_savepoint(self, statements: Sequence[Statement]) -> list[Rows]:
         self._execute(Statement("SAVEPOINT job"))

@@ -1,11 +1,13 @@
 """From SQLite's error codes to ours."""
 
+import re
 import sqlite3
 
 from soulspot_db.errors import (
     ConnectionFailedError,
     ConstraintViolationError,
     DatabaseError,
+    DiskFullError,
     LockedError,
     QueryFailedError,
     ValidationFailedError,
@@ -30,6 +32,8 @@ _CONNECTION = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_AUTH,
 }
+# How SQLite names a unique index over expressions, which has no columns to name.
+_INDEX = re.compile(r"index '(?P<name>.*)'")
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
@@ -44,6 +48,14 @@ def translate(error: BaseException, sql: str, path: str) -> DatabaseError:
             "another process kept the database locked",
             "Find the other process that writes this file, and end its transaction.",
             "Raise DATABASE_POOL_TIMEOUT if it only needs longer.",
+            query=sql,
+        )
+    if primary == sqlite3.SQLITE_FULL:
+        return DiskFullError(
+            "there is no room to write",
+            f"Free space on the disk of {path}, then call again: nothing was written.",
+            "If the disk has room, look for a quota, and for a full folder of temporary files.",
+            database_path=path,
             query=sql,
         )
     if primary in _CONNECTION:
@@ -67,7 +79,10 @@ def _constraint(error: BaseException, extended: int) -> ConstraintViolationError
     # The code says which kind it is; the columns or the constraint's name are to be had in the message alone.
     subject = str(error).partition(": ")[2]
     field = constraint = None
-    if kind == "check":
+    index = _INDEX.fullmatch(subject)
+    if index is not None:
+        constraint = index["name"]
+    elif kind == "check":
         constraint = subject or None
     elif subject:
         columns = [part.strip().rpartition(".") for part in subject.split(",")]
@@ -78,8 +93,8 @@ def _constraint(error: BaseException, extended: int) -> ConstraintViolationError
         f"the {kind} constraint refuses the row" + (f": {subject}" if subject else ""),
         *(
             (
-                "Another row has this value already: fetch it and `update` it,",
-                "or use `upsert`, where saving twice is meant to change the row that exists.",
+                "Another row has this value already: fetch it and `update` it "
+                "(an `upsert` that does both comes with a later version).",
             )
             if taken
             else ("Save the referenced row first, or delete the rows that refer to this one.",)

@@ -5,9 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 from soulspot_db.engine.base import Rows
-from soulspot_db.engine.sqlite_errors import translate
 
-__all__ = ["peek", "require_usable"]
+__all__ = ["peek"]
 
 
 def peek(path: Path, sql: str, *, timeout: float) -> Rows:
@@ -26,17 +25,3 @@ def peek(path: Path, sql: str, *, timeout: float) -> Rows:
     except sqlite3.Error:
         # Whoever opens the database next says what is wrong with it.
         return []
-
-
-def require_usable(path: Path, *, timeout: float) -> None:
-    """Make sure that the file at `path` can be opened, or made.
-
-    Raises:
-        ConnectionFailedError: the folder is missing, or the file is not a database.
-    """
-    sql = "SELECT 1 FROM sqlite_master"
-    try:
-        with closing(sqlite3.connect(path, timeout=timeout)) as connection:
-            connection.execute(sql).fetchone()
-    except sqlite3.Error as error:
-        raise translate(error, sql, str(path)) from error

@@ -1,17 +1,13 @@
 """What stands between a commit and the bus: keeps the order, and makes room for buses that are not ours."""
 
 import asyncio
-import contextvars
-import logging
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from soulspot_db.events.bus import Event, EventBus, is_cancelled
+from soulspot_db.events.bus import Event, EventBus
+from soulspot_db.events.queue import EventQueue
 
 __all__ = ["Publisher", "PublishesEvents"]
-
-_log = logging.getLogger("soulspot_db.events")
 
 
 class PublishesEvents(Protocol):
@@ -27,40 +23,27 @@ class Publisher:
 
     def __init__(self, bus: PublishesEvents) -> None:
         self.bus = bus
-        self._pending: deque[Event[Any]] = deque()
-        self._worker: asyncio.Task[None] | None = None
+        # Ours has a queue for each handler. Another is awaited by a task of its own: the write is committed, and a bus
+        # that fails must not make it look otherwise.
+        self._outgoing = EventQueue(
+            lambda event: bus.publish(event.event_type, event.data, event.metadata), "the event bus"
+        )
 
     def wanted(self, topic: str) -> bool:
         """Whether an event of this topic needs to be made at all."""
         return not isinstance(self.bus, EventBus) or self.bus.wanted(topic)
 
     def publish(self, events: Iterable[Event[Any]]) -> None:
-        """Hand events on; ours queues them at once, another bus is awaited by a task of its own."""
+        """Hand events on."""
         if isinstance(self.bus, EventBus):
-            for event in events:
-                self.bus.deliver(event)
+            self.bus.deliver(events)
             return
-        self._pending.extend(events)
-        if self._pending and self._worker is None:
-            self._worker = asyncio.get_running_loop().create_task(self._work(), context=contextvars.Context())
-
-    async def _work(self) -> None:
-        try:
-            while self._pending:
-                event = self._pending.popleft()
-                try:
-                    await self.bus.publish(event.event_type, event.data, event.metadata)
-                except (Exception, asyncio.CancelledError):
-                    # The write is committed; a bus that fails must not make it look otherwise.
-                    if is_cancelled():
-                        raise
-                    _log.exception("the event bus failed on %s", event.event_type)
-        finally:
-            self._worker = None
+        for event in events:
+            self._outgoing.put(event)
 
     async def settle(self) -> None:
         """Wait until everything has been handed on and, where the bus is ours, handled."""
-        while self._worker is not None:
-            await asyncio.wait([self._worker])
+        while (worker := self._outgoing.worker()) not in {None, asyncio.current_task()}:
+            await asyncio.wait([worker])
         if isinstance(self.bus, EventBus):
             await self.bus.settle()

@@ -183,7 +183,7 @@ class FieldDocument(_Document):
         None, description="A literal, or `now` for a datetime, `uuid4` or `uuid7` for a uuid, made by the runtime."
     )
     on_update: Literal["now"] | None = Field(None, description="`now`: set to the current time on every update.")
-    max_length: Annotated[int, Field(ge=1)] | None = Field(None, description="The most characters the text may have.")
+    max_length: Annotated[int, Field(ge=1)] | None = Field(None, description="The most characters of a text, or bytes.")
     pattern: str | None = Field(None, description="A regular expression that the whole text must match on input.")
     minimum: Number | None = Field(None, description="The smallest value accepted on input.")
     maximum: Number | None = Field(None, description="The largest value accepted on input.")

@@ -1,5 +1,6 @@
 """What `Database` does before it opens: compare the database's revision with the one the code needs."""
 
+import asyncio
 from collections.abc import Mapping
 
 from soulspot_db.engine.sqlite_peek import peek
@@ -21,7 +22,8 @@ async def require_heads(settings: DatabaseSettings, heads: Mapping[str, str]) ->
         MigrationRequiredError: it is behind, and `auto_migrate` is off.
         SchemaAheadError: it is ahead.
     """
-    found = peek(settings.database_path, f"SELECT version_num FROM {VERSION_TABLE}", timeout=settings.pool_timeout)  # noqa: S608
+    sql = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608
+    found = await asyncio.to_thread(peek, settings.database_path, sql, timeout=settings.pool_timeout)
     current = str(found[0][0]) if found else None
     for package, head in heads.items():
         if current != head:

@@ -1,11 +1,9 @@
 """What `migrations/env.py` runs: the same for our runner and for the plain `alembic` command."""
 
-import asyncio
-
 from alembic import context
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
 
+from soulspot_db.migrations.connection import writing
 from soulspot_db.migrations.version import VERSION_TABLE
 from soulspot_db.settings import DatabaseSettings
 
@@ -21,19 +19,11 @@ def run_migrations() -> None:
     elif connection is not None:
         _run_on(connection)
     else:
-        asyncio.run(_run_on_settings())
+        with writing(DatabaseSettings()) as own:
+            _run_on(own)
 
 
 def _run_on(connection: Connection) -> None:
     # The transaction is the caller's: Alembic must neither begin nor commit one of its own.
     context.configure(connection=connection, version_table=VERSION_TABLE, transactional_ddl=False)
     context.run_migrations()
-
-
-async def _run_on_settings() -> None:
-    engine = create_async_engine(DatabaseSettings().database_url)
-    try:
-        async with engine.begin() as connection:
-            await connection.run_sync(_run_on)
-    finally:
-        await engine.dispose()

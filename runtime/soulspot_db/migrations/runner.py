@@ -1,8 +1,8 @@
 """The migration runner for SQLite: one migrates, who comes second waits and finds it done."""
 
+import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,15 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from soulspot_db.engine.sqlite_errors import translate
-from soulspot_db.engine.sqlite_peek import require_usable
 from soulspot_db.errors import MigrationError, SchemaAheadError
+from soulspot_db.migrations.connection import reading, writing
 from soulspot_db.migrations.version import VERSION_TABLE
 from soulspot_db.settings import DatabaseSettings
 
-__all__ = ["Status", "migrate", "status"]
+__all__ = ["Status", "ahead", "migrate", "status"]
 
 # Alembic keeps the running environment in module globals, so two threads must not migrate at once.
 _alembic = threading.Lock()
@@ -57,11 +55,15 @@ def _script(folder: Path) -> ScriptDirectory:
 
 async def status(settings: DatabaseSettings, folder: Path) -> Status:
     """Compare the database with the revisions in `folder`; a file that does not exist is not created."""
+    return await asyncio.to_thread(_status, settings, folder)
+
+
+def _status(settings: DatabaseSettings, folder: Path) -> Status:
     script = _script(folder)
     current = None
     if settings.database_path.exists():
-        async with _connect(settings) as connection:
-            current = await connection.run_sync(_current)
+        with reading(settings) as connection:
+            current = _current(connection)
     return _compare(script, current)
 
 
@@ -70,10 +72,12 @@ async def migrate(
 ) -> Status:
     """Bring the database to the newest revision; all pending revisions, or none.
 
+    Runs in a thread, which a cancelled caller leaves to finish.
+
     Args:
         settings: which database.
         folder: the migrations folder.
-        report: told of every revision before it runs.
+        report: told of every revision before it runs, in that thread.
 
     Returns:
         The state afterwards.
@@ -81,21 +85,17 @@ async def migrate(
     Raises:
         SchemaAheadError: the database has a revision that `folder` does not know.
         MigrationError: a revision failed; the database is as it was.
+        LockedError: another process kept the database locked.
     """
+    return await asyncio.to_thread(_migrate, settings, folder, report)
+
+
+def _migrate(settings: DatabaseSettings, folder: Path, report: Callable[[str], None]) -> Status:
     script = _script(folder)
-    async with _connect(settings) as connection:
-        # Inside a transaction this pragma is ignored, and rebuilding a table would then delete its children.
-        await connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
-        await connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-        # The lock: a second starter waits here, and reads the version only when the first is done.
-        await connection.exec_driver_sql("BEGIN IMMEDIATE")
-        try:
-            await connection.run_sync(_upgrade, script, folder, report)
-            await connection.exec_driver_sql("COMMIT")
-        except BaseException:
-            await connection.exec_driver_sql("ROLLBACK")
-            raise
-        return _compare(script, await connection.run_sync(_current))
+    # The lock: a second starter waits here, and reads the version only when the first is done.
+    with writing(settings) as connection:
+        _upgrade(connection, script, folder, report)
+        return _compare(script, _current(connection))
 
 
 def _upgrade(connection: Connection, script: ScriptDirectory, folder: Path, report: Callable[[str], None]) -> None:
@@ -158,20 +158,3 @@ def _compare(script: ScriptDirectory, current: str | None) -> Status:
 
 def _title(doc: Any) -> str:
     return str(doc or "").strip().partition("\n")[0]
-
-
-@asynccontextmanager
-async def _connect(settings: DatabaseSettings) -> AsyncIterator[Any]:
-    # SQLAlchemy's driver leaves a thread behind where it cannot connect, so that is found out without it.
-    require_usable(settings.database_path, timeout=settings.pool_timeout)
-    engine = create_async_engine(
-        settings.database_url, isolation_level="AUTOCOMMIT", connect_args={"timeout": settings.pool_timeout}
-    )
-    try:
-        async with engine.connect() as connection:
-            await connection.execute(text("SELECT 1 FROM sqlite_master"))
-            yield connection
-    except DBAPIError as error:
-        raise translate(error.orig or error, error.statement or "", str(settings.database_path)) from error
-    finally:
-        await engine.dispose()

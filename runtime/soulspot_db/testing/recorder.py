@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
-from soulspot_db.events.bus import Event, EventBus, matches, parse_pattern
+from soulspot_db.events.bus import Event, EventBus
+from soulspot_db.events.subscription import matches, parse_pattern
 
 __all__ = ["RecordedEvents"]
 

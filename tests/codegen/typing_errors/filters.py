@@ -1,5 +1,6 @@
 """Filters and orders that a type checker must refuse; each marked line is an error, and nothing else is."""
 
+from soulspot_db_entities.core import BackgroundJob, BackgroundJobCreate, BackgroundJobRepository
 from soulspot_db_entities.library import TrackId
 from soulspot_db_entities.soulseek import DownloadFilter, DownloadRepository
 
@@ -14,6 +15,9 @@ async def wrong(downloads: DownloadRepository, track: TrackId) -> None:
     await downloads.query({"priority": {"gt": "1"}})  # error: not an integer
     await downloads.query({"status": {"ne": "finished"}})  # error: not one of the values
     await downloads.query({"priority": {"gt": None}})  # error: only eq and ne take None
+    await downloads.query({"priority": {"gt": {"fild": "retry_count"}}})  # error: another field is named by `field`
+    await downloads.query({"priority": {"in": {"field": "retry_count"}}})  # error: a list, not a field
+    await downloads.query({"priority": {"field": "retry_count"}})  # error: no operator
     await downloads.query({"id": track})  # error: the key of another entity
     await downloads.query({"or": {"status": "pending"}})  # error: not a list
     await downloads.query({"not": [{"status": "pending"}]})  # error: not one filter
@@ -28,3 +32,11 @@ async def wrong(downloads: DownloadRepository, track: TrackId) -> None:
     where: DownloadFilter = {"status": "pending"}
     where["priority"] = "high"  # error: not an integer
     await downloads.query(where)
+
+
+async def json_values(jobs: BackgroundJobRepository, job: BackgroundJob) -> None:
+    await jobs.query({"payload": {"gt": 1}})  # error: JSON has no order
+    await jobs.query({"payload": {"folders": []}})  # error: no such operator
+    await jobs.query({"payload": ["x"]})  # error: a whole value goes with an operator
+    BackgroundJobCreate(job_type="scan")  # error: the payload is missing
+    job.payload["folders"] = []  # error: nobody can change it
