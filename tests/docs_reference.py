@@ -4,8 +4,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from soulspot_db import ddl
 from soulspot_db.language.types import TYPES
 from soulspot_db_codegen.json_schema import entity_schema, mixin_schema, module_schema
+from sqlalchemy import Dialect
+from sqlalchemy.dialects import postgresql, sqlite
 
 # One example of every key, as a line of YAML.
 EXAMPLES: Mapping[str, Mapping[str, str]] = {
@@ -187,8 +190,13 @@ def _types() -> Iterator[tuple[str, ...]]:
     for name, row in TYPES.items():
         python = {"Literal": "`Literal[...]`", "tuple": "`tuple[..., ...]`", "Json": "immutable `Json`"}
         keys = ", ".join(f"`{key}`" for key in sorted(row.keys))
-        sql = row.postgresql.sql.lower().replace('collate "c"', 'COLLATE "C"')
-        yield f"`{name}`", HOLDS[name], python.get(row.python, f"`{row.python}`"), _sqlite(name), f"`{sql}`", keys
+        stored = f"`{_sql(name, postgresql.dialect()).lower()}`".replace('collate "c"', 'COLLATE "C"')
+        yield f"`{name}`", HOLDS[name], python.get(row.python, f"`{row.python}`"), _sqlite(name), stored, keys
+
+
+def _sql(name: str, dialect: Dialect) -> str:
+    kind = ddl.decimal(18, 6) if name == "decimal" else getattr(ddl, name)()
+    return str(kind.compile(dialect)).partition("(")[0]
 
 
 def _sqlite(name: str) -> str:
@@ -203,7 +211,7 @@ def _sqlite(name: str) -> str:
         "json": "compact, keys sorted",
         "list": "compact JSON",
     }
-    return f"`{TYPES[name].sqlite.sql}`" + (f", {more[name]}" if name in more else "")
+    return f"`{_sql(name, sqlite.dialect())}`" + (f", {more[name]}" if name in more else "")
 
 
 def _table(*rows: tuple[str, ...]) -> str:

@@ -126,10 +126,10 @@ def _module(name: str, described: list[Source], problems: list[Diagnostic]) -> M
     return document or ModuleDocument.model_validate({})
 
 
-def _uses(source: Source) -> list[object]:
+def _uses(source: Source) -> list[str]:
     data = source.tree.data
     names = data.get("use") if isinstance(data, dict) else None
-    return names if isinstance(names, list) else []
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def _alone(source: Source) -> Merged:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from soulspot_db.language.field import FieldSpec, Missing
+from soulspot_db.language.field import FieldSpec, Missing, limits
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.types import TYPES
 
@@ -97,13 +97,7 @@ def _given(field: FieldSpec, plain: str) -> Expression:
     kind: Expression = "JsonInput" if field.type == "json" else plain
     if field.type == "list":
         kind = f"tuple[Annotated[{scalar_code(field.item)}, _rules.{TYPES[field.item.type].rule}], ...]"
-    limits = {
-        "max_length": field.max_length,
-        "pattern": field.pattern and rf"^(?:{field.pattern})\Z",
-        "ge": field.minimum,
-        "le": field.maximum,
-    }
-    named = {name: literal(value) for name, value in limits.items() if value is not None}
+    named = {name: literal(value) for name, value in limits(field).items()}
     return subscript("Annotated", kind, *([call("Field", **named)] if named else []), rule)
 
 

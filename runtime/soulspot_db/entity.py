@@ -19,7 +19,9 @@ class _Unset(Enum):
     UNSET = None
 
     def __repr__(self) -> str:
-        return "UNSET"
+        return self.name
+
+    __str__ = __repr__
 
 
 UNSET: Any = _Unset.UNSET

@@ -56,7 +56,7 @@ class Queries:
         self._nullable = frozenset(name for name, field in spec.fields.items() if field.nullable)
         self._key = spec.key
         self._table = table
-        self._compiled: dict[Any, tuple[str, Callable[[Sequence[Any]], tuple[Any, ...]]]] = {}
+        self._compiled: dict[Any, tuple[str, tuple[int, ...]]] = {}
 
     @property
     def shapes(self) -> int:
@@ -148,8 +148,8 @@ class Queries:
             if len(self._compiled) >= _MAX_SHAPES:
                 del self._compiled[next(iter(self._compiled))]  # the oldest: keeping count of use costs every call
             compiled = self._compiled[shape] = _compile(build())
-        sql, arrange = compiled
-        return Statement(sql, arrange(values))
+        sql, order = compiled
+        return Statement(sql, tuple([values[position] for position in order]))
 
     def _values(self, where: Where | None) -> list[Any]:
         if where is None:
@@ -217,12 +217,7 @@ def _padded(values: list[Any]) -> list[Any]:
     return values + values[-1:] * (padded_length(len(values)) - len(values))
 
 
-def _compile(query: sa.sql.ClauseElement) -> tuple[str, Callable[[Sequence[Any]], tuple[Any, ...]]]:
-    """The text, and what puts values into the order in which the text asks for them."""
+def _compile(query: sa.sql.ClauseElement) -> tuple[str, tuple[int, ...]]:
     compiled: Any = query.compile(dialect=_DIALECT)
-    order = [int(name[1:]) for name in compiled.positiontup or ()]
     # In one line, as logs and statistics show it; there is no literal in it that could be changed by that.
-    text = " ".join(str(compiled).split())
-    if order == list(range(len(order))):
-        return text, tuple
-    return text, lambda values: tuple(values[position] for position in order)
+    return " ".join(str(compiled).split()), tuple(int(name[1:]) for name in compiled.positiontup or ())

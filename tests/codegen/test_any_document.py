@@ -214,6 +214,7 @@ USES = {"use": ["shared"]}
 @example(document={"fields": {"a": {"type": "integer", "minimum": 0.5, "default": 1}}}, other={"fields": {}}, shared={})
 @example(document=USES | {"fields": [1], "indexes": 5}, other=USES, shared={"fields": {"a": {"type": "text"}}})
 @example(document=USES | {"checks": None}, other=USES | {"indexes": {}}, shared={"fields": {"a": {"type": "text"}}})
+@example(document={"fields": {}, "use": [[]]}, other=USES, shared=None)
 def test_any_document_is_refused_or_compiles(tmp_path, document, other, shared):
     files = {"thing": document, "other": other, "_mixins/shared": shared, "_mixins/wrong": {"fields": {}}}
     root = project_of(tmp_path / "project", files)

@@ -21,6 +21,7 @@ from soulspot_db import (
     EntityRegistry,
     MigrationRequiredError,
     NotFoundError,
+    SchemaInvalidError,
     ValidationFailedError,
 )
 from soulspot_db.schema import resolved
@@ -28,6 +29,12 @@ from soulspot_db_codegen.yaml_reader import read_yaml
 
 GOLDEN = sorted(path.parent.name for path in CASES.glob("*/expected"))
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def numbers(monkeypatch):
+    """Every test counts from one, so that its values do not depend on which tests ran before it."""
+    monkeypatch.setattr(sys.modules[__name__], "_numbers", itertools.count(1))
 
 
 @pytest.fixture
@@ -69,7 +76,7 @@ def value_of(field: Any, number: int) -> Any:
         "text": lambda: f"text {number}",
         "integer": lambda: number,
         "float": lambda: number / 2,
-        "decimal": lambda: Decimal(number % 10).scaleb(-field.scale),
+        "decimal": lambda: Decimal(number % 9 + 1).scaleb(-field.scale),
         "boolean": lambda: number % 2 == 0,
         "date": lambda: dt.date(2026, 1, 1) + dt.timedelta(number),
         "time": lambda: dt.time(12, number % 60),
@@ -457,10 +464,17 @@ def test_model_and_input_are_made_of_the_same_fields(use):
     assert issubclass(schema.create_model, EntityCreate)
 
 
-def test_two_packages_live_side_by_side(use, tmp_path):
+def test_two_packages_have_two_histories_and_are_not_used_together(use, tmp_path):
     entity = "fields:\n  id: {type: integer, primary_key: true}\n"
-    for name in ("first", "second"):
-        use(generated(tmp_path / name, {f"m/{name}.yaml": entity}, package=f"{name}_package"), f"{name}_package")
-    assert EntityRegistry.list_entity_types() == ["first", "second"]
-    assert EntityRegistry.get_schema("first").table is not None
-    assert EntityRegistry.get_schema("second").table is not None
+    first, second = (
+        generated(tmp_path / name, {f"m/{name}.yaml": entity}, package=f"{name}_package")
+        for name in ("first", "second")
+    )
+    use(first, "first_package")
+    with pytest.raises(SchemaInvalidError, match="second_package cannot be used beside first_package"):
+        use(second, "second_package")
+    with EntityRegistry.isolated():
+        use(second, "second_package")
+        assert EntityRegistry.list_entity_types() == ["second"]
+        assert EntityRegistry.get_schema("second").table is not None
+    assert EntityRegistry.list_entity_types() == ["first"]

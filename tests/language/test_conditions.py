@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from language_support import RecordSchema, ask_postgresql, record_fields
+from soulspot_db import ddl
 from soulspot_db.language.conditions import _literal, condition_sql
 from soulspot_db.language.filters import Compare, parse_filter
 from soulspot_db.language.json_value import dump_json
 from soulspot_db.language.types import TYPES
 from soulspot_db.schema import resolved
 from soulspot_db.tables import create_statements
+from sqlalchemy.dialects.postgresql import asyncpg
 
 NIGHT = dt.datetime(2026, 11, 24, 23, 59, 59, 999_999, dt.UTC)
 TEXTS = [
@@ -201,14 +203,16 @@ def in_postgresql_terms(row):
     )
 
 
+def postgresql_type(field):
+    kind = ddl.decimal(field.precision, field.scale) if field.type == "decimal" else getattr(ddl, field.type)()
+    return kind.compile(asyncpg.dialect())
+
+
 def test_postgresql_finds_every_condition_true_where_it_is():
     """Asked of a PostgreSQL on this machine, if there is one; the texts below are what it is asked."""
     rows = list(every_row())
     predicates = [parse_filter(where, ENTITY) for where in every_condition()]
-    types = {
-        name: "NUMERIC(9, 2)" if field.type == "decimal" else TYPES[field.type].postgresql.sql
-        for name, field in FIELDS.items()
-    }
+    types = {name: postgresql_type(field) for name, field in FIELDS.items()}
     columns = ", ".join(f'"{name}" {kind}' for name, kind in types.items())
     names = ", ".join(f'"{name}"' for name in types)
     values = ",\n".join(f"({number}, {in_postgresql_terms(row)})" for number, row in enumerate(rows))

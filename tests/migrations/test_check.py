@@ -1,5 +1,6 @@
 """What opening a database does where its tables are not those that the code was generated for."""
 
+import asyncio
 import sqlite3
 
 import pytest
@@ -46,3 +47,29 @@ async def test_opening_a_database_that_is_ahead_is_refused(settings, migrations)
     connection.close()
     with pytest.raises(SchemaAheadError):
         await Database(settings).open()
+
+
+async def test_two_databases_may_be_migrated_and_opened_at_once(tmp_path):
+    paths = (tmp_path / "one.db", tmp_path / "other.db", tmp_path / "one.db")
+    opened = [Database(DatabaseSettings(database_path=path, auto_migrate=True, _env_file=None)) for path in paths]
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(db.open() for db in opened))
+        for db in opened:
+            assert await db.count("artist") == 0
+            await db.close()
+
+
+async def test_a_file_that_another_process_has_locked_does_not_stop_the_event_loop(settings, migrations):
+    await migrate(settings, migrations)
+    other = sqlite3.connect(settings.database_path, isolation_level=None)
+    other.execute("PRAGMA journal_mode = DELETE")
+    other.execute("BEGIN EXCLUSIVE")
+    impatient = settings.model_copy(update={"pool_timeout": 0.3})
+    opening = asyncio.create_task(Database(impatient).open())
+    turns = 0
+    while not opening.done():
+        await asyncio.sleep(0.01)
+        turns += 1
+    other.close()
+    assert turns > 10
+    await asyncio.gather(opening, return_exceptions=True)

@@ -30,6 +30,12 @@ def test_status_counts_what_is_pending(run):
     assert "pending   0" in run("migrate", "--status").output
 
 
+def test_nobody_is_left_to_believe_that_a_backup_is_made(run):
+    for arguments in (["--help"], ["--status"], []):
+        assert "backup" in run("migrate", *arguments).output
+    assert "backup" not in run("migrate", "--status").output  # there is nothing left to do
+
+
 def test_an_error_is_printed_with_its_code_and_its_way_out_and_no_traceback(run, monkeypatch):
     monkeypatch.setenv("DATABASE", "sqlite:////tmp/x.db")
     result = run("migrate")

@@ -5,9 +5,11 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 
+import greenlet
 import pytest
-from soulspot_db import EntityRegistry, MigrationError, SchemaAheadError
+from soulspot_db import EntityRegistry, LockedError, MigrationError, SchemaAheadError
 from soulspot_db.migrations.runner import migrate, status
 from soulspot_db_entities import MIGRATION_HEAD
 
@@ -62,17 +64,56 @@ async def test_a_database_that_is_ahead_of_the_code_is_refused_and_left_alone(se
     assert (await status(settings, migrations)).ahead
 
 
-async def test_a_revision_that_fails_half_way_leaves_the_database_as_it_was(settings, migrations, tmp_path):
-    broken = tmp_path / "migrations"
-    shutil.copytree(migrations, broken)
-    (revision,) = (broken / "versions").glob("*.py")
-    text = revision.read_text()
-    revision.write_text(
-        text.replace("\n\n\ndef downgrade", '\n    op.execute("INSERT INTO missing VALUES (1)")\n\n\ndef downgrade')
-    )
+@pytest.fixture
+def adding(migrations, tmp_path):
+    """The migrations, with statements added at the end of the first upgrade."""
+
+    def add(*statements):
+        changed = tmp_path / "migrations"
+        shutil.copytree(migrations, changed)
+        (revision,) = (changed / "versions").glob("*.py")
+        added = "".join(f"\n    op.execute({sql!r})" for sql in statements)
+        text = revision.read_text()
+        assert "\n\n\ndef downgrade" in text
+        revision.write_text(text.replace("\n\n\ndef downgrade", f"{added}\n\n\ndef downgrade"))
+        return changed
+
+    return add
+
+
+async def test_a_revision_that_fails_half_way_leaves_the_database_as_it_was(settings, adding):
     with pytest.raises(MigrationError, match="missing"):
-        await migrate(settings, broken)
+        await migrate(settings, adding("INSERT INTO missing VALUES (1)"))
     assert tables(settings.database_path) == set()
+
+
+async def test_an_error_that_ends_the_transaction_itself_is_not_hidden_by_the_rollback(settings, adding):
+    with pytest.raises(MigrationError, match="missing"):
+        await migrate(settings, adding("ROLLBACK", "INSERT INTO missing VALUES (1)"))
+    assert tables(settings.database_path) == set()
+
+
+async def test_a_lock_that_is_not_had_in_time_is_an_error_that_says_so(settings, migrations):
+    other = sqlite3.connect(settings.database_path, isolation_level=None)
+    other.execute("PRAGMA journal_mode = WAL")
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        with pytest.raises(LockedError) as raised:
+            await migrate(settings.model_copy(update={"pool_timeout": 0.1}), migrations)
+    finally:
+        other.close()
+    assert raised.value.code == "DATABASE_LOCKED"
+    assert tables(settings.database_path) == set()
+
+
+async def test_migrating_runs_beside_the_event_loop_and_in_no_greenlet(settings, migrations):
+    found = []
+
+    def report(_line):
+        found.append((threading.current_thread() is threading.main_thread(), greenlet.getcurrent().parent))
+
+    await migrate(settings, migrations, report)
+    assert found == [(False, None)]
 
 
 async def test_two_processes_that_start_at_once_both_succeed_and_one_migrates(settings, migrations):

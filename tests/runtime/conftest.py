@@ -64,3 +64,20 @@ def told(db):
     heard = []
     db.events.subscribe("database.**", lambda event: heard.append((event.event_type, event.data)))
     return heard
+
+
+@pytest.fixture
+async def turns():
+    """How often the event loop has turned so far."""
+    count = 0
+
+    async def tick():
+        nonlocal count
+        while True:
+            await asyncio.sleep(0)
+            count += 1
+
+    ticking = asyncio.create_task(tick())
+    await asyncio.sleep(0)
+    yield lambda: count
+    ticking.cancel()

@@ -5,6 +5,7 @@ import contextlib
 import shutil
 import sqlite3
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,11 @@ import support
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from soulspot_db import Database, EntityRegistry, EntitySchema, QueryTimeoutError, Repository
+from pydantic import create_model
+from soulspot_db import Database, Entity, EntityRegistry, EntitySchema, QueryTimeoutError, Repository
 from soulspot_db.cache import stamps
 from soulspot_db.cache.cache import Cache
-from soulspot_db.engine.base import Statement
-from support import ENDLESS, outside, until, within
+from support import outside, until, within
 
 
 async def statements(db):
@@ -277,37 +278,36 @@ async def test_one_question_asked_in_two_ways_is_one_entry_and_each_gets_its_ans
 NOTE = {"entity_type": "note", "table_name": "notes"}
 
 
-class Generated:
-    """Schemas as the generator makes them: they name the tables of each other, and know of no others."""
+class ArtistSchema(EntitySchema):
+    """As the generator makes them: they name the tables of each other, and know of no others."""
 
-    metadata = sa.MetaData()
-    key = {"id": {"type": "integer", "primary_key": True}}
+    entity_type = "artist"
+    table_name = "artists"
+    fields = {"id": {"type": "integer", "primary_key": True}}
+    cascades = ("albums", "plays")
+    model = create_model("Artist", __base__=Entity, id=(int, ...))
+    table = sa.Table("artists", sa.MetaData(), sa.Column("id", sa.Integer))
 
-    class Artist(EntitySchema):
-        entity_type = "artist"
-        table_name = "artists"
-        fields = {"id": {"type": "integer", "primary_key": True}}
-        cascades = ("albums", "plays")
-        table = sa.Table("artists", metadata, sa.Column("id", sa.Integer))
 
-    class Album(EntitySchema):
-        entity_type = "album"
-        table_name = "albums"
-        fields = {
-            "id": {"type": "integer", "primary_key": True},
-            "artist_id": {"type": "integer", "references": "metadata.artist", "on_delete": "cascade"},
-        }
-        cascades = ("plays",)
-        table = sa.Table("albums", metadata, sa.Column("id", sa.Integer), sa.Column("artist_id", sa.Integer))
+class AlbumSchema(EntitySchema):
+    entity_type = "album"
+    table_name = "albums"
+    fields = {
+        "id": {"type": "integer", "primary_key": True},
+        "artist_id": {"type": "integer", "references": "metadata.artist", "on_delete": "cascade"},
+    }
+    cascades = ("plays",)
+    model = create_model("Album", __base__=Entity, id=(int, ...), artist_id=(int, ...))
+    table = sa.Table("albums", sa.MetaData(), sa.Column("id", sa.Integer), sa.Column("artist_id", sa.Integer))
 
 
 async def test_deletes_reach_hand_written_entities_through_generated_ones(db):
     def refers(name, target):
         parent = {"type": "integer", "references": target, "on_delete": "cascade"}
-        fields = {**Generated.key, "parent_id": parent}
+        fields = {**ArtistSchema.fields, "parent_id": parent}
         return type(name, (EntitySchema,), {"entity_type": name, "table_name": f"{name}s", "fields": fields})
 
-    for schema in (Generated.Artist, Generated.Album, refers("note", "metadata.album"), refers("mark", "m.note")):
+    for schema in (ArtistSchema, AlbumSchema, refers("note", "metadata.album"), refers("mark", "m.note")):
         EntityRegistry.register(schema.entity_type, schema)
         await db.create_table(schema.entity_type)
     await db.save("artist", {"id": 1})
@@ -396,17 +396,33 @@ async def test_deletes_follow_references_that_run_in_a_circle_and_through_each_o
     assert await db.get("e", "2") is None
 
 
-async def test_readers_behind_a_load_that_fails_try_for_themselves(open_database):
-    db = await open_database(query_timeout=0.1)
-    region = db.session.plans.of(support.CounterSchema).region
+async def test_a_load_that_fails_fails_for_all_who_wait_for_it_at_once(db):
+    region, loads = db.session.plans.of(support.CounterSchema).region, []
 
     async def load():
-        return await db._engine.read(Statement(ENDLESS))
+        loads.append(1)
+        await asyncio.sleep(0.02)
+        raise QueryTimeoutError("too slow")
 
-    reads = (region.read("key", (("counters",),), load) for _ in range(3))
-    outcomes = await within(10, asyncio.gather(*reads, return_exceptions=True))
+    def reads():
+        return (region.read("key", (("counters",),), load) for _ in range(3))
+
+    outcomes = await within(10, asyncio.gather(*reads(), return_exceptions=True))
     assert [type(outcome) for outcome in outcomes] == [QueryTimeoutError] * 3
-    await until(lambda: not region._loads)
+    assert len(loads) == 1
+    await within(10, asyncio.gather(*reads(), return_exceptions=True))
+    assert len(loads) == 2  # an error is not kept
+    assert not region._loads
+
+
+@pytest.mark.parametrize("entity", ["counter", "playlist"])
+async def test_reads_from_the_cache_let_the_loop_turn(db, turns, entity):
+    key = await db.save(entity, {"name": "a"})
+    await db.get(entity, key)
+    before, end = turns(), time.monotonic() + 0.05
+    while time.monotonic() < end:
+        await db.get(entity, key)
+    assert turns() - before >= 5
 
 
 NAMES = st.sampled_from("abc")

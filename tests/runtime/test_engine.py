@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import logging
+import threading
 import time
 
 import pytest
@@ -279,6 +280,85 @@ async def test_a_closed_database_refuses_calls_and_can_be_opened_again(tmp_path)
             await within(5, db.save("counter", {"name": "a"}))
 
 
+def threads():
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("soulspot-db")]
+
+
+async def test_two_tasks_that_open_at_once_open_it_once(tmp_path):
+    db = Database(support.settings(tmp_path / "x.db"))
+    await within(5, asyncio.gather(db.open(), db.open()))
+    assert len(threads()) == 3
+    await within(5, db.close())
+    assert threads() == []
+
+
+async def test_a_close_that_is_cancelled_goes_on_and_the_next_waits_for_it(tmp_path):
+    db = Database(support.settings(tmp_path / "x.db"))
+    for steps in range(8):
+        await db.open()
+        closing = asyncio.create_task(db.close())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.gather(closing, return_exceptions=True)
+        await within(5, db.close())
+        assert threads() == []
+
+
+async def test_opening_waits_for_a_close_that_was_cancelled(tmp_path):
+    async with Database(support.settings(tmp_path / "x.db")) as db:
+        await db.create_table("counter")
+        closing = asyncio.create_task(db.close())
+        await until(lambda: not db._is_open)
+        closing.cancel()
+        await within(5, db.open())
+        await db.save("counter", {"name": "a"})
+    assert threads() == []
+
+
+async def test_close_waits_for_an_open_that_is_under_way(tmp_path):
+    db = Database(support.settings(tmp_path / "x.db"))
+    opening = asyncio.create_task(db.open())
+    await asyncio.sleep(0)
+    await within(5, db.close())
+    await opening
+    assert threads() == []
+
+
+async def test_a_handler_may_close_the_database_while_another_task_closes_it(open_database):
+    db, closed = await open_database(), []
+
+    @db.events.subscribe("stop")
+    async def stop(_event):
+        await db.close()
+        closed.append(True)
+
+    await db.events.publish("stop", {})
+    await within(5, db.close())
+    assert closed == [True]
+    assert threads() == []
+
+
+async def test_a_log_handler_that_raises_keeps_no_caller_waiting(db):
+    class Broken(logging.Handler):
+        def emit(self, _record):
+            raise RuntimeError("mine")
+
+    broken, logger = Broken(), logging.getLogger("soulspot_db.query")
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(broken)
+    try:
+        assert await within(5, db.count("counter")) == 0
+        await within(5, db.save("counter", {"name": "a"}))
+        async with db.transaction() as tx:
+            await within(5, tx.save("counter", {"name": "b"}))
+    finally:
+        logger.removeHandler(broken)
+        logger.setLevel(level)
+    assert await names(db) == ["a", "b"]
+
+
 async def test_close_finishes_what_was_asked_before_it(open_database):
     db = await open_database()
     writes = [asyncio.create_task(db.save("counter", {"name": f"{n:02}"})) for n in range(50)]
@@ -315,13 +395,11 @@ async def test_close_rolls_back_the_transaction_of_another_task_and_answers_who_
 
 
 async def test_close_leaves_one_file_and_no_thread(open_database):
-    import threading
-
     db = await open_database()
     await db.save("counter", {"name": "a"})
     await db.close()
     assert [path.name for path in db.settings.database_path.parent.iterdir()] == ["soulspot.db"]
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("soulspot-db")]
+    assert threads() == []
 
 
 async def test_writes_survive_power_loss_by_default_and_foreign_keys_hold_on_every_connection(tmp_path):
@@ -349,8 +427,6 @@ async def test_a_file_that_cannot_be_opened_is_a_connection_error_with_its_path(
 
 
 async def test_an_open_that_is_cancelled_leaves_nothing_open(tmp_path):
-    import threading
-
     db = Database(support.settings(tmp_path / "x.db", connection_pool_size=5))
     for steps in range(6):
         opening = asyncio.create_task(db.open())
@@ -359,7 +435,7 @@ async def test_an_open_that_is_cancelled_leaves_nothing_open(tmp_path):
         opening.cancel()
         await within(5, asyncio.gather(opening, return_exceptions=True))
         await db.close()
-        assert not [thread for thread in threading.enumerate() if thread.name.startswith("soulspot-db")]
+        assert threads() == []
 
 
 async def test_a_full_disk_has_an_error_of_its_own_and_what_was_there_stays(db):

@@ -161,6 +161,14 @@ def test_lists_of_many_lengths_share_few_statements():
     assert queries.shapes == 9
 
 
+def test_compiled_statements_take_a_bounded_amount_of_memory(monkeypatch):
+    monkeypatch.setattr("soulspot_db.query._MAX_SHAPES", 3)
+    queries = Queries(SPEC, SCHEMA.table, CODEC.encode)
+    for names in ("a", "b", "c", "id", "a"):
+        assert queries.count(parse_filter({names: {"ne": None}}, SPEC)).sql.endswith("IS NOT NULL")
+    assert queries.shapes == 3
+
+
 @given(st.text(min_size=1).filter(lambda text: "\0" not in text and text.isprintable()))
 def test_no_value_ever_becomes_part_of_a_statement(value):
     marked = f"\u2603{value}\u2603"

@@ -144,3 +144,11 @@ def test_all_problems_of_a_schema_are_told_at_once():
     with pytest.raises(SchemaInvalidError) as caught:
         EntityRegistry.register("thing", made(fields=fields))
     assert len(caught.value.context["problems"]) == 3
+
+
+def test_a_second_package_with_migrations_is_refused_by_name():
+    EntityRegistry.register_migrations("one_entities", "aaaa")
+    EntityRegistry.register_migrations("one_entities", "bbbb")
+    with pytest.raises(SchemaInvalidError, match="other_entities cannot be used beside one_entities"):
+        EntityRegistry.register_migrations("other_entities", "cccc")
+    assert EntityRegistry.migration_heads() == {"one_entities": "bbbb"}

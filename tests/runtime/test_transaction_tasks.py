@@ -1,6 +1,7 @@
 """Transactions and tasks: who joins, who must not, and what cancellation leaves behind."""
 
 import asyncio
+import contextlib
 import contextvars
 
 import pytest
@@ -280,6 +281,37 @@ async def test_a_nested_block_that_cannot_be_closed_takes_its_transaction_with_i
             with pytest.raises(TransactionError, match="gone"):
                 await save(db, "outer")
     assert await names(db) == []
+    await clean(db)
+
+
+@pytest.mark.parametrize(("fails", "command"), [(False, "RELEASE"), (True, "ROLLBACK"), (True, "RELEASE")])
+async def test_a_nested_block_that_is_cancelled_while_it_ends_keeps_nothing(db, monkeypatch, fails, command):
+    await save(db, "a")
+
+    async def nested():
+        async with db.transaction():
+            await db.update("counter", "a", {"value": 7})
+            if fails:
+                raise KeyError
+
+    async with contextlib.AsyncExitStack() as outer:
+        tx = await outer.enter_async_context(db.transaction())
+        send = tx._command
+
+        async def cancelled(sql):
+            if sql.startswith(command):
+                task.cancel()
+            await send(sql)
+
+        monkeypatch.setattr(tx, "_command", cancelled)
+        task = asyncio.create_task(nested())
+        with pytest.raises(asyncio.CancelledError):
+            await within(5, task)
+        with pytest.raises(TransactionError, match="gone"):
+            await save(db, "b")
+        with pytest.raises(TransactionError, match="gone"):
+            await outer.aclose()
+    assert await db.query("counter") == [{"name": "a", "value": 0}]
     await clean(db)
 
 

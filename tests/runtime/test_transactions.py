@@ -256,7 +256,6 @@ async def test_a_module_that_holds_the_transaction_can_publish_on_its_bus(db):
     db.events.subscribe("import.done", lambda event: heard.append(event.data))
     async with db.transaction() as tx:
         await tx.events.publish("import.done", {"rows": 1})
-        assert tx.events is db.events
         assert heard == []
     await db.events.settle()
     assert heard == [{"rows": 1}]

@@ -24,7 +24,10 @@ __all__ = ["migrate"]
     help="The migrations folder; default: the project's, or the installed package's.",
 )
 def migrate(only_status: bool, folder: Path | None) -> None:
-    """Bring the database named by DATABASE to the newest revision."""
+    """Bring the database named by DATABASE to the newest revision.
+
+    No backup is made by this version: copy the database first.
+    """
     try:
         settings = DatabaseSettings()
         migrations = folder or locate_migrations()
@@ -35,7 +38,7 @@ def migrate(only_status: bool, folder: Path | None) -> None:
     except DatabaseError as error:
         click.echo(str(error), err=True)
         raise SystemExit(1) from None
-    click.echo(f"{settings.database_path} is at revision {state.current or 'none'}")
+    click.echo(f"{settings.database_path} is at revision {state.current or 'none'} (no backup was made)")
 
 
 def _print_status(settings: DatabaseSettings, state: Status) -> None:
@@ -44,6 +47,7 @@ def _print_status(settings: DatabaseSettings, state: Status) -> None:
         f"revision  {state.current or 'none'}" + (" (unknown to this version of the code)" if state.ahead else "")
     )
     click.echo(f"newest    {state.head or 'none'}")
-    click.echo(f"pending   {len(state.pending)}")
+    warning = " (no backup will be made; copy the database first)" if state.pending else ""
+    click.echo(f"pending   {len(state.pending)}{warning}")
     for revision, title in state.pending:
         click.echo(f"  {revision}  {title}")

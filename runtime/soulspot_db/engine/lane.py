@@ -34,11 +34,6 @@ class Job(Generic[T]):
         self._future: asyncio.Future[T] = self._loop.create_future()
         self._delivered = asyncio.Event()
 
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop that the caller waits on."""
-        return self._loop
-
     def claim(self) -> bool:
         """Whether the job is now the caller's of this method, to run or to drop."""
         return self._claim.acquire(blocking=False)

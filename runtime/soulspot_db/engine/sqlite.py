@@ -249,8 +249,7 @@ class SQLiteEngine:
             job.deliver(outcome)
         try:
             self._record(timings)
-        except Exception:
-            # A log handler or a hook of the application's own; callers must not pay for it.
+        except Exception:  # noqa: BLE001 - logged; a log handler of the application's own must not cost callers anything
             _log.exception("statements could not be recorded")
 
     def _no_reader(self) -> PoolExhaustedError:

@@ -32,6 +32,7 @@ _CONNECTION = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_AUTH,
 }
+_TAKEN = "Another row has this value already: fetch it and `update` it (an `upsert` that does both comes with a later version)."
 # How SQLite names a unique index over expressions, which has no columns to name.
 _INDEX = re.compile(r"index '(?P<name>.*)'")
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -92,10 +93,7 @@ def _constraint(error: BaseException, extended: int) -> ConstraintViolationError
     return ConstraintViolationError(
         f"the {kind} constraint refuses the row" + (f": {subject}" if subject else ""),
         *(
-            (
-                "Another row has this value already: fetch it and `update` it "
-                "(an `upsert` that does both comes with a later version).",
-            )
+            (_TAKEN,)
             if taken
             else ("Save the referenced row first, or delete the rows that refer to this one.",)
             if kind == "foreign key"

@@ -1,7 +1,7 @@
 """What stands between a commit and the bus: keeps the order, and makes room for buses that are not ours."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from soulspot_db.events.bus import Event, EventBus

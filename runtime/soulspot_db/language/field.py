@@ -12,7 +12,7 @@ from soulspot_db.language.document import FieldDocument
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.types import TYPES, rule
 
-__all__ = ["INPUT_CONFIG", "FieldSpec", "Missing", "Problem", "input_rule", "resolve_field"]
+__all__ = ["INPUT_CONFIG", "FieldSpec", "Missing", "Problem", "input_rule", "limits", "resolve_field"]
 
 INPUT_CONFIG = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, regex_engine="python-re")
 """How input is checked; patterns are Python's, which is what their authors write."""
@@ -97,15 +97,20 @@ def _adapter(shape: FieldSpec, *, limited: bool) -> TypeAdapter[Any]:
     return TypeAdapter(input_rule(shape) if limited else rule(shape), config=INPUT_CONFIG)
 
 
-def input_rule(field: FieldSpec) -> Any:
-    """The annotation that checks a value on its way into the database: type, length, range, pattern."""
-    limits: dict[str, Any] = {
+def limits(field: FieldSpec) -> dict[str, Any]:
+    """Length, range and pattern of a field, as arguments of Pydantic's `Field`."""
+    found = {
         "max_length": field.max_length,
         "pattern": field.pattern and rf"^(?:{field.pattern})\Z",
         "ge": field.minimum,
         "le": field.maximum,
     }
-    given = {key: value for key, value in limits.items() if value is not None}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def input_rule(field: FieldSpec) -> Any:
+    """The annotation that checks a value on its way into the database: type, length, range, pattern."""
+    given = limits(field)
     checked = rule(field, PydanticField(**given)) if given else rule(field)
     return Optional[checked] if field.nullable else checked  # noqa: UP045 - a variable cannot stand in an `X | None`
 

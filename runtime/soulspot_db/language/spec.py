@@ -100,11 +100,8 @@ def _check_key_types(key: tuple[str, ...], fields: Mapping[str, FieldSpec], prob
     for name in key:
         if fields[name].type in {"bytes", "float", "json", "list"}:
             message = f"a field of type {fields[name].type!r} cannot be a key"
-            hint = (
-                "a key is also written as text"
-                if fields[name].type == "bytes"
-                else "equal values must have one spelling"
-            )
+            reason = "a key is also written as text" if fields[name].type == "bytes" else None
+            hint = reason or "equal values must have one spelling"
             problems.append(Problem(("fields", name, "type"), message, hint))
 
 

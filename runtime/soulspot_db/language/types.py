@@ -1,4 +1,4 @@
-"""The field types: one row each, with its Python form, its SQL and its codec per dialect."""
+"""The field types: one row each, with its Python form and how SQLite stores it; `ddl` has the types of columns."""
 
 import datetime as dt
 import json
@@ -21,12 +21,11 @@ Convert = Callable[[Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How one dialect stores a value; None means that the driver's own value is already right.
+    """How a dialect stores a value; None means that the driver's own value is already right.
 
     `check` is a CHECK constraint with `{column}` in it that keeps other writers of the database honest.
     """
 
-    sql: str
     encode: Callable[["FieldSpec"], Convert] | None = None
     decode: Callable[["FieldSpec"], Convert] | None = None
     check: str | None = None
@@ -43,8 +42,7 @@ class FieldType:
     name: str
     python: str
     rule: str
-    sqlite: Codec
-    postgresql: Codec
+    sqlite: Codec = Codec()
     imports: str | None = None
     keys: frozenset[str] = frozenset()
     export: Convert | None = None
@@ -118,33 +116,25 @@ def _same(convert: Convert) -> Callable[["FieldSpec"], Convert]:
 
 _TEXT_KEYS = frozenset({"max_length", "pattern"})
 _RANGE_KEYS = frozenset({"minimum", "maximum"})
-_PG_TEXT = Codec('TEXT COLLATE "C"')
 
 _ROWS = (
     FieldType(
         "uuid",
         "UUID",
         "uuid",
-        Codec(
-            "TEXT",
-            _same(str),
-            _same(UUID),
-            _UUID_CHECK,
-        ),
-        Codec("UUID"),
+        Codec(_same(str), _same(UUID), _UUID_CHECK),
         imports="uuid",
         export=str,
     ),
-    FieldType("string", "str", "text", Codec("TEXT"), _PG_TEXT, keys=_TEXT_KEYS),
-    FieldType("text", "str", "text", Codec("TEXT"), _PG_TEXT, keys=_TEXT_KEYS),
-    FieldType("integer", "int", "integer", Codec("INTEGER"), Codec("BIGINT"), keys=_RANGE_KEYS),
-    FieldType("float", "float", "number", Codec("REAL"), Codec("DOUBLE PRECISION"), keys=_RANGE_KEYS),
+    FieldType("string", "str", "text", keys=_TEXT_KEYS),
+    FieldType("text", "str", "text", keys=_TEXT_KEYS),
+    FieldType("integer", "int", "integer", keys=_RANGE_KEYS),
+    FieldType("float", "float", "number", keys=_RANGE_KEYS),
     FieldType(
         "decimal",
         "Decimal",
         "decimal",
-        Codec("INTEGER", _scaled, _unscaled),
-        Codec("NUMERIC"),
+        Codec(_scaled, _unscaled),
         imports="decimal",
         keys=_RANGE_KEYS | {"precision", "scale"},
     ),
@@ -152,59 +142,43 @@ _ROWS = (
         "boolean",
         "bool",
         "boolean",
-        Codec("INTEGER", _same(int), _same(bool), "{column} IN (0, 1)"),
-        Codec("BOOLEAN"),
+        Codec(_same(int), _same(bool), "{column} IN (0, 1)"),
     ),
     FieldType(
         "date",
         "date",
         "date",
-        Codec("TEXT", _same(dt.date.isoformat), _same(dt.date.fromisoformat), _DATE_CHECK),
-        Codec("DATE"),
+        Codec(_same(dt.date.isoformat), _same(dt.date.fromisoformat), _DATE_CHECK),
         imports="datetime",
     ),
     FieldType(
         "time",
         "time",
         "time",
-        Codec(
-            "TEXT",
-            _same(_encode_time),
-            _same(dt.time.fromisoformat),
-            _TIME_CHECK,
-        ),
-        Codec("TIME"),
+        Codec(_same(_encode_time), _same(dt.time.fromisoformat), _TIME_CHECK),
         imports="datetime",
     ),
     FieldType(
         "datetime",
         "datetime",
         "utc",
-        Codec(
-            "TEXT",
-            _same(_encode_datetime),
-            _same(_decode_datetime),
-            _DATETIME_CHECK,
-        ),
-        Codec("TIMESTAMP WITH TIME ZONE"),
+        Codec(_same(_encode_datetime), _same(_decode_datetime), _DATETIME_CHECK),
         imports="datetime",
     ),
-    FieldType("enum", "Literal", "text", Codec("TEXT"), _PG_TEXT, imports="typing", keys=frozenset({"values"})),
-    FieldType("bytes", "bytes", "binary", Codec("BLOB"), Codec("BYTEA"), keys=frozenset({"max_length"})),
+    FieldType("enum", "Literal", "text", imports="typing", keys=frozenset({"values"})),
+    FieldType("bytes", "bytes", "binary", keys=frozenset({"max_length"})),
     FieldType(
         "json",
         "Json",
         "json",
-        Codec("TEXT", _same(dump_json), _same(load_json), _JSON_CHECK),
-        Codec("JSONB"),
+        Codec(_same(dump_json), _same(load_json), _JSON_CHECK),
         export=thaw,
     ),
     FieldType(
         "list",
         "tuple",
         "sequence",
-        Codec("TEXT", _encode_list, _decode_list, "json_type({column}) = 'array'"),
-        Codec("JSONB"),
+        Codec(_encode_list, _decode_list, "json_type({column}) = 'array'"),
         keys=frozenset({"items"}),
         export=list,
     ),
