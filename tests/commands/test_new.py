@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from projects import generated, tree, write_project, write_schema
+from soulspot_db import EntityRegistry
 from soulspot_db.language.table import describe
 from soulspot_db.schema import resolved
 from soulspot_db_codegen.configuration import load_configuration
@@ -169,7 +170,8 @@ def test_a_generated_class_comes_back_as_the_schema_it_was_made_from(cli, root, 
     other = generated(tmp_path / "other", {"music/track.yaml": schema}, package="returning_entities")
     monkeypatch.syspath_prepend(other / "generated")
     place = "returning_entities.music.track:TrackSchema"
-    assert cli("new", "entity", "music/track", "--from", place, "--project", root).code == 0
+    with EntityRegistry.isolated():  # this process may have imported SoulSpot's own package
+        assert cli("new", "entity", "music/track", "--from", place, "--project", root).code == 0
     assert read_yaml(text(root, "music/track")).data == read_yaml(schema).data
     assert table(root, "music.track") == table(other, "music.track")
 

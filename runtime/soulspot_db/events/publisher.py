@@ -43,7 +43,7 @@ class Publisher:
 
     async def settle(self) -> None:
         """Wait until everything has been handed on and, where the bus is ours, handled."""
-        while (worker := self._outgoing.worker()) not in {None, asyncio.current_task()}:
+        while (worker := self._outgoing.worker()) is not None and worker is not asyncio.current_task():
             await asyncio.wait([worker])
         if isinstance(self.bus, EventBus):
             await self.bus.settle()
