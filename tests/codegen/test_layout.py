@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -36,7 +37,16 @@ WORDS = st.text(st.sampled_from("abcdefgh_"), min_size=1, max_size=60).filter(la
 
 
 def formatted(source: str) -> str:
-    command = ["ruff", "format", "--isolated", f"--line-length={WIDTH}", "--stdin-filename=x.py", "-"]
+    command = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "format",
+        "--isolated",
+        f"--line-length={WIDTH}",
+        "--stdin-filename=x.py",
+        "-",
+    ]
     done = subprocess.run(command, input=source.encode(), capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()

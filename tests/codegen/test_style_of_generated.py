@@ -38,18 +38,23 @@ def test_the_golden_trees_are_there(everything):
 
 
 def test_the_formatter_would_change_nothing(everything):
-    find_nothing(["ruff", "format", "--no-cache", "--diff", "generated", "migrations"], everything)
+    find_nothing(
+        [sys.executable, "-m", "ruff", "format", "--no-cache", "--diff", "generated", "migrations"], everything
+    )
 
 
 def test_the_linter_finds_nothing(everything):
-    find_nothing(["ruff", "check", "--no-cache", "--output-format=concise", "generated", "migrations"], everything)
+    find_nothing(
+        [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format=concise", "generated", "migrations"],
+        everything,
+    )
 
 
 def test_mypy_finds_nothing(everything):
     # With a cache of its own that outlives the run: most of the time goes into SQLAlchemy and Pydantic.
     cache = f"--cache-dir={REPOSITORY / '.mypy_cache/style_of_generated'}"
-    find_nothing(["mypy", "--strict", "--no-error-summary", cache, "generated"], everything)
+    find_nothing([sys.executable, "-m", "mypy", "--strict", "--no-error-summary", cache, "generated"], everything)
 
 
 def test_basedpyright_finds_nothing(everything):
-    find_nothing(["basedpyright", "--pythonpath", sys.executable, "generated"], everything)
+    find_nothing([sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable, "generated"], everything)

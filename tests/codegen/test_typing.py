@@ -29,7 +29,7 @@ def lines(errors: set[tuple[str, int]]) -> set[tuple[str, int, str]]:
 
 def mypy() -> set[tuple[str, int]]:
     cache = f"--cache-dir={REPOSITORY / '.mypy_cache/typing_errors'}"
-    command = ["mypy", "--strict", "--output=json", cache, *map(str, SNIPPETS.glob("*.py"))]
+    command = [sys.executable, "-m", "mypy", "--strict", "--output=json", cache, *map(str, SNIPPETS.glob("*.py"))]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 1, done.stdout + done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
@@ -37,7 +37,15 @@ def mypy() -> set[tuple[str, int]]:
 
 
 def basedpyright() -> set[tuple[str, int]]:
-    command = ["basedpyright", "--outputjson", "--pythonpath", sys.executable, *map(str, SNIPPETS.glob("*.py"))]
+    command = [
+        sys.executable,
+        "-m",
+        "basedpyright",
+        "--outputjson",
+        "--pythonpath",
+        sys.executable,
+        *map(str, SNIPPETS.glob("*.py")),
+    ]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 1, done.stdout + done.stderr
     found = json.loads(done.stdout)["generalDiagnostics"]
@@ -53,9 +61,16 @@ def test_wrong_uses_are_errors(checker):
 
 
 def test_right_uses_are_none():
-    command = ["mypy", "--strict", f"--cache-dir={REPOSITORY / '.mypy_cache/typing_errors'}", "tests/typing"]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        f"--cache-dir={REPOSITORY / '.mypy_cache/typing_errors'}",
+        "tests/typing",
+    ]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
-    command = ["basedpyright", "--pythonpath", sys.executable, "tests/typing"]
+    command = [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable, "tests/typing"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
