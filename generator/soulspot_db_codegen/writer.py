@@ -1,8 +1,6 @@
 """Rendered files against the disk: what would change, and how it is changed: all known first, then each atomically."""
 
 import difflib
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +62,8 @@ def _read(path: Path) -> str | None:
 
 
 def apply(root: Path, changes: Iterable[Change]) -> None:
-    """Make the changes. A run that is killed leaves every file as it was or as it should be."""
-    for change in changes:
+    """Make the changes. A run that is killed leaves every file as it was or as it should be, and can be run again."""
+    for change in sorted(changes, key=_stage):
         path = root / change.path
         if change.after is None:
             path.unlink()
@@ -75,18 +73,20 @@ def apply(root: Path, changes: Iterable[Change]) -> None:
             _replace(path, change.after)
 
 
+def _stage(change: Change) -> int:
+    # A revision, then the sum that vouches for it, then the snapshot that it leads to: between any two of these the
+    # next run knows what is missing.
+    return 0 if "/versions/" in change.path else 1 if change.path.endswith(".sum") else 2
+
+
 def _replace(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode())
-        # As a new file would have it; mkstemp keeps others out.
-        Path(name).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    # The same name every time: what a run that was killed has left is what the next one writes over.
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_bytes(text.encode())
+    if path.exists():
+        unfinished.chmod(path.stat().st_mode & 0o777)
+    unfinished.replace(path)
 
 
 def unified_diff(change: Change) -> str:

@@ -13,11 +13,15 @@ SUMS = "migrations.sum"
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Revisions in order: their files' texts, the newest id, and the digest of the tables it leads to."""
+    """Revisions in order: their files' texts, the newest id, and the digest of the tables it leads to.
+
+    `unrecorded` files lie beside them: somebody else's, or what a run that was killed has left.
+    """
 
     files: Mapping[str, str]
     head: str | None
     schema: str | None
+    unrecorded: Mapping[str, str]
 
 
 def read_history(folder: Path) -> tuple[History, list[str]]:
@@ -29,17 +33,17 @@ def read_history(folder: Path) -> tuple[History, list[str]]:
     recorded = dict(_recorded(folder / SUMS))
     present = {path.name: _text(path) for path in sorted((folder / "versions").glob("*.py"))}
     problems = [f"{SUMS} names {name}, which is missing" for name in recorded if name not in present]
-    problems += [f"versions/{name} is not in {SUMS}" for name in present if name not in recorded]
     files = {name: present[name] for name in recorded if name in present}
+    unrecorded = {name: text for name, text in present.items() if name not in recorded}
     if not problems:
         for name, chained in sums_of(files).items():
             if recorded[name] != chained:
                 problems.append(f"versions/{name} is not what was generated")
                 break  # every later sum differs too, because each contains the one before
     if problems or not files:
-        return History(files, None, None), problems
+        return History(files, None, None, unrecorded), problems
     newest = _constants(list(files.values())[-1])
-    return History(files, newest.get("revision"), newest.get("schema_after")), []
+    return History(files, newest.get("revision"), newest.get("schema_after"), unrecorded), []
 
 
 def sums_of(files: Mapping[str, str]) -> dict[str, str]:

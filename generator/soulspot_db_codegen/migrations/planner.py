@@ -59,10 +59,9 @@ def plan_migrations(configuration: Configuration, resolved: Resolved) -> tuple[M
     wanted = take_snapshot(resolved)
     history, faults = read_history(configuration.root / folder)
     if faults:
-        hint = "restore the file from version control; revisions may have been applied and are never rewritten"
-        return MigrationPlan(None, {}), [Diagnostic(folder, 1, 1, fault, hint) for fault in faults]
+        return MigrationPlan(None, {}), _faulty(folder, faults)
     if history.schema == digest(wanted):
-        return _plan(folder, wanted, history.files, history.head), []
+        return _plan(folder, wanted, history.files, history.head), _faulty(folder, _strangers(history, history.files))
     recorded = read_snapshot(configuration.root / folder / "snapshot")
     if history.schema is not None and history.schema != digest(recorded):
         message = f"{folder}/snapshot is not what revision {history.head} left"
@@ -75,7 +74,17 @@ def plan_migrations(configuration: Configuration, resolved: Resolved) -> tuple[M
         return MigrationPlan(None, {}), problems
     revision = _revision(recorded, wanted, history)
     files = {**history.files, _file_name(revision, len(history.files) + 1): render("revision.py", revision=revision)}
-    return _plan(folder, wanted, files, revision.id, revision), []
+    return _plan(folder, wanted, files, revision.id, revision), _faulty(folder, _strangers(history, files))
+
+
+def _strangers(history: History, files: Mapping[str, str]) -> list[str]:
+    """Revisions that nobody recorded; one that would be written now is what a run that was killed has left."""
+    return [f"versions/{name} is not in {SUMS}" for name, text in history.unrecorded.items() if files.get(name) != text]
+
+
+def _faulty(folder: str, faults: list[str]) -> list[Diagnostic]:
+    hint = "restore the file from version control; revisions may have been applied and are never rewritten"
+    return [Diagnostic(folder, 1, 1, fault, hint) for fault in faults]
 
 
 def _plan(
