@@ -45,11 +45,7 @@ class Database(DatabaseService, Generic[Bus]):
         self.settings = settings or DatabaseSettings()
         # Where none is given, the type variable is its default.
         self._events = cast("Bus", EventBus()) if events is None else events
-        if self.settings.database_type != "sqlite":
-            raise ConfigurationError(
-                "this version opens SQLite databases only",
-                "Set DATABASE to the path of a file, such as /config/soulspot.db.",
-            )
+        self.settings.require_sqlite()
         if self.settings.redis is not None:
             raise ConfigurationError(
                 "this version has no cache in Redis",

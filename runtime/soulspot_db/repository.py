@@ -1,6 +1,7 @@
 """Repository: all behaviour of generated repositories. A generated method is one call of a method here."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import BaseModel
@@ -149,7 +150,8 @@ class Repository(Generic[Model, KeyType]):
 
     async def _save_many(self, new: Sequence[EntityCreate], operation: str = "save_many") -> list[Model]:
         plan = self._plan
-        rows = [self._values_of(item, operation) for item in self._listed(new, "rows", operation)]
+        now = utc_now()
+        rows = [self._values_of(item, now, operation) for item in self._listed(new, "rows", operation)]
         if not rows:
             return []
         keys = [tuple(values[name] for name in plan.spec.key) for values in rows if plan.spec.key[0] in values]
@@ -161,9 +163,13 @@ class Repository(Generic[Model, KeyType]):
         )
         return await self._do(operation, request)
 
-    def _values_of(self, new: EntityCreate, operation: str) -> dict[str, Any]:
+    def _values_of(self, new: EntityCreate, now: datetime, operation: str) -> dict[str, Any]:
         self._check_model(new, self._plan.schema.create_model, operation)
         values = {name: getattr(new, name) for name in self._plan.spec.fields}
+        for field in self._plan.spec.fields.values():
+            # The time of the save and not of the model, and the same for every field of the row.
+            if field.made == "now" and field.name not in new.model_fields_set:
+                values[field.name] = now
         for name in self._plan.spec.key:
             if self._plan.spec.fields[name].assigned and values[name] is None:
                 del values[name]

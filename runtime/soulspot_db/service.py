@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -206,9 +206,9 @@ class Records(Repository[Entity, Any]):
         if natural is None:
             key = plan.keys.parse(entity_id, operation)
             return key, plan.by_key(key)
-        by_natural = self._filter({natural: {"eq": entity_id}}, operation)
-        if not isinstance(by_natural, Compare) or not by_natural.values:
-            raise self._refuse(operation, f"the primary key or the {natural} as text")
+        if not isinstance(entity_id, str):
+            raise self._refuse(operation, f"the primary key or the {natural} as text, such as str(row.id)")
+        by_natural = cast("Compare", self._filter({natural: {"eq": entity_id}}, operation))
         try:
             key = plan.keys.parse(entity_id, operation)
         except ValidationFailedError:

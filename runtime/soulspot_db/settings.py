@@ -102,6 +102,18 @@ class DatabaseSettings(BaseSettings):
             raise ValueError("':memory:' cannot be shared by several connections; use a file in a temporary folder")
         return self
 
+    def require_sqlite(self) -> None:
+        """Refuse what this version cannot open.
+
+        Raises:
+            ConfigurationError: DATABASE names a PostgreSQL database.
+        """
+        if self.database_type != "sqlite":
+            raise ConfigurationError(
+                "this version opens SQLite databases only",
+                "Set DATABASE to the path of a file, such as /config/soulspot.db.",
+            )
+
     @property
     def database_url(self) -> str:
         """The address in SQLAlchemy's form, without the password. Internal."""

@@ -1,6 +1,7 @@
 """`soulspot-db migrate` as the person who runs SoulSpot types it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -76,3 +77,25 @@ def test_the_plain_alembic_command_runs_the_revisions_as_well(tmp_path):
         [*command, "current"], env=environment, cwd=root, check=True, capture_output=True, text=True
     )
     assert current.stdout.split()[0] == MIGRATION_HEAD
+
+
+def test_a_postgresql_database_is_refused_and_no_file_is_made(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("DATABASE", "localhost:5432/soulspot")
+    monkeypatch.setenv("DATABASE_PATH", str(tmp_path / "other.db"))
+    for arguments in (("migrate",), ("migrate", "--status")):
+        result = run(*arguments)
+        assert result.exit_code == 1
+        assert "opens SQLite databases only" in result.output
+    assert not (tmp_path / "other.db").exists()
+
+
+def test_a_history_with_a_gap_is_an_error_and_no_traceback(run, tmp_path):
+    folder = tmp_path / "migrations"
+    shutil.copytree("migrations", folder)
+    (revision,) = (folder / "versions").glob("0001*.py")
+    text = revision.read_text()
+    revision.write_text(text.replace("down_revision = None", 'down_revision = "0123456789ab"'))
+    result = run("migrate", "--migrations", str(folder))
+    assert result.exit_code == 1
+    assert "DATABASE_MIGRATION_FAILED" in result.output
+    assert "0123456789ab" in result.output

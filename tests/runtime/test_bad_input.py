@@ -1,6 +1,7 @@
 """Bad input: an error with the right code; nothing written, nothing cached, the connection still good."""
 
 import datetime as dt
+from uuid import UUID
 
 import pytest
 from soulspot_db import DatabaseError
@@ -201,3 +202,8 @@ async def test_a_filter_on_null_is_a_condition_where_the_field_may_be_null(db):
     assert await db.delete_where("playlist", {"description": None}) == 0
     assert await db.delete_where("playlist", {"name": None}) == 0
     assert await db.delete_where("playlist", {"description": {"ne": None}}) == 1
+
+
+async def test_a_uuid_object_as_an_id_is_refused_with_what_to_pass(db):
+    with pytest.raises(DatabaseError, match=r"the primary key or the spotify_id as text, such as str\(row.id\)"):
+        await db.get("playlist", UUID("0190b2d4-1f7e-7c3a-9f00-0123456789ab"))

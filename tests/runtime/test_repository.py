@@ -294,3 +294,9 @@ def test_a_repository_with_a_broken_schema_says_what_is_wrong(db):
 
     with pytest.raises(SchemaInvalidError):
         Broken(db)
+
+
+async def test_now_is_one_moment_a_row_and_that_of_the_save(db):
+    key = await db.save("playlist", {"name": "a"})
+    row = await db.get("playlist", key)
+    assert row["created_at"] == row["updated_at"]

@@ -34,6 +34,8 @@ def migrate(only_status: bool, folder: Path | None) -> None:
         if only_status:
             _print_status(settings, asyncio.run(read_status(settings, migrations)))
             return
+        # Said, because outside a project these are the ones that an installed package carries.
+        click.echo(f"migrations from {migrations}")
         state = asyncio.run(run(settings, migrations, lambda line: click.echo(f"migrating to {line}")))
     except DatabaseError as error:
         click.echo(str(error), err=True)

@@ -197,8 +197,12 @@ class FieldDocument(_Document):
     )
     sensitive: bool = Field(False, description="The value is left out of what a row prints as.")
     deprecated: Deprecation = Field(False, description="`true`, or what to use instead; shown in docstrings.")
-    renamed_from: Name | None = Field(None, description="The field's former name; the migration renames the column.")
-    backfill: Literals = Field(None, description="What rows that exist get in a new required field.")
+    renamed_from: Name | None = Field(
+        None, description="The field's former name; migrations of a later version rename the column."
+    )
+    backfill: Literals = Field(
+        None, description="What rows that exist get in a new required field, in migrations of a later version."
+    )
 
 
 class IndexDocument(_Document):
@@ -239,9 +243,11 @@ class EntityDocument(_Document):
     )
     description: str | None = Field(None, description="What one row is; shown in generated docstrings.")
     use: list[Name] = Field([], description="Mixins, from `_mixins/<name>.yaml`; their fields follow the entity's own.")
-    renamed_from: Name | None = Field(None, description="The entity's former name; the migration renames the table.")
+    renamed_from: Name | None = Field(
+        None, description="The entity's former name; migrations of a later version rename the table."
+    )
     removed: dict[Name, RemovalDocument] = Field(
-        {}, description="Fields that are gone, and what becomes of their values."
+        {}, description="Fields that are gone, and what becomes of their values in migrations of a later version."
     )
     natural_key: str | None = Field(
         None,

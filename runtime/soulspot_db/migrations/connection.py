@@ -16,6 +16,7 @@ __all__ = ["reading", "writing"]
 @contextmanager
 def reading(settings: DatabaseSettings, pragmas: Iterable[str] = ()) -> Iterator[Connection]:
     """A connection outside any transaction; what the driver raises in the block becomes an error of ours."""
+    settings.require_sqlite()
     path = str(settings.database_path)
     engine = create_engine(
         "sqlite://",

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,7 @@ async def status(settings: DatabaseSettings, folder: Path) -> Status:
 
 
 def _status(settings: DatabaseSettings, folder: Path) -> Status:
+    settings.require_sqlite()
     script = _script(folder)
     current = None
     if settings.database_path.exists():
@@ -146,7 +148,16 @@ def _current(connection: Connection) -> str | None:
 
 
 def _compare(script: ScriptDirectory, current: str | None) -> Status:
-    revisions = list(reversed(list(script.walk_revisions())))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # Alembic says the same; the error below says what to do
+            revisions = list(reversed(list(script.walk_revisions())))
+    except (CommandError, KeyError) as error:
+        raise MigrationError(
+            f"the revisions in {script.versions} do not follow from one another: {error} is missing or wrong",
+            "Restore the folder from version control, or install the package anew.",
+            operation="migrate",
+        ) from error
     known = [revision.revision for revision in revisions]
     head = known[-1] if known else None
     if current is not None and current not in known:
