@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 
 from soulspot_db.language.cascades import cascades
 from soulspot_db.language.document import EntityDocument
@@ -133,23 +134,30 @@ def _bad_reference(field: FieldSpec, specs: Mapping[str, EntitySpec]) -> tuple[s
 
 
 def _required_cycles(specs: Mapping[str, EntitySpec]) -> Iterator[list[tuple[str, str]]]:
-    """Circles of references none of which may be null, each once, beginning at its first entity."""
+    """Circles of references none of which may be null, beginning at their first entity; each broken by one edge."""
     edges = {
-        path: [
-            (field.references, field.name)
-            for field in spec.fields.values()
+        path: {
+            field.references: field.name
+            for field in reversed([*spec.fields.values()])
             if field.references in specs and field.references and not field.nullable
-        ]
+        }
         for path, spec in sorted(specs.items())
     }
+    while (cycle := _cycle(edges)) is not None:
+        start = cycle.index(min(cycle))
+        turned = cycle[start:] + cycle[:start]
+        steps = list(zip(turned, [*turned[1:], turned[0]], strict=True))
+        yield [(path, edges[path][target]) for path, target in steps]
+        # What else goes round is found without it; to name every circle would take time without end.
+        path, target = steps[0]
+        del edges[path][target]
 
-    def walk(path: str, trail: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-        for target, field in edges[path]:
-            step = [*trail, (path, field)]
-            if target == step[0][0]:
-                yield step
-            elif target > step[0][0] and target not in {seen for seen, _ in step}:
-                yield from walk(target, step)
 
-    for path in edges:
-        yield from walk(path, [])
+def _cycle(edges: Mapping[str, Mapping[str, str]]) -> list[str] | None:
+    try:
+        TopologicalSorter(edges).prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        # Its first is its last again, and each is referred to by the next.
+        return found[:0:-1]
+    return None
