@@ -89,7 +89,7 @@ class Database(DatabaseService, Generic[Bus]):
             await self._require_heads(EntityRegistry.migration_heads())
             try:
                 await self._engine.open()
-            except BaseException:
+            except BaseException:  # a cancellation too must leave no lane behind; raised again
                 await self._disconnect()
                 raise
             self._is_open = True

@@ -171,7 +171,7 @@ class Transaction(DatabaseService):
             effects = self._frames[0].effects
             finish = self._session.committing(effects.tags, lambda _rows: effects, lambda _rows: None)
             await self._lease.commit(finish)
-        except BaseException:
+        except BaseException:  # a cancellation too must give the connection back; raised again
             self._lease.abandon()  # does nothing once COMMIT or ROLLBACK has been asked for
             raise
         finally:

@@ -177,7 +177,7 @@ class SQLiteEngine:
         self._put(self._reads if read_only else self._writes, job)
         try:
             await job.result_within(self._settings.pool_timeout, self._no_reader if read_only else self._no_writer)
-        except BaseException:
+        except BaseException:  # a cancellation too; raised again
             # If it has begun, there is nobody to end it.
             lease.abandon()
             raise

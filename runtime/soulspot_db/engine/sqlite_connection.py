@@ -102,7 +102,7 @@ class Connection:
         """Commit; if that fails, nothing of the transaction stays."""
         try:
             self._execute(Statement("COMMIT"))
-        except BaseException:
+        except BaseException:  # whatever it was, the lane's next job must not find a transaction; raised again
             self.rollback()
             raise
 
@@ -139,7 +139,7 @@ class Connection:
         self._execute(Statement("SAVEPOINT job"))
         try:
             rows = [self._execute(statement) for statement in statements]
-        except BaseException:
+        except BaseException:  # whatever it was, half of a job must not be committed with the group; raised again
             if self.in_transaction:
                 self._execute(Statement("ROLLBACK TO job"))
                 self._execute(Statement("RELEASE job"))
