@@ -131,3 +131,29 @@ async def within(seconds: float, what: Awaitable[Any]) -> Any:
     """Await something that must not hang."""
     async with asyncio.timeout(seconds):
         return await what
+
+
+async def at_rest(db: Database, *names: str) -> None:
+    """Assert that earlier calls have left nothing behind.
+
+    No connection is at work, no transaction is open, and no counter, of `names` or stored, is marked as being written:
+    what is asked twice is answered from memory, as a fresh read answers.
+    """
+    await until(lambda: db._engine.connections().active == 0)
+    assert (await db.stats())["connections"]["active"] == 0
+    assert not db._engine._leases
+    assert db.session.current() is None
+    stored = {row["name"]: row for row in await db.query("counter", fresh=True)}
+    for name in {*names, *stored}:
+        assert await _from_memory(db, lambda name=name: db.get("counter", name)) == stored.get(name)
+    rows = await _from_memory(db, lambda: db.query("counter", order_by="name"))
+    assert {row["name"]: row for row in rows} == stored
+
+
+async def _from_memory(db: Database, ask: Callable[[], Awaitable[Any]]) -> Any:
+    for _ in range(20):  # more than two, because a busy machine may have to look whether others have written
+        hits = db._cache.hits
+        answer = await ask()
+        if db._cache.hits > hits:
+            return answer
+    raise AssertionError("the answer is never kept: something it depends on is marked as being written")

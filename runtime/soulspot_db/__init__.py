@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from soulspot_db.database import Database
     from soulspot_db.entity import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate
     from soulspot_db.errors import (
+        CommitOutcomeUnknownError,
         ConfigurationError,
         ConnectionFailedError,
         ConstraintViolationError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     )
     from soulspot_db.events.bus import Event, EventBus, Subscription
     from soulspot_db.language import rules
+    from soulspot_db.monitoring.hooks import OperationRecord
     from soulspot_db.registry import EntityRegistry
     from soulspot_db.repository import Repository
     from soulspot_db.service import DatabaseService
@@ -43,6 +45,7 @@ else:
             "soulspot_db.database": ["Database"],
             "soulspot_db.entity": ["UNSET", "Entity", "EntityCreate", "EntitySchema", "EntityUpdate"],
             "soulspot_db.errors": [
+                "CommitOutcomeUnknownError",
                 "ConfigurationError",
                 "ConnectionFailedError",
                 "ConstraintViolationError",
@@ -65,6 +68,7 @@ else:
             ],
             "soulspot_db.events.bus": ["Event", "EventBus", "Subscription"],
             "soulspot_db.language": ["rules"],
+            "soulspot_db.monitoring.hooks": ["OperationRecord"],
             "soulspot_db.registry": ["EntityRegistry"],
             "soulspot_db.repository": ["Repository"],
             "soulspot_db.service": ["DatabaseService"],
@@ -76,6 +80,7 @@ else:
 
 __all__ = [
     "UNSET",
+    "CommitOutcomeUnknownError",
     "ConfigurationError",
     "ConnectionFailedError",
     "ConstraintViolationError",
@@ -97,6 +102,7 @@ __all__ = [
     "MigrationError",
     "MigrationRequiredError",
     "NotFoundError",
+    "OperationRecord",
     "PoolExhaustedError",
     "QueryFailedError",
     "QueryTimeoutError",

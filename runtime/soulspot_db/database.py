@@ -2,34 +2,38 @@
 
 import asyncio
 import contextvars
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, cast
 
 from typing_extensions import TypeVar
 
 from soulspot_db.cache.cache import Cache
+from soulspot_db.cache.control import CacheControl
 from soulspot_db.engine.base import Statement
 from soulspot_db.engine.sqlite import SQLiteEngine
 from soulspot_db.errors import ConfigurationError
 from soulspot_db.events.bus import EventBus
 from soulspot_db.events.publisher import Publisher, PublishesEvents
+from soulspot_db.monitoring.hooks import Hooks
 from soulspot_db.monitoring.recorder import StatementRecorder
 from soulspot_db.operations import Effects, Write
 from soulspot_db.plan import Plans
 from soulspot_db.registry import EntityRegistry
 from soulspot_db.schema import resolved
+from soulspot_db.scope import TransactionScope, run_in_transaction
 from soulspot_db.service import DatabaseService, Records
 from soulspot_db.session import Session
 from soulspot_db.settings import DatabaseSettings
 from soulspot_db.tables import create_statements
-from soulspot_db.transaction import TransactionScope
+from soulspot_db.transaction import Transaction
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 __all__ = ["Database"]
 
+T = TypeVar("T")
 Bus = TypeVar("Bus", bound=PublishesEvents, default=EventBus)
 
 
@@ -54,11 +58,18 @@ class Database(DatabaseService, Generic[Bus]):
         self._recorder = StatementRecorder(
             slow=self.settings.slow_query_threshold, log=self.settings.enable_query_logging
         )
-        self._engine = SQLiteEngine(self.settings, self._recorder.record)
-        self._cache = Cache(ttl=self.settings.cache_ttl, max_size=self.settings.cache_max_size)
+        self._cache = Cache(
+            ttl=self.settings.cache_ttl,
+            max_size=self.settings.cache_max_size,
+            recheck=self.settings.cache_recheck,
+        )
+        self._engine = SQLiteEngine(self.settings, self._recorder.record, self._cache.trust.looked)
+        self._cache.trust.ask(self._engine.look)
+        self.cache = CacheControl(self._cache, self._records)
         self._publisher = Publisher(self.events)
         plans = Plans(self._cache, self._publisher.wanted)
-        self._session = Session(self._engine, self._cache, self._publisher, plans)
+        self.hooks = Hooks()
+        self._session = Session(self._engine, self._cache, self._publisher, plans, self.hooks)
         self._is_open = False
         self._switching = asyncio.Lock()  # opening and closing, one after another
         self._closing: asyncio.Task[None] | None = None
@@ -92,6 +103,7 @@ class Database(DatabaseService, Generic[Bus]):
             except BaseException:  # a cancellation too must leave no lane behind; raised again
                 await self._disconnect()
                 raise
+            self._cache.trust.forget()
             self._is_open = True
         return self
 
@@ -144,6 +156,24 @@ class Database(DatabaseService, Generic[Bus]):
             read_only: read one snapshot without keeping writers waiting; every write raises.
         """
         return TransactionScope(self._session, read_only=read_only)
+
+    async def run_in_transaction(self, fn: Callable[[Transaction], Awaitable[T]], *, attempts: int = 5) -> T:
+        """Call `await fn(tx)` in a transaction and return its result; all of it again when others were in the way.
+
+        It runs again, after a pause that grows, where an error is `retryable`: on SQLite, where the writer could not be
+        had in time (DATABASE_LOCKED). So `fn` must not do what cannot be undone, such as sending a message; events that
+        it publishes wait for the COMMIT. Inside an open transaction it is a nested block and runs once, because only the
+        outermost block can be run again.
+
+        Args:
+            fn: takes the transaction.
+            attempts: how often it is run at most.
+
+        Raises:
+            ValidationFailedError: `attempts` is less than 1.
+            DatabaseError: the last error, which tells `attempts` in its context; one that is not retryable, at once.
+        """
+        return await run_in_transaction(self._session, fn, attempts)
 
     def _records(self, entity_type: str) -> Records:
         return Records(self, EntityRegistry.get_schema(entity_type))

@@ -4,7 +4,7 @@ DatabaseError
 ├── ConfigurationError          DATABASE_CONFIGURATION_INVALID
 ├── ConnectionFailedError       DATABASE_CONNECTION_FAILED
 ├── QueryTimeoutError           DATABASE_QUERY_TIMEOUT
-├── LockedError                 DATABASE_LOCKED
+├── LockedError                 DATABASE_LOCKED                 retryable
 ├── PoolExhaustedError          DATABASE_POOL_EXHAUSTED
 ├── DiskFullError               DATABASE_DISK_FULL
 ├── QueryFailedError            DATABASE_QUERY_FAILED
@@ -15,6 +15,7 @@ DatabaseError
 ├── NotFoundError               DATABASE_NOT_FOUND
 ├── UnsafeWriteError            DATABASE_UNSAFE_WRITE
 ├── TransactionError            DATABASE_TRANSACTION_INVALID
+├── CommitOutcomeUnknownError   DATABASE_COMMIT_OUTCOME_UNKNOWN
 ├── SchemaInvalidError          DATABASE_SCHEMA_INVALID
 └── MigrationError              DATABASE_MIGRATION_FAILED
     ├── MigrationRequiredError  DATABASE_MIGRATION_REQUIRED
@@ -25,6 +26,7 @@ import copy
 from typing import Any, ClassVar, Self
 
 __all__ = [
+    "CommitOutcomeUnknownError",
     "ConfigurationError",
     "ConnectionFailedError",
     "ConstraintViolationError",
@@ -58,6 +60,8 @@ class DatabaseError(Exception):
 
     code: ClassVar[str] = "DATABASE_ERROR"
     page: ClassVar[str] = "index"
+    retryable: ClassVar[bool] = False
+    """Whether only the moment was wrong: nothing was done, and the same transaction may succeed when it is run again."""
 
     def __init__(self, message: str, *steps: str, **context: Any) -> None:
         super().__init__(message)
@@ -119,6 +123,7 @@ class LockedError(DatabaseError):
 
     code = "DATABASE_LOCKED"
     page = "locks"
+    retryable = True
 
 
 class PoolExhaustedError(DatabaseError):
@@ -188,6 +193,13 @@ class TransactionError(DatabaseError):
     """A transaction is over, lost, or used where it cannot be."""
 
     code = "DATABASE_TRANSACTION_INVALID"
+    page = "transactions"
+
+
+class CommitOutcomeUnknownError(DatabaseError):
+    """The disk or the connection failed during COMMIT: all of the transaction may be stored, or nothing of it."""
+
+    code = "DATABASE_COMMIT_OUTCOME_UNKNOWN"
     page = "transactions"
 
 

@@ -21,10 +21,7 @@ class Turns:
             self._began = now
             asyncio.get_running_loop().call_soon(self._turned)
             return False
-        if now - self._began < _SLICE:
-            return False
-        self._began = None
-        return True
+        return now - self._began >= _SLICE
 
     def _turned(self) -> None:
         self._began = None

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from soulspot_db.cache.region import CacheRegion
-from soulspot_db.cache.stamps import Tag
+from soulspot_db.cache.tags import Tag
 from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.events.bus import Event
+from soulspot_db.events.rows import Told
 
 __all__ = ["Effects", "OpenTransaction", "Read", "Write"]
 
@@ -19,7 +20,7 @@ class Effects:
     """What must happen once a write is committed."""
 
     tags: set[Tag] = field(default_factory=set)
-    events: list[Event[Any]] = field(default_factory=list)
+    events: list[Told] = field(default_factory=list)
 
     def add(self, other: "Effects") -> None:
         """Take over the effects of another write."""
@@ -29,13 +30,18 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class Read(Generic[T]):
-    """A question: the statement that answers it, and the place of its answer in the cache."""
+    """A question: the statement that answers it, and the place of its answer in the cache.
+
+    `key` is None for what is not to be kept, such as an answer that depends on the clock. `narrow` says what the answer
+    depends on once it is known, None where that is all of `tags`.
+    """
 
     region: CacheRegion
-    key: Hashable
+    key: Hashable | None
     tags: Collection[Tag]
     statement: Callable[[], Statement]
     decode: Callable[[Rows], T]
+    narrow: Callable[[T], Collection[Tag] | None] | None = None
     fresh: bool = False
 
 

@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from soulspot_db.cache import stamps
+from soulspot_db.cache import tags
 from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.region import CacheRegion
-from soulspot_db.cache.stamps import Tag
+from soulspot_db.cache.tags import Tag
 from soulspot_db.codec import Codec, KeyCodec
+from soulspot_db.defaults import utc_now
 from soulspot_db.entity import Entity, EntitySchema
-from soulspot_db.events.bus import Event
+from soulspot_db.events.rows import row_events
 from soulspot_db.language.cascades import cascades
 from soulspot_db.language.filters import Compare, Group, Predicate
 from soulspot_db.language.spec import EntitySpec
@@ -52,24 +53,24 @@ class Plan:
 
     def row_tags(self, key: Key) -> tuple[Tag, ...]:
         """What a row read by its key depends on."""
-        return (stamps.row(self.spec.table_name, key), stamps.bulk(self.spec.table_name))
+        return (tags.row(self.spec.table_name, key), tags.bulk(self.spec.table_name))
 
     @property
     def table_tags(self) -> tuple[Tag, ...]:
         """What a query depends on."""
-        return (stamps.table(self.spec.table_name),)
+        return (tags.table(self.spec.table_name),)
 
     def touched(self, keys: Sequence[Key] = ()) -> set[Tag]:
         """What a write touches: the rows with these keys, or any row where they are not known or very many."""
         table = self.spec.table_name
         if not 0 < len(keys) <= _MANY:
-            return {stamps.bulk(table), stamps.table(table)}
-        return {stamps.table(table), *(stamps.row(table, key) for key in keys)}
+            return {tags.bulk(table), tags.table(table)}
+        return {tags.table(table), *(tags.row(table, key) for key in keys)}
 
     def cascaded(self) -> set[Tag]:
         """What the database itself changes in other tables when rows of this one are deleted."""
         names = _cascades(self.schema)
-        return {tag for name in names for tag in (stamps.bulk(name), stamps.table(name))}
+        return {tag for name in names for tag in (tags.bulk(name), tags.table(name))}
 
     def effects(self, stored: Sequence[Sequence[Any]], what: str, fields: Sequence[str] | None = None) -> Effects:
         """The tags and events of a committed write: created, updated or deleted.
@@ -83,14 +84,12 @@ class Plan:
             return Effects()
         topic = f"database.{self.spec.entity_type}.{what}"
         told = self.spec.events and self.wanted(topic)
-        keys = list(map(self.codec.decode_key, stored)) if told or len(stored) <= _MANY else []
+        decoded = map(self.codec.decode_key, stored)  # of many rows, each when its event is made
+        keys = list(decoded) if len(stored) <= _MANY else []
         effects = Effects(tags=self.touched(keys))
         if told:
-            for key in keys:
-                data: dict[str, Any] = {"entity_id": self.keys.text(key), "entity_type": self.spec.entity_type}
-                if fields is not None:
-                    data["fields"] = list(fields)  # of its own: no event shares its data with another
-                effects.events.append(Event(topic, data))
+            ids = map(self.keys.text, keys or decoded)
+            effects.events.append(row_events(topic, self.spec.entity_type, ids, fields, utc_now()))
         return effects
 
 
@@ -137,6 +136,6 @@ class Plans:
             codec=codec,
             keys=KeyCodec(spec),
             queries=Queries(spec, complete.table, codec.encode),
-            region=self._cache.region(spec.entity_type, spec.cache),
+            region=self._cache.add_region(spec.cache),
             wanted=self._wanted,
         )

@@ -1,15 +1,19 @@
 """The string-keyed facade: entity types by name, dicts in, dicts out. The same machinery as the typed repositories."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from soulspot_db.cache.stamps import Tag
+from soulspot_db.access import first
+from soulspot_db.cache.question import question, row_question
+from soulspot_db.cache.region import MISS
+from soulspot_db.cache.tags import Tag
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.errors import ValidationFailedError
 from soulspot_db.language.filters import Compare
+from soulspot_db.language.spec import EntitySpec
 from soulspot_db.plan import Key
 from soulspot_db.query import EitherKey, Where
 from soulspot_db.refusals import refused_input
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DatabaseService", "Records"]
 
+T = TypeVar("T")
 Input = TypeVar("Input", bound=BaseModel)
 Record = dict[str, Any]
 
@@ -52,6 +57,10 @@ class DatabaseService(ABC):
     @abstractmethod
     def transaction(self, *, read_only: bool = False) -> "AbstractAsyncContextManager[DatabaseService]":
         """All or nothing: `async with db.transaction() as tx`. Calls on the database inside the block join it."""
+
+    @abstractmethod
+    async def run_in_transaction(self, fn: Callable[["DatabaseService"], Awaitable[T]], *, attempts: int = 5) -> T:
+        """Call `await fn(tx)` in a transaction and return its result; all of it again after `DATABASE_LOCKED`."""
 
     async def get(self, entity_type: str, entity_id: str, *, fresh: bool = False) -> Record | None:
         """The row with this key or natural key, or None."""
@@ -125,14 +134,24 @@ class Records(Repository[Entity, Any]):
 
     async def get(self, entity_id: str, *, fresh: bool = False) -> Record | None:
         """The row with this key or natural key."""
-        key, where = self._locate(entity_id, "get")
-        if key is None:
-            found = await self._search(where, fresh=fresh)
-        elif isinstance(where, EitherKey):
-            found = await self._by_either(key, where, fresh=fresh)
-        else:
-            found = await self._find(key, "get", fresh=fresh)
+        found = await self._look_up(entity_id, fresh=fresh)
         return None if found is None else self._plan.codec.export(found)
+
+    async def _look_up(self, entity_id: str, *, fresh: bool) -> Entity | None:
+        if self._plan.spec.natural_key is None:
+            return await self._find(self._plan.keys.parse(entity_id, "get"), "get", fresh=fresh)
+        asking = question("look_up", entity_id)
+        if not fresh and (found := self._session.peek(self._region, asking)) is not MISS:
+            return first(found)
+        key, where = self._locate(entity_id, "get")
+
+        def narrow(rows: Sequence[Entity]) -> Collection[Tag] | None:
+            tags = self._row_tags_of(rows)
+            # Found by its natural key, it is the answer only as long as no row has the text for its primary key.
+            return tags if tags is None or key is None else {*tags, *self._plan.row_tags(key)}
+
+        statement = self._plan.queries.select(where)
+        return first(await self._answer("get", asking, statement, self._all, narrow=narrow, fresh=fresh))
 
     async def get_or_raise(self, entity_id: str, *, fresh: bool = False) -> Record:
         """The row with this key or natural key."""
@@ -168,7 +187,8 @@ class Records(Repository[Entity, Any]):
         key, where = self._locate(entity_id, "update")
         changes = self._checked(self._plan.schema.update_model, updates, "update")
         if not changes.model_fields_set:
-            return await self._any("update", where)
+            statement = self._plan.queries.exists(where)
+            return await self._answer("update", None, statement, bool, fresh=True)
         return bool(await self._change("update", where, changes, self._touched(key, where), len, names=list(updates)))
 
     async def update_where(
@@ -199,6 +219,28 @@ class Records(Repository[Entity, Any]):
         """Whether any row matches."""
         return await self._exists(where, fresh=fresh)
 
+    # What `db.cache` asks.
+
+    @property
+    def spec(self) -> EntitySpec:
+        """The entity."""
+        return self._plan.spec
+
+    def remembered(self, entity_id: str) -> Record | None:
+        """The cached row with this key or natural key."""
+        key, _ = self._locate(entity_id, "cache")
+        row = MISS if key is None else self._region.peek(row_question(key))
+        if row is MISS:
+            rows = self._region.peek(question("look_up", entity_id))
+            row = None if rows is MISS else first(rows)
+        return None if row is None else self._plan.codec.export(row)
+
+    def tags_of(self, entity_id: str | None) -> set[Tag]:
+        """What a write to the row with this key or natural key could touch; of any row for None."""
+        if entity_id is None:
+            return self._plan.touched()
+        return self._touched(*self._locate(entity_id, "invalidate"))
+
     def _locate(self, entity_id: str, operation: str) -> tuple[Key | None, Where]:
         """What an id can mean: the key if the text can be one, and the predicate that finds the row."""
         plan = self._plan
@@ -217,23 +259,6 @@ class Records(Repository[Entity, Any]):
 
     def _touched(self, key: Key | None, where: Where) -> set[Tag]:
         return self._plan.touched(() if key is None or isinstance(where, EitherKey) else [key])
-
-    async def _search(self, where: Where, *, fresh: bool) -> Entity | None:
-        rows = await self._rows("get", self._plan.queries.select(where), fresh=fresh)
-        return rows[0] if rows else None
-
-    async def _by_either(self, key: Key, where: EitherKey, *, fresh: bool) -> Entity | None:
-        """By key or natural key in one statement; what is found by key is kept as a row, which lives longer."""
-        plan = self._plan
-        if self._session.current() is not None:
-            return await self._search(where, fresh=fresh)
-        return await plan.region.read_also(
-            ("row", *key),
-            plan.row_tags(key),
-            lambda: self._search(where, fresh=fresh),
-            fits=lambda found: found is not None and plan.key_of(found) == key,
-            fresh=fresh,
-        )
 
     def _checked(self, model: type[Input], data: Mapping[str, Any], operation: str) -> Input:
         if not isinstance(data, Mapping):

@@ -1,13 +1,16 @@
 """Where reads and writes go: into the current transaction if there is one, else through the cache to the engine."""
 
-from collections.abc import Callable, Collection, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Collection, Hashable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from soulspot_db import ambient
 from soulspot_db.cache.cache import Cache
-from soulspot_db.cache.stamps import Tag
+from soulspot_db.cache.region import MISS, CacheRegion
+from soulspot_db.cache.tags import Tag
 from soulspot_db.engine.base import Engine, Outcome, Rows
+from soulspot_db.errors import CommitOutcomeUnknownError
 from soulspot_db.events.publisher import Publisher
+from soulspot_db.monitoring.hooks import Hooks
 from soulspot_db.operations import Effects, OpenTransaction, Read, Write
 from soulspot_db.plan import Plans
 
@@ -22,6 +25,15 @@ class SessionLike(Protocol):
     @property
     def plans(self) -> Plans:
         """The prepared entities of the database."""
+        ...
+
+    @property
+    def hooks(self) -> Hooks:
+        """Who is told of every operation."""
+        ...
+
+    def peek(self, region: CacheRegion, key: Hashable) -> Any:
+        """The cached answer where there is one to be had at once, else MISS."""
         ...
 
     async def read(self, request: Read[T]) -> T:
@@ -49,8 +61,9 @@ class HasSession(Protocol):
 class Session:
     """The ordinary session of a database."""
 
-    def __init__(self, engine: Engine, cache: Cache, publisher: Publisher, plans: Plans) -> None:
+    def __init__(self, engine: Engine, cache: Cache, publisher: Publisher, plans: Plans, hooks: Hooks) -> None:
         self.plans = plans
+        self.hooks = hooks
         self.engine = engine
         self.cache = cache
         self.publisher = publisher
@@ -58,6 +71,12 @@ class Session:
     def current(self) -> OpenTransaction | None:
         """The open transaction of this task, or of the one that started it."""
         return ambient.innermost(self)
+
+    def peek(self, region: CacheRegion, key: Hashable) -> Any:
+        """The cached answer; MISS where only `read` can tell, or somebody wants to be told."""
+        if self.hooks or self.current() is not None:
+            return MISS
+        return region.peek(key)
 
     async def read(self, request: Read[T]) -> T:
         """Answer from the current transaction, the cache or the database, in this order."""
@@ -68,7 +87,9 @@ class Session:
         async def load() -> T:
             return request.decode(await self.engine.read(request.statement()))
 
-        return await request.region.read(request.key, request.tags, load, fresh=request.fresh)
+        if request.key is None:
+            return await load()
+        return await request.region.read(request.key, request.tags, load, narrow=request.narrow, fresh=request.fresh)
 
     async def write(self, request: Write[T]) -> T:
         """Write in the current transaction, or commit at once."""
@@ -90,16 +111,21 @@ class Session:
         The order is the promise: dirty, COMMIT, invalidate, clean, publish, acknowledge. Called on the loop in commit
         order, so events of one entity are queued in the order of their commits.
         """
-        self.cache.mark_dirty(tags)
+        dirty = self.cache.mark_dirty(tags)
 
         def finish(outcome: Outcome) -> T:
-            try:
-                rows = outcome.result()
-                done = effects(rows)
-                self.cache.invalidate(done.tags)
-            finally:
-                self.cache.clear_dirty(tags)
-            self.publisher.publish(done.events)
+            # Taken at the COMMIT, released when no read can miss it: a later commit's events do not overtake.
+            with self.publisher.reserve() as slot:
+                try:
+                    rows = outcome.result()
+                    done = effects(rows)
+                    self.cache.invalidate(done.tags)
+                except CommitOutcomeUnknownError:
+                    self.cache.invalidate(tags)  # it may have happened
+                    raise
+                finally:
+                    self.cache.clear_dirty(dirty)
+                slot.release(done.events)
             return result(rows)
 
         return finish

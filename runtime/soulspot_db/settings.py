@@ -53,7 +53,9 @@ class DatabaseSettings(BaseSettings):
     auto_migrate: bool = False
     cache_ttl: _Seconds = 300.0
     cache_max_size: int = Field(1000, ge=0)
+    cache_recheck: float = Field(1.0, ge=0, le=1_000_000)
     slow_query_threshold: _Seconds = 1.0
+    slow_transaction_threshold: _Seconds = 5.0
     enable_query_logging: bool = True
 
     def __init__(self, **values: Any) -> None:

@@ -1,31 +1,36 @@
 """Transactions: one connection, savepoint frames, and the effects that wait for the COMMIT."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import logging
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, TypeVar
 
-from soulspot_db import ambient
+from soulspot_db.cache.region import MISS, CacheRegion
 from soulspot_db.engine.base import Lease, Outcome, Statement
 from soulspot_db.errors import TransactionError
 from soulspot_db.events.bus import Event
 from soulspot_db.events.publisher import PublishesEvents
+from soulspot_db.monitoring.hooks import Hooks
 from soulspot_db.operations import Effects, Read, Write
 from soulspot_db.plan import Plans
 from soulspot_db.registry import EntityRegistry
+from soulspot_db.retry import checked_attempts
 from soulspot_db.service import DatabaseService, Records
 from soulspot_db.session import Session
 
-__all__ = ["Transaction", "TransactionScope"]
+__all__ = ["Savepoint", "Transaction", "ending"]
 
 T = TypeVar("T")
+_log = logging.getLogger("soulspot_db.monitoring")
 
 
 @dataclass(slots=True)
 class _Frame:
-    """A transaction or a savepoint in it: what has been done since it began, and the task that began it."""
+    """A transaction or a savepoint in it: what has been done since it began, and the task that began the savepoint."""
 
     owner: asyncio.Task[Any] | None
     read_only: bool = False
@@ -35,10 +40,14 @@ class _Frame:
 class Transaction(DatabaseService):
     """An open transaction, with every method of the database it belongs to."""
 
-    def __init__(self, session: Session, lease: Lease, *, read_only: bool) -> None:
+    def __init__(self, session: Session, lease: Lease, opened: str, *, read_only: bool) -> None:
         self._session = session
         self._lease = lease
-        self._frames = [_Frame(asyncio.current_task(), read_only)]
+        self._opened = opened
+        self._loop = asyncio.get_running_loop()
+        # Nobody asks whose the transaction itself is; a task would lead back here through its context, and keep a
+        # transaction that was lost from being collected at once.
+        self._frames = [_Frame(None, read_only)]
         # Tasks started inside the block share it, one statement at a time.
         self._turn = asyncio.Lock()
         self.is_open = True
@@ -58,6 +67,15 @@ class Transaction(DatabaseService):
         """Where the block publishes, whoever calls it: what is published is sent after the COMMIT, on whichever bus."""
         return _TransactionEvents(self)
 
+    @property
+    def hooks(self) -> Hooks:
+        """Who is told of every operation."""
+        return self._session.hooks
+
+    def peek(self, region: CacheRegion, key: Hashable) -> Any:  # noqa: ARG002 - as the database's own session has it
+        """MISS: the cache does not know what this transaction has written."""
+        return MISS
+
     def current(self) -> "Transaction":
         """This transaction."""
         return self
@@ -69,9 +87,15 @@ class Transaction(DatabaseService):
     def _records(self, entity_type: str) -> Records:
         return Records(self, EntityRegistry.get_schema(entity_type))
 
-    def transaction(self, *, read_only: bool = False) -> "TransactionScope":
+    def transaction(self, *, read_only: bool = False) -> "Savepoint":
         """A savepoint: what is done in it can be undone without the rest."""
-        return TransactionScope(self._session, read_only=read_only, outer=self)
+        return Savepoint(self, read_only=read_only)
+
+    async def run_in_transaction(self, fn: Callable[["Transaction"], Awaitable[T]], *, attempts: int = 5) -> T:
+        """Call `await fn(tx)` in a nested block, once: only the outer block can be run again as a whole."""
+        checked_attempts(attempts)
+        async with self.transaction() as tx:
+            return await fn(tx)
 
     async def read(self, request: Read[T]) -> T:
         """Ask the database itself: the cache does not know what this transaction has written."""
@@ -136,7 +160,7 @@ class Transaction(DatabaseService):
         try:
             async with self._its_turn():
                 await self._close_frame(keep=keep)
-        except asyncio.CancelledError:
+        except BaseException:  # above all a cancellation; raised again
             # Nobody is left to close the frame, or to undo what RELEASE has kept; what an exception has left must not be
             # kept by an outer block. The transaction stays the current one, so that every later call in the outer
             # block raises and none commits on its own.
@@ -177,6 +201,21 @@ class Transaction(DatabaseService):
         finally:
             self._turn.release()
 
+    def __del__(self) -> None:
+        lease = self._lease
+        if lease.is_over:
+            return
+        try:
+            # The garbage is collected in any thread, and the lease belongs to the loop's.
+            self._loop.call_soon_threadsafe(lease.abandon)
+        except RuntimeError:  # the loop is closed, so it does nothing at the same time
+            lease.abandon()
+        message = f"{self._opened} was never ended; it is rolled back"
+        _log.warning(message)
+        # Last, because it raises where warnings are errors. Whoever is interrupted by the collection is not to blame, so
+        # the line that it names is this one.
+        warnings.warn(message, ResourceWarning, stacklevel=1, source=self)
+
 
 class _TransactionEvents:
     """What `tx.events` is."""
@@ -189,48 +228,31 @@ class _TransactionEvents:
         self._transaction.keep(Event(event_type, data, dict(metadata or {})))
 
 
-class TransactionScope:
-    """What `transaction()` returns: `async with` enters it once."""
+class Savepoint:
+    """What `transaction()` returns in a transaction: `async with` enters it once."""
 
-    def __init__(
-        self,
-        session: Session,
-        *,
-        read_only: bool,
-        outer: Transaction | None = None,
-    ) -> None:
-        self._session = session
+    def __init__(self, transaction: Transaction, *, read_only: bool) -> None:
+        self._transaction = transaction
         self._read_only = read_only
-        self._outer = outer
-        self._transaction: Transaction | None = None
 
     async def __aenter__(self) -> Transaction:
-        joined = self._outer or self._session.current()
-        if isinstance(joined, Transaction):
-            self._outer = joined
-            await joined.open_savepoint(read_only=self._read_only)
-            return joined
-        lease = await self._session.engine.begin(read_only=self._read_only)
-        self._transaction = Transaction(self._session, lease, read_only=self._read_only)
-        ambient.enter(self._transaction)
+        await self._transaction.open_savepoint(read_only=self._read_only)
         return self._transaction
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._transaction is not None:
-            ambient.leave(self._transaction)
-            await self._finish(self._transaction.end(commit=error is None), error)
-        elif self._outer is not None:
-            await self._finish(self._outer.close_savepoint(keep=error is None), error)
+        await ending(self._transaction.close_savepoint(keep=error is None), error)
 
-    async def _finish(self, ending: Any, error: BaseException | None) -> None:
-        try:
-            await ending
-        except TransactionError:
-            # The block's own error says why the transaction is gone; "it is gone" would only hide it.
-            if error is None:
-                raise
+
+async def ending(end: Awaitable[None], error: BaseException | None) -> None:
+    """Await the end of a block that `error` has left, if it is not None."""
+    try:
+        await end
+    except TransactionError:
+        # The block's own error says why the transaction is gone; "it is gone" would only hide it.
+        if error is None:
+            raise
 
 
 def _over() -> TransactionError:

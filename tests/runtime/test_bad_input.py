@@ -1,11 +1,12 @@
 """Bad input: an error with the right code; nothing written, nothing cached, the connection still good."""
 
 import datetime as dt
+from enum import IntEnum
 from uuid import UUID
 
 import pytest
 from soulspot_db import DatabaseError
-from support import outside
+from support import outside, within
 
 UNKNOWN_ENTITY, UNKNOWN_FIELD = "DATABASE_UNKNOWN_ENTITY", "DATABASE_UNKNOWN_FIELD"
 INVALID, UNSAFE = "DATABASE_VALIDATION_FAILED", "DATABASE_UNSAFE_WRITE"
@@ -207,3 +208,13 @@ async def test_a_filter_on_null_is_a_condition_where_the_field_may_be_null(db):
 async def test_a_uuid_object_as_an_id_is_refused_with_what_to_pass(db):
     with pytest.raises(DatabaseError, match=r"the primary key or the spotify_id as text, such as str\(row.id\)"):
         await db.get("playlist", UUID("0190b2d4-1f7e-7c3a-9f00-0123456789ab"))
+
+
+class Level(IntEnum):
+    ONE = 1
+
+
+async def test_members_of_an_int_enum_are_integers_and_checked_at_once(db):
+    """`in range(...)` goes through all numbers one by one for what is not exactly an int."""
+    await within(5, db.save("counter", {"name": "a", "value": Level.ONE}))
+    assert await within(5, db.count("counter", {"value": Level.ONE})) == 1

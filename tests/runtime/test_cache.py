@@ -1,22 +1,15 @@
 """The cache: never stale after an acknowledged write, whatever is written and however."""
 
 import asyncio
-import contextlib
-import shutil
 import sqlite3
-import tempfile
 import time
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 import support
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from pydantic import create_model
-from soulspot_db import Database, Entity, EntityRegistry, EntitySchema, QueryTimeoutError, Repository
-from soulspot_db.cache import stamps
+from soulspot_db import Entity, EntityRegistry, EntitySchema, QueryTimeoutError, Repository
+from soulspot_db.cache import tags as cache_tags
 from soulspot_db.cache.cache import Cache
 from support import outside, until, within
 
@@ -137,7 +130,7 @@ async def test_readers_behind_a_cancelled_reader_are_answered(db):
 async def test_a_read_that_a_write_overtakes_is_not_kept(db):
     """The load is held in the reader's thread until the write is acknowledged: the value it brings is old."""
     await db.save("counter", {"name": "a"})
-    region, tags = db.session.plans.of(support.CounterSchema).region, (stamps.row("counters", ("a",)),)
+    region, tags = db.session.plans.of(support.CounterSchema).region, (cache_tags.row("counters", ("a",)),)
     loaded, go = asyncio.Event(), asyncio.Event()
 
     async def load():
@@ -163,22 +156,24 @@ def _value(value):
 
 
 async def test_while_a_commit_is_under_way_nothing_is_served_from_or_put_into_the_cache():
-    cache = Cache(ttl=60, max_size=10)
-    region, tags = cache.region("counter", True), (("counters",),)
+    cache = Cache(ttl=60, max_size=10, recheck=1)
+    region, tags = cache.add_region(True), (("counters",),)
     assert await region.read("key", tags, _value("old")) == "old"
-    cache.mark_dirty(tags)
+    dirty = cache.mark_dirty(tags)
     assert await region.read("key", tags, _value("unknown")) == "unknown"
     assert await region.read("key", tags, _value("unknown"), fresh=True) == "unknown"
-    cache.clear_dirty(tags)  # it failed: nothing was invalidated
+    cache.clear_dirty(dirty)  # it failed: nothing was invalidated
     assert await region.read("key", tags, _value("new")) == "old"
 
 
 async def test_what_was_loaded_while_a_commit_began_is_not_kept():
-    cache = Cache(ttl=60, max_size=10)
-    region, tags = cache.region("counter", True), (("counters",),)
+    cache = Cache(ttl=60, max_size=10, recheck=1)
+    region, tags = cache.add_region(True), (("counters",),)
+
+    dirty = []
 
     async def load():
-        cache.mark_dirty(tags)
+        dirty.append(cache.mark_dirty(tags))
         return "unknown"
 
     await region.read("key", tags, load)
@@ -202,27 +197,25 @@ async def test_a_row_is_read_from_the_database_while_its_write_is_under_way(db):
 
 
 async def test_two_commits_at_once_keep_a_tag_dirty_until_both_are_over():
-    cache = Cache(ttl=60, max_size=10)
-    region, tags = cache.region("counter", True), (("counters",),)
-    cache.mark_dirty(tags)
-    cache.mark_dirty(tags)
-    cache.clear_dirty(tags)
+    cache = Cache(ttl=60, max_size=10, recheck=1)
+    region, tags = cache.add_region(True), (("counters",),)
+    first, second = cache.mark_dirty(tags), cache.mark_dirty(tags)
+    cache.clear_dirty(first)
     assert await region.read("key", tags, _value(1)) == 1
     assert len(region) == 0
-    cache.clear_dirty(tags)
+    cache.clear_dirty(second)
     await region.read("key", tags, _value(1))
     assert len(region) == 1
 
 
-async def test_losing_stamps_costs_hits_and_revives_no_old_entry():
-    cache = Cache(ttl=60, max_size=1)
-    region = cache.region("counter", True)
-    tags = (("counters", "row", 0),)
-    await region.read("key", tags, _value("old"))
-    cache.invalidate(tags)
-    for number in range(1, 2_000):
-        cache._stamps.read([("counters", "row", number)])
-    assert await region.read("key", tags, _value("new")) == "new"
+async def test_stamps_live_as_long_as_what_depends_on_them_and_no_longer():
+    cache = Cache(ttl=60, max_size=1, recheck=1)
+    region = cache.add_region(True)
+    for number in range(1_000):
+        await region.read(number, (("counters", "row", number),), _value(number))
+    assert len(cache._stamps) == 1
+    cache.invalidate([("counters", "row", number) for number in range(1_000)])
+    assert await region.read(999, (("counters", "row", 999),), _value("new")) == "new"
 
 
 async def test_a_failed_write_leaves_no_mark_and_the_cached_row(db):
@@ -231,7 +224,7 @@ async def test_a_failed_write_leaves_no_mark_and_the_cached_row(db):
     await db.get("job", "2")
     with pytest.raises(Exception, match="CONSTRAINT"):
         await db.update("job", "2", {"title": "a"})
-    assert not db._cache._stamps._dirty
+    assert not db._cache._stamps.dirty()
     before = await statements(db)
     assert (await db.get("job", "2"))["title"] == "b"
     assert await statements(db) == before
@@ -263,16 +256,37 @@ async def test_json_values_that_python_takes_for_equal_are_asked_and_cached_one_
     assert (await db.stats())["cache"]["memory"]["hit_rate"] == 0.5
 
 
-async def test_one_question_asked_in_two_ways_is_one_entry_and_each_gets_its_answer(db):
+async def test_a_row_found_by_a_unique_value_stays_while_others_are_written(db):
     class Playlists(Repository):
         schema = support.PlaylistSchema
 
     key = await db.save("playlist", {"name": "Focus", "spotify_id": "s1"})
-    assert [row["id"] for row in await db.query("playlist", {"spotify_id": "s1"})] == [key]
-    before = await statements(db)
-    assert (await Playlists(db)._get_by({"spotify_id": "s1"})).name == "Focus"
-    assert (await db.get("playlist", "s1"))["id"] == key
+    for _ in range(2):
+        await db.save("playlist", {"name": "Other"})
+        before = await statements(db)
+        assert (await Playlists(db)._get_by({"spotify_id": "s1"})).name == "Focus"
+        assert (await db.get("playlist", "s1"))["id"] == key
     assert await statements(db) == before
+    await db.update("playlist", key, {"spotify_id": "s2"})
+    assert await Playlists(db)._get_by({"spotify_id": "s1"}) is None
+    assert await db.get("playlist", "s1") is None
+    other = await db.save("playlist", {"name": "Again", "spotify_id": "s1"})
+    assert (await Playlists(db)._get_by({"spotify_id": "s1"})).name == "Again"
+    assert (await db.get("playlist", "s1"))["id"] == other
+
+
+async def test_get_many_asks_for_the_missing_rows_alone_and_keeps_each(db):
+    await db.save_many("counter", [{"name": name} for name in "abcd"])
+    await db.get("counter", "a")
+    before = await statements(db)
+    assert [row["name"] for row in await db.get_many("counter", ["a", "b", "c"])] == ["a", "b", "c"]
+    assert await statements(db) == before + 1
+    await db.update("counter", "b", {"value": 1})
+    before = await statements(db)
+    rows = await db.get_many("counter", ["c", "b", "a", "none"])
+    assert [row and row["value"] for row in rows] == [0, 1, 0, None]
+    assert await db.get("counter", "none") is None
+    assert await statements(db) == before + 1
 
 
 NOTE = {"entity_type": "note", "table_name": "notes"}
@@ -343,32 +357,6 @@ async def test_a_very_large_delete_does_not_keep_the_event_loop(db):
     assert len(plan.touched(stored)) == 2
 
 
-async def test_an_answer_to_another_question_is_kept_as_a_row_only_where_it_is_one(db):
-    region = Cache(ttl=60, max_size=9).region("counter", True)
-    tags = (("counters", "row", 1),)
-
-    async def ask(key, answer):
-        return await region.read_also(key, tags, _value(answer), fits=lambda found: found == key)
-
-    assert [await ask(1, 1), await ask(2, 1)] == [1, 1]
-    assert await region.read(1, tags, _value("from the database")) == 1
-    assert await region.read(2, tags, _value("from the database")) == "from the database"
-    assert await ask(1, "asked again") == 1
-    assert await ask(2, "not what is kept") == "not what is kept"
-
-
-async def test_an_answer_that_a_write_overtook_is_not_kept_as_a_row(db):
-    cache = Cache(ttl=60, max_size=9)
-    region, tags = cache.region("counter", True), (("counters", "row", 1),)
-
-    async def overtaken():
-        cache.invalidate(tags)
-        return "old"
-
-    assert await region.read_also("key", tags, overtaken, fits=bool) == "old"
-    assert await region.read("key", tags, _value("new")) == "new"
-
-
 def node(name, refers, on_delete="cascade"):
     fields = {
         "id": {"type": "integer", "primary_key": True},
@@ -425,107 +413,18 @@ async def test_reads_from_the_cache_let_the_loop_turn(db, turns, entity):
     assert turns() - before >= 5
 
 
-NAMES = st.sampled_from("abc")
-VALUES = st.integers(0, 2)
-
-
-class CachedReadsEqualUncachedReads(RuleBasedStateMachine):
-    """After every write, whatever its kind, what the cache answers is what a plain connection sees."""
-
-    def __init__(self):
-        super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.folder = Path(tempfile.mkdtemp())
-        self.isolation = contextlib.ExitStack()
-
-    @initialize()
-    def open(self):
-        self.isolation.enter_context(EntityRegistry.isolated())
-        EntityRegistry.register("counter", support.CounterSchema)
-        self.db = Database(support.settings(self.folder / "x.db", connection_pool_size=1))
-        self.run(self.db.open())
-        self.run(self.db.create_table("counter"))
-        self.plain = sqlite3.connect(self.folder / "x.db")
-
-    def run(self, what):
-        return self.loop.run_until_complete(within(10, what))
-
-    @rule(name=NAMES, value=VALUES)
-    def save(self, name, value):
-        with contextlib.suppress(Exception):
-            self.run(self.db.save("counter", {"name": name, "value": value}))
-
-    @rule(name=NAMES, value=VALUES)
-    def update(self, name, value):
-        self.run(self.db.update("counter", name, {"value": value}))
-
-    @rule(name=NAMES)
-    def delete(self, name):
-        self.run(self.db.delete("counter", name))
-
-    @rule(value=VALUES, new=VALUES)
-    def update_where(self, value, new):
-        self.run(self.db.update_where("counter", {"value": value}, {"value": new}))
-
-    @rule(value=VALUES)
-    def delete_where(self, value):
-        self.run(self.db.delete_where("counter", {"value": value}))
-
-    @rule(names=st.lists(NAMES, min_size=1, max_size=3), value=VALUES, fail=st.booleans(), nested=st.booleans())
-    def transaction(self, names, value, fail, nested):
-        async def work():
-            async with self.db.transaction() as tx:
-                await tx.update_where("counter", {}, {"value": 1}, all_rows=True)
-                with contextlib.suppress(ZeroDivisionError):
-                    async with tx.transaction():
-                        for name in names:
-                            await tx.update("counter", name, {"value": value})
-                            await tx.get("counter", name)
-                        if nested:
-                            raise ZeroDivisionError
-                await tx.delete("counter", names[0])
-                if fail:
-                    raise ZeroDivisionError
-
-        with contextlib.suppress(ZeroDivisionError):
-            self.run(work())
-
-    @rule(name=NAMES, value=VALUES)
-    def write_beside_reads(self, name, value):
-        async def work():
-            reads = [self.db.get("counter", name), self.db.query("counter", {"value": value}), self.db.count("counter")]
-            await asyncio.gather(*reads, self.db.update("counter", name, {"value": value}), *self.again(name, value))
-
-        self.run(work())
-
-    def again(self, name, value):
-        return [self.db.get("counter", name), self.db.query("counter", {"value": value}), self.db.count("counter")]
-
-    @invariant()
-    def what_the_cache_says_is_what_the_file_says(self):
-        if not hasattr(self, "plain"):
-            return
-        rows = dict(self.plain.execute("SELECT name, value FROM counters"))
-        for _ in range(2):
-            for name in "abc":
-                found = self.run(self.db.get("counter", name))
-                assert (None if found is None else found["value"]) == rows.get(name)
-            for value in range(3):
-                found = self.run(self.db.query("counter", {"value": value}, "name"))
-                assert [row["name"] for row in found] == sorted(n for n, v in rows.items() if v == value)
-            assert self.run(self.db.count("counter")) == len(rows)
-
-    def teardown(self):
-        if hasattr(self, "plain"):
-            self.plain.close()
-            self.run(self.db.close())
-        self.loop.run_until_complete(self.loop.shutdown_default_executor())
-        self.loop.close()
-        self.isolation.close()
-        shutil.rmtree(self.folder)
-
-
-TestCachedReadsEqualUncachedReads = CachedReadsEqualUncachedReads.TestCase
-TestCachedReadsEqualUncachedReads.settings = settings(
-    max_examples=30, stateful_step_count=15, suppress_health_check=list(HealthCheck)
-)
+async def test_entries_made_together_do_not_end_together_and_none_lasts_longer_than_it_may(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr("soulspot_db.cache.region.time.monotonic", lambda: now)
+    region = Cache(ttl=100, max_size=1000, recheck=1).add_region(True)
+    for number in range(200):
+        await region.read(number, (), _value(number))
+    now = 89.0
+    assert len(region) == 200
+    left = []
+    for second in range(90, 101):
+        now = float(second)
+        left.append(len(region))
+    assert left == sorted(left, reverse=True)
+    assert len(set(left)) > 5
+    assert left[-1] == 0

@@ -167,7 +167,7 @@ async def test_a_lost_transaction_that_ends_well_raises_and_invalidates_and_publ
                 await tx._lease.execute([Statement(ENDLESS_WRITE)], rows)
     await db.events.settle()
     assert heard == []
-    assert not db._cache._stamps._dirty
+    assert not db._cache._stamps.dirty()
 
 
 async def test_a_reader_that_none_is_free_for_is_told_so(open_database):
@@ -219,7 +219,7 @@ async def test_an_error_in_what_follows_a_commit_reaches_its_caller_and_marks_no
     await db.get("counter", "a")
     with pytest.raises(RuntimeError, match="mine"):
         await db._engine.write([Statement("INSERT INTO counters (name, value) VALUES ('a', 0)")], finish)
-    assert not db._cache._stamps._dirty
+    assert not db._cache._stamps.dirty()
     assert await names(db) == ["a"]
 
 
@@ -251,7 +251,7 @@ async def test_a_cancelled_write_that_has_not_begun_is_never_done(db):
         writer.cancel()
         with pytest.raises(asyncio.CancelledError):
             await within(5, writer)
-        assert not db._cache._stamps._dirty
+        assert not db._cache._stamps.dirty()
     await db.save("counter", {"name": "b"})
     assert await names(db) == ["b"]
 

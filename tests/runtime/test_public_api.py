@@ -7,6 +7,7 @@ from soulspot_db import Database, DatabaseService, Transaction
 
 PUBLIC = [
     "UNSET",
+    "CommitOutcomeUnknownError",
     "ConfigurationError",
     "ConnectionFailedError",
     "ConstraintViolationError",
@@ -28,6 +29,7 @@ PUBLIC = [
     "MigrationError",
     "MigrationRequiredError",
     "NotFoundError",
+    "OperationRecord",
     "PoolExhaustedError",
     "QueryFailedError",
     "QueryTimeoutError",

@@ -16,6 +16,7 @@ DEFAULTS = {
     "cache_ttl": 300,
     "cache_max_size": 1000,
     "slow_query_threshold": 1,
+    "slow_transaction_threshold": 5,
     "enable_query_logging": True,
 }
 
@@ -43,6 +44,7 @@ def test_every_setting_has_its_documented_default(name):
         ("DATABASE_CACHE_TTL", "60", "cache_ttl", 60),
         ("DATABASE_CACHE_MAX_SIZE", "0", "cache_max_size", 0),
         ("DATABASE_SLOW_QUERY_THRESHOLD", "0.2", "slow_query_threshold", 0.2),
+        ("DATABASE_SLOW_TRANSACTION_THRESHOLD", "7.5", "slow_transaction_threshold", 7.5),
         ("DATABASE_ENABLE_QUERY_LOGGING", "false", "enable_query_logging", False),
         ("DATABASE_USER", "soul", "user", "soul"),
         ("CACHE", "redis:6379/0", "redis", "redis:6379/0"),

@@ -6,7 +6,7 @@ import contextvars
 
 import pytest
 from soulspot_db import TransactionError
-from support import outside, until, within
+from support import at_rest, outside, until, within
 
 
 async def names(db):
@@ -158,11 +158,9 @@ async def test_a_nested_block_that_is_open_when_the_outer_one_ends_is_rolled_bac
 
 
 async def clean(db):
-    """The connections are free, nothing is open, and nothing is marked as being written."""
+    """The writer can be had, and nothing is left behind."""
     await save(db, "clean")
-    await until(lambda: db._engine.connections().active == 0)
-    assert not db._engine._leases
-    assert not db._cache._stamps._dirty
+    await at_rest(db, "a", "b", "c")
     assert await db.delete("counter", "clean")
 
 
@@ -313,6 +311,43 @@ async def test_a_nested_block_that_is_cancelled_while_it_ends_keeps_nothing(db, 
             await outer.aclose()
     assert await db.query("counter") == [{"name": "a", "value": 0}]
     await clean(db)
+
+
+@pytest.mark.parametrize("moment", ["waiting for its turn", "undoing a nested block"])
+async def test_a_block_that_is_cancelled_while_it_ends_is_rolled_back_and_frees_the_writer(
+    db, monkeypatch, caplog, moment
+):
+    opened, left = asyncio.Event(), asyncio.Event()
+
+    async def nested(tx):
+        async with tx.transaction():
+            opened.set()
+            await left.wait()
+
+    async def work():
+        async with db.transaction() as tx:
+            await save(db, "a")
+            child = asyncio.create_task(nested(tx))
+            await opened.wait()
+            send = tx._command
+
+            async def cancelled(sql):
+                task.cancel()
+                await send(sql)
+
+            monkeypatch.setattr(tx, "_command", cancelled)
+            if moment == "waiting for its turn":
+                await tx._turn.acquire()  # as a long statement has it
+                asyncio.get_running_loop().call_later(0.02, task.cancel)
+        return child
+
+    task = asyncio.create_task(work())
+    with pytest.raises(asyncio.CancelledError):
+        await within(5, task)
+    await within(5, clean(db))
+    left.set()
+    assert await names(db) == []
+    assert "never ended" not in caplog.text  # it is, and not by the garbage collector
 
 
 async def test_a_child_task_that_is_cancelled_in_its_nested_block_leaves_the_outer_block_usable(db):

@@ -123,3 +123,12 @@ async def test_nothing_is_recorded_after_the_end(bus):
     await bus.settle()
     assert len(recorded) == 0
     assert not bus.wanted("a")
+
+
+async def test_a_large_write_is_recorded_whole_without_waiting(db, tables, events):
+    await db.save_many("artist", [{"name": str(number)} for number in range(500)])
+    assert len(events.all("database.artist.created")) == len(events) == 500
+    await db.save_many("artist", [{"name": str(number)} for number in range(500, 1000)])
+    events.clear()
+    await db.events.settle()
+    assert len(events) == 0

@@ -8,12 +8,22 @@ from datetime import UTC, datetime
 from typing import Any, assert_type
 from uuid import uuid4
 
-from soulspot_db import Database, DatabaseService, DatabaseSettings, EntityRegistry, Event, EventBus, Repository
+from soulspot_db import (
+    Database,
+    DatabaseService,
+    DatabaseSettings,
+    EntityRegistry,
+    Event,
+    EventBus,
+    Repository,
+    Subscription,
+    Transaction,
+)
 from soulspot_db.testing import Factories, RecordedEvents
 from soulspot_db.typing import Json
 from soulspot_db_entities import Repositories
 from soulspot_db_entities.core import BackgroundJobCreate, BackgroundJobRepository, BackgroundJobUpdate
-from soulspot_db_entities.library import Track, TrackCreate, TrackId, TrackRepository
+from soulspot_db_entities.library import Track, TrackCreate, TrackCreated, TrackId, TrackRepository
 from soulspot_db_entities.soulseek import (
     Download,
     DownloadCreate,
@@ -52,6 +62,18 @@ async def on_updated(event: Event[PlaylistUpdated]) -> None:
 @bus.subscribe("database.playlist.deleted")
 def on_deleted(event: Event[PlaylistDeleted]) -> None:
     assert_type(event.timestamp, datetime)
+
+
+@bus.subscribe("database.track.created", max_pending=100, shards=4, timeout=None)
+async def on_track_created(event: Event[TrackCreated]) -> None:
+    assert_type(event.data["entity_id"], str)
+
+
+async def subscriptions() -> None:
+    subscription = bus.subscribe("database.track.created", on_track_created, shards=4, timeout=0.5)
+    assert_type(subscription, Subscription)
+    bus.unsubscribe(subscription)
+    assert_type(bus.stats(), dict[str, int])
 
 
 async def reading(playlists: PlaylistRepository, id: PlaylistId) -> None:
@@ -140,6 +162,22 @@ async def all_together(settings: DatabaseSettings) -> None:
         async with db.transaction() as tx:
             assert_type(await Repositories(tx).spotify.playlist.count(), int)
             assert_type(await PlaylistRepository(tx).count(), int)
+
+
+async def name_of(tx: Transaction) -> str:
+    return (await PlaylistRepository(tx).query(limit=1))[0].name
+
+
+async def count_through(service: DatabaseService) -> int:
+    return await service.count("playlist")
+
+
+async def callbacks(db: Database, service: DatabaseService, tx: Transaction) -> None:
+    assert_type(await db.run_in_transaction(name_of), str)
+    assert_type(await db.run_in_transaction(count_through, attempts=3), int)
+    assert_type(await tx.run_in_transaction(name_of), str)
+    assert_type(await service.run_in_transaction(count_through), int)
+    assert_type(await db.run_in_transaction(lambda tx: tx.exists("playlist", {})), bool)
 
 
 async def facade(db: DatabaseService) -> None:

@@ -1,1 +1,1 @@
-"""The cache: immutable models, valid while the stamps they were read under are still the current ones."""
+"""The cache: immutable models, valid as long as nothing that they depend on has been written since they were read."""

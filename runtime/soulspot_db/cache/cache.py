@@ -1,70 +1,74 @@
-"""All cached results of one database."""
+"""All cached answers of one database."""
 
 from collections.abc import Collection
 from typing import Any
 
 from soulspot_db.cache.region import CacheRegion
-from soulspot_db.cache.stamps import Stamps, Tag
+from soulspot_db.cache.stamps import Stamp, Stamps
+from soulspot_db.cache.tags import Tag
+from soulspot_db.cache.trust import Trust
 from soulspot_db.fairness import Turns
 from soulspot_db.language.document import CacheDocument
 
 __all__ = ["Cache"]
 
-# One row entry depends on two tags and a query on one; more stamps than entries keep entries from dying early.
-_STAMPS_PER_ENTRY = 4
-_MAX_STAMPS = 200_000
-
 
 class Cache:
-    """Regions by entity type over shared stamps.
+    """Regions, one for each entity, over shared stamps.
 
     Args:
         ttl: seconds an entry may be served, where the entity does not say.
         max_size: entries per entity, where the entity does not say; 0 switches the cache off.
+        recheck: seconds after which somebody has to look whether other programs have written.
     """
 
-    def __init__(self, *, ttl: float, max_size: int) -> None:
+    def __init__(self, *, ttl: float, max_size: int, recheck: float) -> None:
         self._ttl = ttl
         self._max_size = max_size
-        self._regions: dict[str, CacheRegion] = {}
+        self._regions: list[CacheRegion] = []
         self._turns = Turns()
-        self._stamps = Stamps(min(_MAX_STAMPS, max(max_size, 1) * _STAMPS_PER_ENTRY * 64))
+        self._stamps = Stamps()
+        self.trust = Trust(recheck=recheck, on_others=self._stamps.touch_all)
 
-    def region(self, entity_type: str, setting: CacheDocument | bool) -> CacheRegion:
-        """The region of an entity, made on first use from its `cache:` setting."""
-        if entity_type not in self._regions:
-            ttl, size = self._ttl, self._max_size
-            if isinstance(setting, CacheDocument):
-                ttl = setting.ttl or ttl
-                size = min(size, setting.max_size) if setting.max_size is not None else size
-            self._regions[entity_type] = CacheRegion(
-                self._stamps, ttl=ttl, max_size=size if setting else 0, turns=self._turns
-            )
-        return self._regions[entity_type]
+    def add_region(self, setting: CacheDocument | bool) -> CacheRegion:
+        """A region for an entity with this `cache:` setting."""
+        ttl, size = self._ttl, self._max_size
+        if isinstance(setting, CacheDocument):
+            ttl = setting.ttl or ttl
+            size = min(size, setting.max_size) if setting.max_size is not None else size
+        region = CacheRegion(self._stamps, self.trust, self._turns, ttl=ttl, max_size=size if setting else 0)
+        self._regions.append(region)
+        return region
 
-    def mark_dirty(self, tags: Collection[Tag]) -> None:
-        """Say that a COMMIT touching `tags` is about to happen."""
-        self._stamps.mark_dirty(tags)
+    def mark_dirty(self, tags: Collection[Tag]) -> tuple[Stamp, ...]:
+        """Say that a COMMIT touching `tags` is about to happen; returns what `clear_dirty` takes."""
+        return self._stamps.mark_dirty(tags)
 
-    def clear_dirty(self, tags: Collection[Tag]) -> None:
+    def clear_dirty(self, stamps: Collection[Stamp]) -> None:
         """Say that it is over, and that everything it touched has been invalidated."""
-        self._stamps.clear_dirty(tags)
+        self._stamps.clear_dirty(stamps)
 
     def invalidate(self, tags: Collection[Tag]) -> None:
-        """Make every entry that depends on one of `tags` a miss."""
-        self._stamps.drop(tags)
+        """Make every entry that depends on one of `tags` a miss, and keep no load that has begun."""
+        self._stamps.touch(tags)
 
     def clear(self) -> None:
-        """Forget every entry."""
-        for region in self._regions.values():
+        """Forget every entry, and keep no load that has begun."""
+        self._stamps.touch_all()
+        for region in self._regions:
             region.clear()
+
+    @property
+    def hits(self) -> int:
+        """How often an answer came from memory."""
+        return sum(region.hits for region in self._regions)
 
     def stats(self) -> dict[str, Any]:
         """The `memory` part of the statistics."""
-        hits = sum(region.hits for region in self._regions.values())
-        asked = hits + sum(region.misses for region in self._regions.values())
+        hits = self.hits
+        asked = hits + sum(region.misses for region in self._regions)
         return {
             "hit_rate": round(hits / asked, 4) if asked else 0.0,
-            "size": sum(len(region) for region in self._regions.values()),
+            "size": sum(len(region) for region in self._regions),
             "max_size": self._max_size * max(len(self._regions), 1),
         }

@@ -1,26 +1,25 @@
-"""The cached results of one entity: reads through, lets one caller load for all, never keeps what a write overtook."""
+"""The cached answers of one entity: reads through, lets one caller load for all, never keeps what a write overtook."""
 
 import asyncio
+import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Hashable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from typing import Any, Final, TypeVar
 
-from cachetools import TTLCache
+from cachetools import TLRUCache
 
-from soulspot_db.cache.stamps import Stamps, Tag
+from soulspot_db.cache.stamps import Moment, Stamps
+from soulspot_db.cache.tags import Tag
+from soulspot_db.cache.trust import Trust
 from soulspot_db.fairness import Turns
 
-__all__ = ["CacheRegion"]
+__all__ = ["MISS", "CacheRegion"]
 
 T = TypeVar("T")
-_MISS: Final = object()
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    stamps: tuple[int, ...]
-    value: Any
+MISS: Final[Any] = object()
+"""No answer, where None would be one."""
+# Entries made together do not end together: up to a tenth of their time less for each.
+_JITTER = 0.1
 
 
 class CacheRegion:
@@ -28,99 +27,128 @@ class CacheRegion:
 
     Args:
         stamps: the stamps of all tags.
-        ttl: seconds an entry may be served.
-        max_size: how many entries are kept; 0 keeps none.
+        trust: says whether entries may be believed, where other programs write the database too.
         turns: says when hits have kept the event loop busy for long enough.
+        ttl: seconds that an entry may be served, at most.
+        max_size: how many entries are kept; 0 keeps none.
     """
 
-    def __init__(self, stamps: Stamps, *, ttl: float, max_size: int, turns: Turns) -> None:
+    def __init__(self, stamps: Stamps, trust: Trust, turns: Turns, *, ttl: float, max_size: int) -> None:
         self._stamps = stamps
+        self._trust = trust
         self._turns = turns
-        self._entries: TTLCache[Hashable, _Entry] = TTLCache(max(max_size, 1), ttl, timer=time.monotonic)
+
+        def expiry(_key: Hashable, _entry: Any, now: float) -> float:
+            return now + ttl * (1 - _JITTER * random.random())  # noqa: S311 - nothing to guess here
+
+        self._entries: TLRUCache[Hashable, tuple[Moment, Any]] = TLRUCache(
+            max(max_size, 1), expiry, timer=time.monotonic
+        )
         self._enabled = max_size > 0
         self._loads: dict[Hashable, asyncio.Future[Any]] = {}
         self.hits = 0
         self.misses = 0
 
     def __len__(self) -> int:
+        self._entries.expire()
         return len(self._entries)
 
+    def peek(self, key: Hashable) -> Any:
+        """The answer to `key` where it can be had at once, else MISS; whoever gets that asks `read`, which counts it."""
+        try:
+            moment, value = self._entries[key]
+        except (KeyError, TypeError):  # not there, or a value that cannot be hashed and so never is
+            return MISS
+        if not moment.lasts() or not self._trust.lasts() or self._turns.are_due():
+            return MISS
+        self.hits += 1
+        return value
+
     async def read(
-        self, key: Hashable, tags: Collection[Tag], load: Callable[[], Awaitable[T]], *, fresh: bool = False
+        self,
+        key: Hashable,
+        tags: Collection[Tag],
+        load: Callable[[], Awaitable[T]],
+        *,
+        narrow: Callable[[T], Collection[Tag] | None] | None = None,
+        fresh: bool = False,
     ) -> T:
-        """The value for `key`, from the cache or by `load`.
+        """The answer to `key`, from the cache or by `load`.
 
         Args:
             key: what is asked.
             tags: what the answer depends on.
             load: reads the database.
+            narrow: the tags that an answer depends on once it is known, None for `tags`. Whatever makes it another one
+                must touch both.
             fresh: read the database even if there is an entry.
         """
-        if not self._enabled or self._stamps.is_dirty(tags):
-            # While a COMMIT is under way nobody but the database knows whether it has happened.
+        trusted = self._enabled and not fresh and await self._trust.renewed()
+        # Before the load: what is written from now on may or may not be in what it brings.
+        moment = self._stamps.now(tags)
+        if not self._enabled or not moment.lasts():
             self.misses += 1
             return await load()
-        stamps = self._stamps.read(tags)
-        if fresh:
-            # Not even a load under way is good enough: it may have read before this call began.
-            self.misses += 1
-            value = await load()
-            self._offer(key, tags, stamps, value)
-            return value
-        entry = self._entries.get(key)
-        if entry is not None and entry.stamps == stamps:
-            self.hits += 1
-            if self._turns.are_due():
-                await asyncio.sleep(0)
-            cached: T = entry.value
-            return cached
+        if trusted:
+            entry = self._entries.get(key)
+            if entry is not None and entry[0].lasts():
+                self.hits += 1
+                if self._turns.are_due():
+                    await asyncio.sleep(0)
+                cached: T = entry[1]
+                return cached
         self.misses += 1
-        return await self._load_once(key, stamps, tags, load)
+        # The generation is part of the flight: a read that starts after a write must not join a load from before it. What
+        # others write changes no generation until somebody looks, so without trust there is no flight to join.
+        value = await (self._load_once((key, moment.generation), load) if trusted else load())
+        self._keep(key, moment, value, narrow)
+        return value
 
-    async def read_also(
+    async def read_many(
         self,
-        key: Hashable,
-        tags: Collection[Tag],
-        search: Callable[[], Awaitable[T]],
+        asked: Mapping[Hashable, Collection[Tag]],
+        load: Callable[[Collection[Hashable]], Awaitable[Mapping[Hashable, T]]],
         *,
-        fits: Callable[[T], bool],
         fresh: bool = False,
-    ) -> T:
-        """The value for `key` where there is one that `fits`; else what `search` answers, kept for `key` too if it fits.
+    ) -> dict[Hashable, T]:
+        """The answers to several keys, as many as possible from the cache and the others by one `load`.
 
         Args:
-            key: another question, which may have the same answer.
-            tags: what the answer to that depends on.
-            search: answers the question that is asked, by itself or by another entry; a miss of `key` is not counted.
-            fits: whether an answer to one is an answer to both.
-            fresh: `search` even if there is an entry.
+            asked: the keys, and what the answer to each depends on.
+            load: reads the database for the keys that are missing, and answers each of them.
+            fresh: read the database for all.
         """
-        stamps = self._stamps.read(tags)
-        entry = None if fresh or self._stamps.is_dirty(tags) else self._entries.get(key)
-        if entry is not None and entry.stamps == stamps and fits(entry.value):
-            self.hits += 1
-            if self._turns.are_due():
-                await asyncio.sleep(0)
-            cached: T = entry.value
-            return cached
-        found = await search()
-        if fits(found):
-            self._offer(key, tags, stamps, found)
-        return found
+        known: dict[Hashable, T] = {}
+        if self._enabled and not fresh and await self._trust.renewed():
+            for key in asked:
+                entry = self._entries.get(key)
+                if entry is not None and entry[0].lasts():
+                    known[key] = entry[1]
+        self.hits += len(known)
+        missing = {key: self._stamps.now(tags) for key, tags in asked.items() if key not in known}
+        if missing:
+            self.misses += len(missing)
+            loaded = await load(missing)
+            for key, moment in missing.items():
+                known[key] = loaded[key]
+                self._keep(key, moment, loaded[key], None)
+        elif self._turns.are_due():
+            await asyncio.sleep(0)
+        return known
 
-    def _offer(self, key: Hashable, tags: Collection[Tag], stamps: tuple[int, ...], value: Any) -> None:
-        """Keep a value that was read under `stamps`, unless something it depends on was written since."""
-        if self._enabled and self._stamps.read(tags) == stamps and not self._stamps.is_dirty(tags):
-            self._entries[key] = _Entry(stamps, value)
+    def _keep(
+        self, key: Hashable, moment: Moment, value: T, narrow: Callable[[T], Collection[Tag] | None] | None
+    ) -> None:
+        """Keep a value that was asked for at `moment`, unless something it depends on was written since."""
+        if self._enabled and moment.lasts():
+            tags = None if narrow is None else narrow(value)
+            # Nothing the wide tags stand for was written since, so nothing the narrow ones stand for was either.
+            self._entries[key] = (moment if tags is None else self._stamps.now(tags), value)
 
-    async def _load_once(
-        self, key: Hashable, stamps: tuple[int, ...], tags: Collection[Tag], load: Callable[[], Awaitable[T]]
-    ) -> T:
-        # The stamps are part of the flight: a read that starts after a write must not join a load from before it.
-        flight = (key, stamps)
+    async def _load_once(self, flight: Hashable, load: Callable[[], Awaitable[T]]) -> T:
         while (loading := self._loads.get(flight)) is not None:
             value = await asyncio.shield(loading)
-            if value is not _MISS:
+            if value is not MISS:
                 joined: T = value
                 return joined
             # The caller who was loading was cancelled; the next one in line tries for itself.
@@ -135,13 +163,12 @@ class CacheRegion:
                 future.set_exception(error)
                 future.exception()  # nobody has to be waiting
             else:
-                future.set_result(_MISS)
+                future.set_result(MISS)
             raise
         else:
             future.set_result(result)
         finally:
             del self._loads[flight]
-        self._offer(key, tags, stamps, result)
         return result
 
     def clear(self) -> None:

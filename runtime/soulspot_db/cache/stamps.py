@@ -1,75 +1,94 @@
-"""Tags and their stamps: how a cached entry knows that what it depends on has not changed.
+"""Stamps: how a cached answer knows that what it depends on has not been written since.
 
-Every tag has a stamp that is never used twice. A write replaces the stamps of what it touched; an entry holds the
-stamps that were current before its database read, and is a hit only while they still are. Losing a stamp to eviction
-makes a new one, so eviction can cost a hit but never revive an old entry, as a counter that restarts could.
+A tag has one stamp for all who refer to it: entries, loads and writes. It lives as long as one of them does, so no stamp
+is lost while an entry that it could revive is left, as would happen to counters in a map that evicts.
 """
 
-from collections import Counter
 from collections.abc import Collection
-from itertools import count
-from typing import Any, TypeAlias
+from weakref import WeakValueDictionary
 
-from cachetools import LRUCache
+from soulspot_db.cache.tags import Tag
 
-__all__ = ["Stamps", "Tag", "bulk", "row", "table"]
-
-Tag: TypeAlias = tuple[Any, ...]
+__all__ = ["Moment", "Stamp", "Stamps"]
 
 
-def row(table_name: str, key: tuple[Any, ...]) -> Tag:
-    """The tag of one row."""
-    return (table_name, "row", *key)
+class Stamp:
+    """How often a tag has been written, and how many writes to it are being committed at this moment."""
+
+    __slots__ = ("__weakref__", "dirty", "generation")
+
+    def __init__(self) -> None:
+        self.generation = 0
+        self.dirty = 0
 
 
-def bulk(table_name: str) -> Tag:
-    """The tag of writes that touch rows whose keys are not known beforehand."""
-    return (table_name, "*")
+class Moment:
+    """What an answer depends on, as it stood when the question was asked."""
 
+    __slots__ = ("_stamps", "generation")
 
-def table(table_name: str) -> Tag:
-    """The tag of everything in a table; queries depend on it."""
-    return (table_name,)
+    def __init__(self, stamps: tuple[Stamp, ...]) -> None:
+        self._stamps = stamps
+        # Generations only grow, so their sum stays the same only while each of them does.
+        self.generation = sum(stamp.generation for stamp in stamps)
+
+    def lasts(self) -> bool:
+        """Whether nothing has been written since, and nothing is being committed."""
+        generation = 0
+        for stamp in self._stamps:
+            if stamp.dirty:
+                # While a COMMIT is under way nobody but the database knows whether it has happened.
+                return False
+            generation += stamp.generation
+        return generation == self.generation
 
 
 class Stamps:
-    """The current stamp of every tag, and the tags that are being written at this moment.
+    """The stamps of all tags."""
 
-    Args:
-        max_size: how many stamps are kept.
-    """
+    def __init__(self) -> None:
+        self._stamps: WeakValueDictionary[Tag, Stamp] = WeakValueDictionary()
 
-    def __init__(self, max_size: int) -> None:
-        self._next = count()
-        self._stamps: LRUCache[Tag, int] = LRUCache(max(max_size, 16))
-        self._dirty: Counter[Tag] = Counter()
+    def __len__(self) -> int:
+        return len(self._stamps)
 
-    def read(self, tags: Collection[Tag]) -> tuple[int, ...]:
-        """The current stamps, made where there are none."""
-        return tuple(self._stamp(tag) for tag in tags)
-
-    def _stamp(self, tag: Tag) -> int:
-        stamp = self._stamps.get(tag)
-        if stamp is None:
-            stamp = self._stamps[tag] = next(self._next)
-        return stamp
-
-    def drop(self, tags: Collection[Tag]) -> None:
-        """Invalidate everything that depends on one of `tags`."""
+    def _of(self, tags: Collection[Tag]) -> tuple[Stamp, ...]:
+        stamps = []
         for tag in tags:
-            self._stamps.pop(tag, None)
+            stamp = self._stamps.get(tag)
+            if stamp is None:
+                stamp = self._stamps[tag] = Stamp()
+            stamps.append(stamp)
+        return tuple(stamps)
 
-    def is_dirty(self, tags: Collection[Tag]) -> bool:
-        """Whether one of `tags` is being committed, so that the database alone knows what is true."""
-        return bool(self._dirty) and any(tag in self._dirty for tag in tags)
+    def now(self, tags: Collection[Tag]) -> Moment:
+        """This moment, for what depends on `tags`."""
+        return Moment(self._of(tags))
 
-    def mark_dirty(self, tags: Collection[Tag]) -> None:
-        """Say that a COMMIT touching `tags` is about to happen."""
-        self._dirty.update(tags)
-
-    def clear_dirty(self, tags: Collection[Tag]) -> None:
-        """Say that it is over, and that its stamps have been dropped."""
+    def touch(self, tags: Collection[Tag]) -> None:
+        """End every moment that depends on one of `tags`."""
         for tag in tags:
-            self._dirty[tag] -= 1
-            if not self._dirty[tag]:
-                del self._dirty[tag]
+            stamp = self._stamps.get(tag)
+            if stamp is not None:
+                stamp.generation += 1
+
+    def touch_all(self) -> None:
+        """End every moment."""
+        for stamp in list(self._stamps.values()):
+            stamp.generation += 1
+
+    def dirty(self) -> set[Tag]:
+        """The tags that are being committed at this moment."""
+        return {tag for tag, stamp in self._stamps.items() if stamp.dirty}
+
+    def mark_dirty(self, tags: Collection[Tag]) -> tuple[Stamp, ...]:
+        """Say that a COMMIT touching `tags` is about to happen; returns what `clear_dirty` takes."""
+        stamps = self._of(tags)
+        for stamp in stamps:
+            stamp.dirty += 1
+        return stamps
+
+    def clear_dirty(self, stamps: Collection[Stamp]) -> None:
+        """Say that it is over, and that everything it touched has been touched here."""
+        for stamp in stamps:
+            stamp.dirty -= 1

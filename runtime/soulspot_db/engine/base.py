@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-__all__ = ["Connections", "Engine", "Lease", "Outcome", "Rows", "Statement"]
+__all__ = ["Connections", "Engine", "Lease", "Looked", "Outcome", "Rows", "Statement"]
 
 T = TypeVar("T")
 Rows: TypeAlias = list[tuple[Any, ...]]
@@ -41,6 +41,11 @@ Finish: TypeAlias = Callable[[Outcome], T]
 events hang on it, so it must not depend on anybody waiting. What it returns or raises is the caller's result."""
 
 
+Looked: TypeAlias = Callable[[float, bool], None]
+"""Told on the event loop of every look for the commits of others: when it was, on the monotonic clock, and whether there have
+been any since the last one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Connections:
     """How many connections there are, and how many of them are at work."""
@@ -52,6 +57,11 @@ class Connections:
 
 class Lease(Protocol):
     """A connection held for one transaction."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has been ended or abandoned."""
+        ...
 
     async def execute(self, statements: Sequence[Statement], finish: Finish[T]) -> T:
         """Run statements in order, all or none."""
@@ -89,8 +99,12 @@ class Engine(Protocol):
         """Commit statements, all or none, possibly together with those of other callers."""
         ...
 
-    async def begin(self, *, read_only: bool) -> Lease:
-        """Start a transaction."""
+    async def begin(self, *, read_only: bool, holder: str) -> Lease:
+        """Start a transaction; `holder` names it in errors and in the log."""
+        ...
+
+    def look(self) -> None:
+        """Have somebody look whether other programs have written; what is found is told to `Looked`, at once or later."""
         ...
 
     def connections(self) -> Connections:

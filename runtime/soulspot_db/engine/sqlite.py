@@ -9,10 +9,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from soulspot_db.engine.base import Connections, Finish, Outcome, Rows, Statement
+from soulspot_db.engine.base import Connections, Finish, Looked, Outcome, Rows, Statement
 from soulspot_db.engine.lane import Job, Lane
-from soulspot_db.engine.sqlite_connection import Connection, Timing
-from soulspot_db.engine.sqlite_group import WriteQueue, commit_group
+from soulspot_db.engine.sqlite_connection import Connection, Look, Timing
+from soulspot_db.engine.sqlite_group import LookJob, WriteQueue, commit_group
 from soulspot_db.engine.sqlite_lease import BeginJob, Done, SQLiteLease, serve_lease
 from soulspot_db.errors import (
     ConfigurationError,
@@ -20,6 +20,7 @@ from soulspot_db.errors import (
     LockedError,
     PoolExhaustedError,
 )
+from soulspot_db.monitoring.open_blocks import OpenBlocks
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["SQLiteEngine"]
@@ -35,11 +36,15 @@ class SQLiteEngine:
     Args:
         settings: where the file is, how many connections and how long to wait.
         record: told of every statement's text and seconds, on the event loop.
+        looked: told of every look for the commits of others.
     """
 
-    def __init__(self, settings: DatabaseSettings, record: Callable[[Iterable[Timing]], None]) -> None:
+    def __init__(self, settings: DatabaseSettings, record: Callable[[Iterable[Timing]], None], looked: Looked) -> None:
         self._settings = settings
         self._record = record
+        self._looked = looked
+        self._writer: Connection | None = None
+        self._looks_told = 0
         self._path = str(settings.database_path)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writes: SimpleQueue[Any] = SimpleQueue()
@@ -47,6 +52,7 @@ class SQLiteEngine:
         self._lanes: list[Lane] = []  # also those that are being stopped
         self._is_open = False
         self._leases: set[SQLiteLease] = set()
+        self._blocks = OpenBlocks(settings.slow_transaction_threshold)
         self._holder: tuple[str, float] | None = None
 
     async def open(self) -> None:
@@ -58,6 +64,7 @@ class SQLiteEngine:
         """
         self._check()
         self._loop = asyncio.get_running_loop()
+        self._looks_told = 0
         self._writes, self._reads = SimpleQueue(), SimpleQueue()  # a closed engine leaves stops in its queues
         # The writer first: it turns the file to WAL, which readers then find.
         await self._start("soulspot-db writer", self._writes, self._serve_writes, read_only=False)
@@ -127,8 +134,12 @@ class SQLiteEngine:
     async def close(self) -> None:
         """Roll back open transactions, finish what is queued, disconnect."""
         self._is_open = False
+        self._writer = None
         for lease in tuple(self._leases):
+            if lease.has_begun:
+                _log.warning("%s is still open while the database closes; it is rolled back", lease.holder)
             lease.abandon()
+        self._blocks.stop()
         # The writer last: the last connection to close takes the WAL file with it.
         for group in (self._lanes[1:], self._lanes[:1]):
             for lane in group:
@@ -164,16 +175,20 @@ class SQLiteEngine:
         self._put(self._writes, job)
         return await job.result_within(self._settings.pool_timeout, self._no_writer)
 
-    async def begin(self, *, read_only: bool) -> SQLiteLease:
+    async def begin(self, *, read_only: bool, holder: str) -> SQLiteLease:
         """Start a transaction: BEGIN IMMEDIATE on the writer, or a snapshot on a reader.
+
+        Args:
+            read_only: take a reader.
+            holder: which transaction it is, in words; told to those who wait for the writer in vain.
 
         Raises:
             LockedError: the writer was not free in time.
             PoolExhaustedError: no reader was free in time.
         """
-        lease = SQLiteLease(self._leases.discard)
+        lease = SQLiteLease(holder, self._blocks, self._leases.discard)
         self._leases.add(lease)
-        job = BeginJob(lease, read_only=read_only, holder=_caller())
+        job = BeginJob(lease, read_only=read_only)
         self._put(self._reads if read_only else self._writes, job)
         try:
             await job.result_within(self._settings.pool_timeout, self._no_reader if read_only else self._no_writer)
@@ -183,7 +198,17 @@ class SQLiteEngine:
             raise
         if lease.is_over:
             raise self._not_open()  # closed while it waited for its turn
+        lease.begun()
         return lease
+
+    def look(self) -> None:
+        """Have the writer look whether others have written, unless it keeps them from it at this moment."""
+        writer, now = self._writer, time.monotonic()
+        # What its BEGIN has seen, and we have been told of, is all that there can be as long as it lasts.
+        if writer is not None and writer.is_exclusive and writer.looks == self._looks_told:
+            self._looked(now, False)
+        elif self._is_open:
+            self._writes.put(LookJob())
 
     def connections(self) -> Connections:
         """How busy the lanes are."""
@@ -219,11 +244,15 @@ class SQLiteEngine:
 
     def _serve_writes(self, lane: Lane, connection: Connection) -> None:
         queue = WriteQueue(self._writes)
+        self._writer = connection
         while group := queue.take():
             lane.busy = True
             first = group[0]
-            if isinstance(first, BeginJob):
-                self._holder = (first.holder, time.monotonic())
+            if isinstance(first, LookJob):
+                connection.look()
+                done = []
+            elif isinstance(first, BeginJob):
+                self._holder = (first.lease.holder, time.monotonic())
                 done = serve_lease(connection, first, self._post) if first.claim() else []
             else:
                 self._holder = (f"a group of {len(group)} writes", time.monotonic())
@@ -233,7 +262,7 @@ class SQLiteEngine:
             self._post(connection, done)
 
     def _post(self, connection: Connection, done: Done) -> None:
-        self._on_loop(self._deliver, done, connection.take_timings())
+        self._on_loop(self._deliver, done, connection.take_timings(), connection.take_look())
 
     def _on_loop(self, call: Callable[..., Any], *args: Any) -> None:
         try:
@@ -244,7 +273,10 @@ class SQLiteEngine:
 
     # On the loop.
 
-    def _deliver(self, done: Done, timings: list[Timing]) -> None:
+    def _deliver(self, done: Done, timings: list[Timing], look: Look | None) -> None:
+        if look is not None:
+            at, others, self._looks_told = look
+            self._looked(at, others)  # first: who is answered may read at once
         for job, outcome in done:
             job.deliver(outcome)
         try:
@@ -270,8 +302,3 @@ class SQLiteEngine:
             timeout=self._settings.pool_timeout,
             holder=holder,
         )
-
-
-def _caller() -> str:
-    task = asyncio.current_task()
-    return f"a transaction of task {task.get_name()!r}" if task else "a transaction"

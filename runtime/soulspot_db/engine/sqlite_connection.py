@@ -8,12 +8,15 @@ from typing import Any
 from soulspot_db.engine.base import Outcome, Rows, Statement
 from soulspot_db.engine.lane import Job
 from soulspot_db.engine.sqlite_errors import translate
-from soulspot_db.errors import QueryTimeoutError
+from soulspot_db.errors import DatabaseError, QueryTimeoutError
 
-__all__ = ["TO_WAL", "Connection", "Timing", "connect"]
+__all__ = ["TO_WAL", "Connection", "Look", "Timing", "connect"]
 
 Timing = tuple[str, float]
 """A statement's text and the seconds it ran."""
+
+Look = tuple[float, bool, int]
+"""When the connection looked for commits of others, whether there were any, and the how manieth look it was."""
 
 # How many steps of SQLite's virtual machine lie between two looks at the clock: well under a millisecond of work.
 _STEPS = 10_000
@@ -82,11 +85,20 @@ class Connection:
         self._job: Job[object] | None = None
         self._timed_out = False
         self.timings: list[Timing] = []
+        # Read by the event loop while the thread works: True means that nobody else can commit at this moment; and how
+        # often this connection has looked, so that it is known whether all that was seen has been told.
+        self.is_exclusive = False
+        self.looks = 0
+        self._version: int | None = None
+        self._look: Look | None = None
         self._raw: sqlite3.Connection | None = self._connect()
+        self.look()  # before anything is read, so that later looks can be compared with this one
+        self.take_look()
 
     def _connect(self) -> sqlite3.Connection:
         raw = connect(self._path, self._pragmas, patience=self._busy_timeout)
         raw.set_progress_handler(self._should_stop, _STEPS)
+        self._version = None  # that of the connection before cannot be compared with
         return raw
 
     @property
@@ -97,9 +109,17 @@ class Connection:
     def begin(self, mode: str) -> None:
         """Open a transaction: IMMEDIATE to write, DEFERRED to read."""
         self._execute(Statement(f"BEGIN {mode}"))
+        if mode == "IMMEDIATE":
+            self.look()
+            self.is_exclusive = True
 
     def commit(self) -> None:
-        """Commit; if that fails, nothing of the transaction stays."""
+        """Commit; if that fails, nothing of the transaction stays on this connection.
+
+        Raises:
+            CommitOutcomeUnknownError: the disk failed, so it may still be in the file.
+        """
+        self.is_exclusive = False  # before it is true
         try:
             self._execute(Statement("COMMIT"))
         except BaseException:  # whatever it was, the lane's next job must not find a transaction; raised again
@@ -108,6 +128,7 @@ class Connection:
 
     def rollback(self) -> None:
         """Undo the open transaction, if it is still there; nothing of it is on this connection afterwards."""
+        self.is_exclusive = False
         if self._raw is None or not self._raw.in_transaction:
             return
         try:
@@ -156,6 +177,8 @@ class Connection:
                 self._raw = self._connect()
             return self._raw.execute(statement.sql, statement.values).fetchall()
         except sqlite3.Error as error:
+            if not self.in_transaction:
+                self.is_exclusive = False  # SQLite has ended it
             if self._timed_out:
                 raise self._timeout(statement.sql) from error
             raise translate(error, statement.sql, self._path) from error
@@ -175,6 +198,28 @@ class Connection:
             timeout=self._query_timeout,
             query=sql,
         )
+
+    def look(self) -> None:
+        """Look whether other connections, of this process or another, have committed since the last look.
+
+        `PRAGMA data_version` changes with their commits and not with our own.
+        """
+        at = time.monotonic()
+        try:
+            if self._raw is None:
+                self._raw = self._connect()
+            (version,) = self._raw.execute("PRAGMA data_version").fetchone()
+        except (sqlite3.Error, DatabaseError):
+            return  # seen nothing, so nothing to tell; who asks for data gets the error
+        found = version != self._version
+        self._version = version
+        self.looks += 1
+        self._look = (at, found or (self._look is not None and self._look[1]), self.looks)
+
+    def take_look(self) -> Look | None:
+        """What was seen since the last call."""
+        look, self._look = self._look, None
+        return look
 
     def take_timings(self) -> list[Timing]:
         """The timings since the last call."""

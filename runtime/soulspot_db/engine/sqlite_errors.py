@@ -4,6 +4,7 @@ import re
 import sqlite3
 
 from soulspot_db.errors import (
+    CommitOutcomeUnknownError,
     ConnectionFailedError,
     ConstraintViolationError,
     DatabaseError,
@@ -60,18 +61,32 @@ def translate(error: BaseException, sql: str, path: str) -> DatabaseError:
             query=sql,
         )
     if primary in _CONNECTION:
-        return ConnectionFailedError(
-            f"the database file cannot be used: {error}",
-            f"Check that {path} is a SQLite database and that its folder is writable.",
-            "Restore a backup if the file is damaged.",
-            database_path=path,
-        )
+        return _unusable(error, primary, sql, path)
     if isinstance(error, (sqlite3.InterfaceError, sqlite3.ProgrammingError)) or primary == sqlite3.SQLITE_MISMATCH:
         return ValidationFailedError("a value cannot be stored", "Check the types of the values.", query=sql)
     return QueryFailedError(
         f"the statement failed: {error}",
         "If a table or column is missing, run `soulspot-db migrate` or `await db.create_table(...)`.",
         query=sql,
+    )
+
+
+def _unusable(error: BaseException, primary: int, sql: str, path: str) -> DatabaseError:
+    if primary == sqlite3.SQLITE_IOERR and sql == "COMMIT":
+        # In WAL mode the whole transaction is in the log before it is synced and made visible. If one of these fails, it
+        # is not seen now; but whoever opens the file first after a crash finds it there, unless a later COMMIT has
+        # overwritten it (`walFrames` and `walIndexRecover` in SQLite's wal.c).
+        return CommitOutcomeUnknownError(
+            f"the disk failed during COMMIT: {error}; the transaction may be stored, or nothing of it",
+            f"Check the disk of {path}.",
+            "Read what was to be written before you write it again.",
+            database_path=path,
+        )
+    return ConnectionFailedError(
+        f"the database file cannot be used: {error}",
+        f"Check that {path} is a SQLite database and that its folder is writable.",
+        "Restore a backup if the file is damaged.",
+        database_path=path,
     )
 
 

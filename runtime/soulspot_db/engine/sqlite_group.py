@@ -9,9 +9,16 @@ from soulspot_db.engine.lane import Job
 from soulspot_db.engine.sqlite_connection import Connection
 from soulspot_db.engine.sqlite_lease import BeginJob, Done
 
-__all__ = ["WriteQueue", "commit_group"]
+__all__ = ["LookJob", "WriteQueue", "commit_group"]
 
 _MAX_GROUP = 256
+
+
+class LookJob(Job[None]):
+    """Has the writer look whether others have written; nobody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__([], lambda _outcome: None)
 
 
 class WriteQueue:
@@ -26,7 +33,7 @@ class WriteQueue:
         self._ahead: list[Any] = []  # at most one
 
     def take(self) -> list[Job[Any]]:
-        """The writes that wait, at most 256, or one transaction that wants to begin; empty when the queue has ended."""
+        """The writes that wait, at most 256, or one transaction that wants to begin, or one look; empty when the queue has ended."""
         first = self._ahead.pop() if self._ahead else self._queue.get()
         if first is None:
             return []
@@ -44,7 +51,7 @@ class WriteQueue:
 
 
 def _joins(job: Any) -> bool:
-    return job is not None and not isinstance(job, BeginJob)
+    return job is not None and not isinstance(job, (BeginJob, LookJob))
 
 
 def commit_group(connection: Connection, jobs: Sequence[Job[Any]]) -> Done:

@@ -8,6 +8,7 @@ from soulspot_db.engine.base import Finish, Outcome, Statement
 from soulspot_db.engine.lane import Job
 from soulspot_db.engine.sqlite_connection import Connection
 from soulspot_db.errors import QueryTimeoutError, TransactionError
+from soulspot_db.monitoring.open_blocks import OpenBlock, OpenBlocks
 
 __all__ = ["BeginJob", "Done", "SQLiteLease", "serve_lease"]
 
@@ -25,13 +26,27 @@ class SQLiteLease:
     """The loop's side of an open transaction.
 
     Args:
+        holder: which transaction it is, in words.
+        blocks: told of when it has begun and when it is over.
         ended: called with the lease when it is over.
     """
 
-    def __init__(self, ended: Callable[["SQLiteLease"], None]) -> None:
+    def __init__(self, holder: str, blocks: OpenBlocks, ended: Callable[["SQLiteLease"], None]) -> None:
+        self.holder = holder
+        self._blocks = blocks
+        self._block: OpenBlock | None = None
         self.queue: SimpleQueue[Any] = SimpleQueue()
         self._ended = ended
         self._over = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether its turn has come."""
+        return self._block is not None
+
+    def begun(self) -> None:
+        """Its turn has come."""
+        self._block = self._blocks.begin(self.holder)
 
     @property
     def is_over(self) -> bool:
@@ -53,9 +68,15 @@ class SQLiteLease:
 
     async def _end(self, finish: Finish[T], *, commit: bool) -> T:
         asked = self._ask(_EndJob(finish, commit=commit))
-        self._over = True
-        self._ended(self)
+        self._leave()
         return await asked
+
+    def _leave(self) -> None:
+        if not self._over:
+            self._over = True
+            self._ended(self)
+            if self._block is not None:
+                self._blocks.end(self._block)
 
     def _ask(self, job: Job[T]) -> Awaitable[T]:
         if not self._over:
@@ -68,19 +89,17 @@ class SQLiteLease:
     def abandon(self) -> None:
         """Have it rolled back without waiting."""
         if not self._over:
-            self._over = True
-            self._ended(self)
+            self._leave()
             self.queue.put(None)
 
 
 class BeginJob(Job[None]):
     """Waits for a lane's turn, then holds the lane until its lease has ended."""
 
-    def __init__(self, lease: SQLiteLease, *, read_only: bool, holder: str) -> None:
+    def __init__(self, lease: SQLiteLease, *, read_only: bool) -> None:
         super().__init__([], _done)
         self.lease = lease
         self.read_only = read_only
-        self.holder = holder
 
 
 def serve_lease(connection: Connection, begin: BeginJob, post: Callable[[Connection, Done], None]) -> Done:
@@ -108,6 +127,9 @@ def serve_lease(connection: Connection, begin: BeginJob, post: Callable[[Connect
         if isinstance(job, _EndJob):
             return [(job, outcome)]
         post(connection, [(job, outcome)])
+        # What hangs on a job leads back to the transaction; held here during the wait for the next one, it would keep a
+        # transaction that was lost from being collected.
+        del job, outcome
     connection.rollback()
     return []
 

@@ -1,13 +1,16 @@
 """The event bus: subscriptions to topics, and publishing to all of them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, overload
 
 from soulspot_db import ambient
-from soulspot_db.errors import ValidationFailedError
 from soulspot_db.events.event import Event
-from soulspot_db.events.subscription import Handler, Subscription, matches, parse_pattern
+from soulspot_db.events.line import Line, Slot
+from soulspot_db.events.patterns import matches, parse_pattern
+from soulspot_db.events.rows import Told
+from soulspot_db.events.subscription import Handler, Limits, Subscription
 from soulspot_db.fairness import Turns
 
 __all__ = ["Event", "EventBus", "Subscription"]
@@ -15,6 +18,8 @@ __all__ = ["Event", "EventBus", "Subscription"]
 AnyHandler = TypeVar("AnyHandler", bound=Handler)
 _DEFAULT_QUEUE = 10_000
 _DEFAULT_PATIENCE = 5.0
+_DEFAULT_TIMEOUT = 60.0
+_TOPICS = 1000  # whose subscribers are remembered; there are more only where topics are made of ids
 
 
 class EventBus:
@@ -29,33 +34,55 @@ class EventBus:
     def __init__(self, *, patience: float = _DEFAULT_PATIENCE) -> None:
         self._patience = patience
         self._subscriptions: list[Subscription] = []
+        self._by_topic: dict[str, list[Subscription]] = {}
+        self._line = Line(self._offer)
         self._published = 0
+        self._counts: Counter[str] = Counter()
         self._turns = Turns()
 
     @overload
     def subscribe(
-        self, pattern: str, handler: None = None, *, max_pending: int = ...
+        self,
+        pattern: str,
+        handler: None = None,
+        *,
+        max_pending: int = ...,
+        shards: int = ...,
+        timeout: float | None = ...,
     ) -> Callable[[AnyHandler], AnyHandler]: ...
     @overload
-    def subscribe(self, pattern: str, handler: Handler, *, max_pending: int = ...) -> Subscription: ...
-    def subscribe(self, pattern: str, handler: Handler | None = None, *, max_pending: int = _DEFAULT_QUEUE) -> Any:
+    def subscribe(
+        self, pattern: str, handler: Handler, *, max_pending: int = ..., shards: int = ..., timeout: float | None = ...
+    ) -> Subscription: ...
+    def subscribe(
+        self,
+        pattern: str,
+        handler: Handler | None = None,
+        *,
+        max_pending: int = _DEFAULT_QUEUE,
+        shards: int = 1,
+        timeout: float | None = _DEFAULT_TIMEOUT,
+    ) -> Any:
         """Have `handler` called with every event whose topic matches; without a handler, a decorator.
 
         Args:
             pattern: a topic, where `*` stands for one segment and a final `**` for the rest.
             handler: a function or coroutine function that takes the event.
-            max_pending: how many events may wait for a handler that does not catch up.
+            max_pending: how many events may wait for a handler that does not catch up, in all shards together.
+            shards: how many events may be handled at once; those of one `entity_id` always one after another.
+            timeout: seconds after which a coroutine function is cancelled, None for no limit; a function is not.
 
         Raises:
-            ValidationFailedError: the pattern is not one, or `max_pending` is less than one.
+            ValidationFailedError: the pattern is not one, `max_pending` or `shards` is less than one, or `timeout` is
+                not more than zero.
         """
         segments = parse_pattern(pattern)
-        if max_pending < 1:
-            raise ValidationFailedError("max_pending must be 1 or more", "Leave it out.", operation="subscribe")
+        limits = Limits(max_pending, self._patience, shards, timeout)
 
         def register(function: Handler) -> Subscription:
-            subscription = Subscription(segments, function, max_pending, self._patience)
+            subscription = Subscription(segments, function, limits, self._counts)
             self._subscriptions.append(subscription)
+            self._by_topic.clear()
             return subscription
 
         if handler is not None:
@@ -71,6 +98,7 @@ class EventBus:
         """Stop calling a handler; what waits for it is dropped. Doing it twice is harmless."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
+            self._by_topic.clear()
             subscription.stop()
 
     def wanted(self, topic: str) -> bool:
@@ -88,35 +116,63 @@ class EventBus:
             self.deliver([event])
         else:
             transaction.keep(event)
-        if self._turns.are_due():
+        # While a bulk write is ahead, one turn for each event, so that whoever publishes in a loop cannot outrun it.
+        if not self._line.is_empty or self._turns.are_due():
             await asyncio.sleep(0)
 
-    def deliver(self, events: Iterable[Event[Any]]) -> None:
+    def deliver(self, events: Iterable[Told]) -> None:
         """Queue events for every subscriber, in their order and that of the calls."""
-        listening: dict[str, list[Subscription]] = {}  # a bulk write has thousands of one topic
-        for event in events:
-            self._published += 1
-            topic = event.event_type
-            if topic not in listening:
-                listening[topic] = self._listening(topic)
-            for subscription in listening[topic]:
-                subscription.offer(event)
+        self.reserve().release(events)
+
+    def reserve(self) -> Slot:
+        """A place for events that are not known to be true yet: what is published later waits behind it."""
+        return self._line.reserve()
+
+    def hand_on_all(self) -> None:
+        """Queue the rest of bulk writes for every subscriber now, without letting the loop turn; for tests."""
+        self._line.hand_on_all()
+
+    def _offer(self, event: Event[Any]) -> None:
+        self._published += 1
+        for subscription in self._listening(event.event_type):
+            subscription.offer(event)
 
     def _listening(self, topic: str) -> list[Subscription]:
-        segments = tuple(topic.split("."))
-        return [subscription for subscription in self._subscriptions if matches(subscription.pattern, segments)]
+        found = self._by_topic.get(topic)
+        if found is None:
+            segments = tuple(topic.split("."))
+            found = [subscription for subscription in self._subscriptions if matches(subscription.pattern, segments)]
+            if len(self._by_topic) >= _TOPICS:
+                self._by_topic.clear()
+            self._by_topic[topic] = found
+        return found
 
     async def settle(self) -> None:
         """Wait until every event published so far, and all that their handlers publish, has been handled."""
         current = asyncio.current_task()
-        while working := [
-            worker for s in self._subscriptions if (worker := s.worker()) is not None and worker is not current
-        ]:
+        while working := [future for future in self._working() if future is not current]:
             await asyncio.wait(working)
 
+    def _working(self) -> Iterable[asyncio.Future[None]]:
+        moving = self._line.moving()
+        if moving is not None:
+            yield moving
+        for subscription in self._subscriptions:
+            yield from subscription.workers()
+
     def stats(self) -> dict[str, int]:
-        """How many events were published, and how many were dropped because a handler was too slow."""
+        """What became of events since the bus was made.
+
+        `published` counts events; a bulk write's while they are handed on. The others count once for each handler:
+        `handled`, `failed`, `timed_out`, `dropped` because it was too slow, and `pending`, which wait or are being
+        handled. `subscriptions` is how many there are.
+        """
         return {
             "published": self._published,
-            "dropped": sum(subscription.dropped for subscription in self._subscriptions),
+            "handled": self._counts["handled"],
+            "failed": self._counts["failed"],
+            "timed_out": self._counts["timed_out"],
+            "dropped": self._counts["dropped"],
+            "pending": sum(subscription.unfinished for subscription in self._subscriptions),
+            "subscriptions": len(self._subscriptions),
         }

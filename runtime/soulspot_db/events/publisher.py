@@ -1,11 +1,10 @@
 """What stands between a commit and the bus: keeps the order, and makes room for buses that are not ours."""
 
-import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from soulspot_db.events.bus import Event, EventBus
-from soulspot_db.events.queue import EventQueue
+from soulspot_db.events.line import Slot
 
 __all__ = ["Publisher", "PublishesEvents"]
 
@@ -23,27 +22,31 @@ class Publisher:
 
     def __init__(self, bus: PublishesEvents) -> None:
         self.bus = bus
-        # Ours has a queue for each handler. Another is awaited by a task of its own: the write is committed, and a bus
-        # that fails must not make it look otherwise.
-        self._outgoing = EventQueue(
-            lambda event: bus.publish(event.event_type, event.data, event.metadata), "the event bus"
-        )
+        self._ours = bus if isinstance(bus, EventBus) else _in_front_of(bus)
 
     def wanted(self, topic: str) -> bool:
         """Whether an event of this topic needs to be made at all."""
-        return not isinstance(self.bus, EventBus) or self.bus.wanted(topic)
+        return self._ours.wanted(topic)
 
-    def publish(self, events: Iterable[Event[Any]]) -> None:
-        """Hand events on."""
-        if isinstance(self.bus, EventBus):
-            self.bus.deliver(events)
-            return
-        for event in events:
-            self._outgoing.put(event)
+    def reserve(self) -> Slot:
+        """The place of a commit among all others, to be taken as soon as it is known; see `Slot`."""
+        return self._ours.reserve()
 
     async def settle(self) -> None:
         """Wait until everything has been handed on and, where the bus is ours, handled."""
-        while (worker := self._outgoing.worker()) is not None and worker is not asyncio.current_task():
-            await asyncio.wait([worker])
-        if isinstance(self.bus, EventBus):
-            await self.bus.settle()
+        await self._ours.settle()
+
+
+def _in_front_of(bus: PublishesEvents) -> EventBus:
+    """A bus of ours whose only handler publishes on `bus`.
+
+    The write is committed: a bus that fails or hangs must not make it look otherwise, nor keep anybody waiting.
+    """
+
+    async def publish(event: Event[Any]) -> None:
+        await bus.publish(event.event_type, event.data, event.metadata)
+
+    publish.__qualname__ = f"{type(bus).__qualname__}.publish"  # its name in the log
+    ours = EventBus()
+    ours.subscribe("**", publish)
+    return ours

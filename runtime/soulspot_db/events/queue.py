@@ -1,14 +1,14 @@
-"""Events that wait, and the task that works on them: one for each handler, and one for a bus that is not ours."""
+"""Events that wait for a handler, which gets them one at a time and for a limited time each."""
 
 import asyncio
-import contextvars
 import inspect
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from soulspot_db.events.event import Event
+from soulspot_db.events.worker import Worker
 from soulspot_db.fairness import Turns
 
 __all__ = ["EventQueue"]
@@ -22,47 +22,72 @@ class EventQueue:
     Args:
         handle: a function or coroutine function that takes an event; what it raises is logged.
         name: who that is, for the log.
+        timeout: seconds after which a coroutine is cancelled; None for no limit.
+        counts: where every event is counted: handled, failed or timed_out.
+        turns: says when to let the loop turn; queues that share one take no more time together than one alone.
     """
 
-    def __init__(self, handle: Callable[[Event[Any]], Awaitable[None] | None], name: str) -> None:
-        self.pending: deque[Event[Any]] = deque()
+    def __init__(
+        self,
+        handle: Callable[[Event[Any]], Awaitable[None] | None],
+        name: str,
+        timeout: float | None,
+        counts: Counter[str],
+        turns: Turns,
+    ) -> None:
+        self.waiting: deque[Event[Any]] = deque()
+        self.is_handling = False
         self._handle = handle
         self._name = name
-        self._worker: asyncio.Task[None] | None = None
-        self._turns = Turns()
+        self._timeout = timeout
+        self._counts = counts
+        self._worker = Worker(self._work, name)
+        self._turns = turns
+
+    def __len__(self) -> int:
+        """How many events wait."""
+        return len(self.waiting)
 
     def put(self, event: Event[Any]) -> None:
         """Add an event, and see to it that somebody works on the queue."""
-        self.pending.append(event)
-        self.worker()
+        self.waiting.append(event)
+        self._worker.start()
 
     def worker(self) -> asyncio.Task[None] | None:
-        """The task at work; None where nothing is left to do. One that was cancelled is replaced here."""
-        if self._worker is not None and not self._worker.done():
-            return self._worker
-        if not self.pending:
-            return None
-        # An empty context: a handler must not find itself in the transaction of whoever published.
-        self._worker = asyncio.get_running_loop().create_task(
-            self._work(), name=self._name, context=contextvars.Context()
-        )
-        return self._worker
+        """The task at work; None where nothing is left to do."""
+        return self._worker.start() if self.waiting or self._worker.is_at_work else None
 
     async def _work(self) -> None:
-        while self.pending:
-            event = self.pending.popleft()
+        while self.waiting:
+            event = self.waiting.popleft()
+            self.is_handling = True
             try:
-                outcome = self._handle(event)
-                if inspect.isawaitable(outcome):
-                    await outcome
-            except (Exception, asyncio.CancelledError):
-                # Isolation is the promise: one handler's mistake is its own, whatever it is. A handler may also have
-                # awaited something that was cancelled; that is not the worker being cancelled.
-                if _is_cancelled():
-                    raise
-                _log.exception("%s failed on %s", self._name, event.event_type)
+                self._counts[await self._outcome(event)] += 1
+            finally:
+                self.is_handling = False
             if self._turns.are_due():
                 await asyncio.sleep(0)
+
+    async def _outcome(self, event: Event[Any]) -> str:
+        limit = asyncio.timeout(self._timeout)
+        try:
+            done = self._handle(event)
+            if inspect.isawaitable(done):
+                async with limit:
+                    await done
+                if limit.expired():
+                    raise TimeoutError  # noqa: TRY301 - it has caught the cancellation, and returned
+        except (Exception, asyncio.CancelledError):
+            # Isolation is the promise: one handler's mistake is its own, whatever it is. A handler may also have
+            # awaited something that was cancelled; that is not the worker being cancelled.
+            if _is_cancelled():
+                raise
+            if limit.expired():
+                _log.exception("%s was stopped on %s after %g s", self._name, event.event_type, self._timeout)
+                return "timed_out"
+            _log.exception("%s failed on %s", self._name, event.event_type)
+            return "failed"
+        return "handled"
 
 
 def _is_cancelled() -> bool:

@@ -3,97 +3,132 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+import zlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from soulspot_db.errors import ValidationFailedError
 from soulspot_db.events.event import Event
 from soulspot_db.events.queue import EventQueue
+from soulspot_db.fairness import Turns
 
-__all__ = ["Handler", "Subscription", "matches", "parse_pattern"]
+__all__ = ["Handler", "Limits", "Subscription"]
 
 _log = logging.getLogger("soulspot_db.events")
 
 Handler = Callable[[Event[Any]], Awaitable[None] | None]
 
 
-class Subscription:
-    """The events that wait for one handler.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a handler is allowed.
 
-    More than `max_pending` may wait for `patience` seconds, as after a bulk write. A handler that has not caught up by then
-    loses the oldest, which are counted and logged, so that one which hangs costs a bounded amount of memory. Nobody
-    ever waits for it, neither a writer nor another handler.
+    Raises:
+        ValidationFailedError: one of them makes no sense.
     """
 
-    def __init__(self, pattern: tuple[str, ...], handler: Handler, max_pending: int, patience: float) -> None:
+    max_pending: int  # events that may wait, in all shards together
+    patience: float  # seconds that more than that may wait
+    shards: int  # events that are handled at once
+    timeout: float | None  # seconds for one event
+
+    def __post_init__(self) -> None:
+        wrong = (
+            "max_pending must be 1 or more"
+            if self.max_pending < 1
+            else "shards must be 1 or more"
+            if self.shards < 1
+            else "timeout must be more than 0 seconds, or None for no limit"
+            if self.timeout is not None and not self.timeout > 0
+            else None
+        )
+        if wrong is not None:
+            raise ValidationFailedError(wrong, "Leave it out.", operation="subscribe")
+
+
+class Subscription:
+    """The events that wait for one handler, in one queue or, with shards, in several.
+
+    More than `max_pending` may wait for `patience` seconds, as after a bulk write. A handler that has not caught up by
+    then loses the oldest, which are counted and logged, so that one which hangs costs a bounded amount of memory.
+    Nobody ever waits for it, neither a writer nor another handler.
+
+    Args:
+        pattern: the segments of the topics it wants.
+        handler: what to call.
+        limits: what it is allowed.
+        counts: where its events are counted: handled, failed, timed_out and dropped.
+    """
+
+    def __init__(self, pattern: tuple[str, ...], handler: Handler, limits: Limits, counts: Counter[str]) -> None:
         self.pattern = pattern
-        self.dropped = 0
         self._handler = handler
-        self._max_pending = max_pending
-        self._patience = patience
+        self._limits = limits
+        self._counts = counts
         self._behind_since: float | None = None
-        self._queue = EventQueue(self._handle, str(self))
+        self._is_told_off = False
+        turns = Turns()
+        self._queues = [
+            EventQueue(self._handle, str(self), limits.timeout, counts, turns) for _ in range(limits.shards)
+        ]
 
     @property
     def pending(self) -> tuple[Event[Any], ...]:
-        """The events that wait for the handler."""
-        return tuple(self._queue.pending)
+        """The events that wait for the handler, in order within each shard."""
+        return tuple(event for queue in self._queues for event in queue.waiting)
+
+    @property
+    def unfinished(self) -> int:
+        """How many events wait or are being handled."""
+        return sum(len(queue) + queue.is_handling for queue in self._queues)
 
     def offer(self, event: Event[Any]) -> None:
         """Queue an event and see to it that somebody works on the queue."""
-        self._queue.put(event)
-        if len(self._queue.pending) > self._max_pending:
+        self._queue_of(event).put(event)
+        if self._waiting() > self._limits.max_pending:
             self._shed()
+
+    def _queue_of(self, event: Event[Any]) -> EventQueue:
+        if len(self._queues) == 1:
+            return self._queues[0]
+        # One row's events go to one queue; what is about no row goes by its topic. Any text will do, also a broken one.
+        data: object = event.data
+        about = data["entity_id"] if isinstance(data, Mapping) and "entity_id" in data else event.event_type
+        return self._queues[zlib.crc32(str(about).encode(errors="replace")) % len(self._queues)]
+
+    def _waiting(self) -> int:
+        return sum(map(len, self._queues))
 
     def _shed(self) -> None:
         now = time.monotonic()
         if self._behind_since is None:
             self._behind_since = now
-        if now - self._behind_since < self._patience:
+        if now - self._behind_since < self._limits.patience:
             return
-        if not self.dropped:
+        if not self._is_told_off:
+            self._is_told_off = True
             _log.warning("%s is too slow: events are dropped, the oldest first", self)
-        while len(self._queue.pending) > self._max_pending:
-            self._queue.pending.popleft()
-            self.dropped += 1
+        for _ in range(self._waiting() - self._limits.max_pending):
+            # Of the longest queue: a row whose handling hangs costs those of other shards nothing.
+            max(self._queues, key=len).waiting.popleft()
+            self._counts["dropped"] += 1
 
     def _handle(self, event: Event[Any]) -> Awaitable[None] | None:
         # At half, so that one which stays at the limit gets its time once, not for every event it handles.
-        if len(self._queue.pending) <= self._max_pending // 2:
+        if self._behind_since is not None and self._waiting() <= self._limits.max_pending // 2:
             self._behind_since = None
         return self._handler(event)
 
-    def worker(self) -> asyncio.Task[None] | None:
-        """The task that handles events, while there are any."""
-        return self._queue.worker()
+    def workers(self) -> list[asyncio.Task[None]]:
+        """The tasks that handle events, while there are any."""
+        return [worker for queue in self._queues if (worker := queue.worker()) is not None]
 
     def stop(self) -> None:
         """Drop what waits."""
-        self._queue.pending.clear()
+        for queue in self._queues:
+            queue.waiting.clear()
 
     def __str__(self) -> str:
         return f"handler {getattr(self._handler, '__qualname__', self._handler)!s} of {'.'.join(self.pattern)}"
-
-
-def parse_pattern(pattern: str) -> tuple[str, ...]:
-    """The segments of a pattern.
-
-    Raises:
-        ValidationFailedError: the pattern is not one.
-    """
-    segments = tuple(pattern.split("."))
-    if not all(segments) or "**" in segments[:-1]:
-        raise ValidationFailedError(
-            f"{pattern!r} is not a topic pattern",
-            "Write segments joined by dots, `*` for any one segment, `**` at the end for the rest.",
-            operation="subscribe",
-        )
-    return segments
-
-
-def matches(pattern: tuple[str, ...], topic: tuple[str, ...]) -> bool:
-    """Whether the segments of a topic are those of a pattern: `*` is one segment, `**` at the end the rest."""
-    if pattern[-1] == "**":
-        pattern = pattern[:-1]
-        topic = topic[: len(pattern)]
-    return len(pattern) == len(topic) and all(want in {"*", part} for want, part in zip(pattern, topic, strict=True))

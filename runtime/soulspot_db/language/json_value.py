@@ -9,7 +9,7 @@ from immutabledict import immutabledict
 
 __all__ = ["dump_json", "freeze", "load_json", "thaw"]
 
-_INT64 = range(-(2**63), 2**63)
+_LEAST, _MOST = -(2**63), 2**63 - 1
 _MAX_DEPTH = 64
 
 
@@ -29,7 +29,7 @@ def freeze(value: Any, depth: int = 0) -> Any:
         return _text(value)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("NaN and infinities cannot be stored")
-    if isinstance(value, int) and value not in _INT64:
+    if isinstance(value, int) and not _LEAST <= value <= _MOST:
         raise ValueError("integers are limited to 64 bits")
     if value is not None and not isinstance(value, (bool, int, float)):
         raise ValueError(f"expected JSON, got {type(value).__name__}")

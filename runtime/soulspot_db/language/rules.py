@@ -16,7 +16,7 @@ from soulspot_db.language.json_value import freeze
 
 __all__ = ["EXACT", "boolean", "date", "decimal", "integer", "number", "sequence", "text", "time", "utc", "uuid"]
 
-_INT64 = range(-(2**63), 2**63)
+_LEAST, _MOST = -(2**63), 2**63 - 1
 
 EXACT = Context(prec=40)
 """Arithmetic for stored decimals: what a program sets for its own (`getcontext().prec = 6`) must not round them."""
@@ -35,7 +35,7 @@ def _text(value: object) -> str:
 def _integer(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"expected an integer, got {type(value).__name__}")
-    if value not in _INT64:
+    if not _LEAST <= value <= _MOST:
         raise ValueError("integers are limited to 64 bits")
     return value
 

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from soulspot_db.events.bus import Event, EventBus
-from soulspot_db.events.subscription import matches, parse_pattern
+from soulspot_db.events.patterns import matches, parse_pattern
 
 __all__ = ["RecordedEvents"]
 
@@ -79,14 +79,17 @@ class RecordedEvents:
         return [event for event in self if _matches(wanted, event)]
 
     def __iter__(self) -> Iterator[Event[Any]]:
-        # What was published in this very step of the loop has not been handed to us yet.
+        # What was published in this very step of the loop, or by a large write, has not been handed to us yet.
+        self._bus.hand_on_all()
         return iter([*self._seen, *self._subscription.pending])
 
     def __len__(self) -> int:
+        self._bus.hand_on_all()
         return len(self._seen) + len(self._subscription.pending)
 
     def clear(self) -> None:
         """Forget everything so far, as after a test has set its scene."""
+        self._bus.hand_on_all()
         self._subscription.stop()
         self._seen.clear()
         self._unread.clear()

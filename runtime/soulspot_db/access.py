@@ -1,0 +1,91 @@
+"""What reading and writing an entity share: asking the session, checking arguments, making models."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar, cast
+
+from pydantic import BaseModel
+
+from soulspot_db.engine.base import Rows
+from soulspot_db.entity import Entity, EntitySchema
+from soulspot_db.errors import DatabaseError, ValidationFailedError
+from soulspot_db.language.filters import FilterError, Predicate, parse_filter
+from soulspot_db.operations import Read, Write
+from soulspot_db.refusals import explained, refused_filter
+from soulspot_db.session import HasSession, SessionLike
+
+__all__ = ["EntityAccess", "Filter", "first"]
+
+Model = TypeVar("Model", bound=Entity)
+T = TypeVar("T")
+Filter = Mapping[str, Any] | None
+
+
+class EntityAccess(Generic[Model]):
+    """One entity in one database or transaction.
+
+    Args:
+        db: a database, whose current transaction the calls join, or one transaction.
+    """
+
+    schema: ClassVar[type[EntitySchema]]
+
+    def __init__(self, db: HasSession) -> None:
+        self._session: SessionLike = db.session
+        self._plan = db.session.plans.of(self.schema)
+        self._region = self._plan.region
+
+    # Asking the session. What the engine raises speaks of tables and columns; callers know entities and fields.
+
+    async def _ask(self, operation: str, request: Read[T]) -> T:
+        hooks = self._session.hooks
+        try:
+            if hooks:
+                return await hooks.read(self._plan.spec.entity_type, operation, self._session, request)
+            return await self._session.read(request)
+        except DatabaseError as error:
+            raise explained(error, self._plan.spec, operation) from error.__cause__
+
+    async def _do(self, operation: str, request: Write[T]) -> T:
+        hooks = self._session.hooks
+        try:
+            if hooks:
+                return await hooks.write(self._plan.spec.entity_type, operation, self._session, request)
+            return await self._session.write(request)
+        except DatabaseError as error:
+            raise explained(error, self._plan.spec, operation) from error.__cause__
+
+    # Checking and converting.
+
+    def _filter(self, where: Filter, operation: str) -> Predicate | None:
+        try:
+            return parse_filter(where, self._plan.spec)
+        except FilterError as problem:
+            raise refused_filter(problem, self._plan.spec, operation) from None
+
+    def _decode(self, row: tuple[Any, ...]) -> Model:
+        return cast("Model", self._plan.codec.decode(row))
+
+    def _all(self, rows: Rows) -> tuple[Model, ...]:
+        return tuple(map(self._decode, rows))
+
+    def _check_model(self, given: object, model: type[BaseModel], operation: str) -> None:
+        if not isinstance(given, model):
+            raise self._refuse(operation, f"a {model.__name__}, got {type(given).__name__}")
+
+    def _listed(self, given: Any, what: str, operation: str) -> Sequence[Any]:
+        if not isinstance(given, Sequence) or isinstance(given, (str, bytes)):
+            raise self._refuse(operation, f"a list of {what}, got {type(given).__name__}")
+        return given
+
+    def _refuse(self, operation: str, wanted: str) -> ValidationFailedError:
+        return ValidationFailedError(
+            f"{operation} of {self._plan.spec.entity_type} takes {wanted}",
+            "docs/api.md shows what each method takes.",
+            entity_type=self._plan.spec.entity_type,
+            operation=operation,
+        )
+
+
+def first(models: Sequence[Model]) -> Model | None:
+    """The only one there can be, if there is one."""
+    return models[0] if models else None

@@ -1,0 +1,56 @@
+"""Questions as keys: two calls have the same key only if they ask the same."""
+
+import datetime as dt
+import uuid
+from collections.abc import Hashable
+from typing import Any
+
+__all__ = ["question", "row_question"]
+
+# Equal values of these are the same to every database. Not so those of subclasses, which may compare as they like, and of
+# datetime, whose `fold` is left out when two are compared: what has other values is asked as SQL instead.
+_EXACT = frozenset({str, int, bool, bytes, type(None), uuid.UUID, dt.date})
+
+
+def row_question(key: tuple[Any, ...]) -> Hashable:
+    """The key of a row's entry."""
+    if len(key) == 1 and type(key[0]) in _EXACT:
+        return (type(key[0]), key[0])
+    return ("row", *key)  # exact as well: a field that can be a key takes values of one type only
+
+
+def question(operation: str, *arguments: Any) -> Hashable | None:
+    """The key of a call with these arguments; None where it cannot be told from them alone.
+
+    To Python 1, 1.0 and True are equal; to the database they need not be, so types are part of it.
+    """
+    parts: list[Any] = [operation]
+    try:
+        for argument in arguments:
+            _add(argument, parts)
+    except (TypeError, RecursionError):
+        return None
+    return tuple(parts)
+
+
+def _add(value: Any, parts: list[Any]) -> None:
+    # Every value begins with its type, and every container says how many values follow: no two lists of parts are the same
+    # unless all values are.
+    kind = type(value)
+    if kind in _EXACT:
+        parts += (kind, value)
+    elif kind is float:
+        parts += (kind, repr(value))  # 0.0 and -0.0 are equal, too, and differ as JSON
+    elif kind is dict:
+        parts += (kind, len(value))
+        for name, item in value.items():
+            if type(name) is not str:
+                raise TypeError(name)
+            parts.append(name)
+            _add(item, parts)
+    elif kind is list or kind is tuple:
+        parts += (kind, len(value))
+        for item in value:
+            _add(item, parts)
+    else:
+        raise TypeError(kind)

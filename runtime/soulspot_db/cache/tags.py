@@ -1,0 +1,22 @@
+"""Tags: what an answer can depend on, and a write can touch. A row, the bulk writes of a table, everything in a table."""
+
+from typing import Any, TypeAlias
+
+__all__ = ["Tag", "bulk", "row", "table"]
+
+Tag: TypeAlias = tuple[Any, ...]
+
+
+def row(table_name: str, key: tuple[Any, ...]) -> Tag:
+    """The tag of one row."""
+    return (table_name, "row", *key)
+
+
+def bulk(table_name: str) -> Tag:
+    """The tag of writes that touch rows whose keys are not known beforehand."""
+    return (table_name, "*")
+
+
+def table(table_name: str) -> Tag:
+    """The tag of everything in a table; queries depend on it."""
+    return (table_name,)

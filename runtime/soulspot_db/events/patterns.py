@@ -1,0 +1,29 @@
+"""Topics, and the patterns that match them."""
+
+from soulspot_db.errors import ValidationFailedError
+
+__all__ = ["matches", "parse_pattern"]
+
+
+def parse_pattern(pattern: str) -> tuple[str, ...]:
+    """The segments of a pattern.
+
+    Raises:
+        ValidationFailedError: the pattern is not one.
+    """
+    segments = tuple(pattern.split("."))
+    if not all(segments) or "**" in segments[:-1]:
+        raise ValidationFailedError(
+            f"{pattern!r} is not a topic pattern",
+            "Write segments joined by dots, `*` for any one segment, `**` at the end for the rest.",
+            operation="subscribe",
+        )
+    return segments
+
+
+def matches(pattern: tuple[str, ...], topic: tuple[str, ...]) -> bool:
+    """Whether the segments of a topic are those of a pattern: `*` is one segment, `**` at the end the rest."""
+    if pattern[-1] == "**":
+        pattern = pattern[:-1]
+        topic = topic[: len(pattern)]
+    return len(pattern) == len(topic) and all(want in {"*", part} for want, part in zip(pattern, topic, strict=True))

@@ -1,0 +1,149 @@
+"""Hooks: one record for every operation, whatever became of it."""
+
+import asyncio
+import dataclasses
+import sqlite3
+
+import pytest
+import support
+from soulspot_db import ConstraintViolationError, Repository
+from support import until, within
+
+
+@pytest.fixture
+def records(db):
+    found = []
+    db.hooks.add(found.append)
+    return found
+
+
+def told(records):
+    return [(record.entity_type, record.operation, record.rows, record.cache, record.error) for record in records]
+
+
+async def test_every_operation_yields_one_record(db, records):
+    await db.save("counter", {"name": "a"})
+    await db.save_many("counter", [{"name": "b"}, {"name": "c"}])
+    await db.get("counter", "a")
+    await db.get_many("counter", ["a", "b", "none"])
+    await db.query("counter", {"value": 0}, limit=2)
+    await db.count("counter")
+    await db.exists("counter", {"value": 0})
+    await db.update("counter", "a", {"value": 1})
+    await db.update_where("counter", {"value": 0}, {"value": 2})
+    await db.delete("counter", "a")
+    await db.delete("counter", "a")
+    await db.delete_where("counter", {"value": 2})
+    assert told(records) == [
+        ("counter", "save", 1, "bypass", None),
+        ("counter", "save_many", 2, "bypass", None),
+        ("counter", "get", 1, "miss", None),
+        ("counter", "get_many", 1, "miss", None),
+        ("counter", "query", 2, "miss", None),
+        ("counter", "count", 1, "miss", None),
+        ("counter", "exists", 1, "miss", None),
+        ("counter", "update", 1, "bypass", None),
+        ("counter", "update_where", 2, "bypass", None),
+        ("counter", "delete", 1, "bypass", None),
+        ("counter", "delete", 0, "bypass", None),
+        ("counter", "delete_where", 2, "bypass", None),
+    ]
+
+
+async def test_what_is_answered_from_memory_is_a_hit_without_rows(db, records):
+    await db.save("counter", {"name": "a"})
+    for _ in range(2):
+        await db.get("counter", "a")
+        await db.query("counter")
+    assert told(records)[1:] == [
+        ("counter", "get", 1, "miss", None),
+        ("counter", "query", 1, "miss", None),
+        ("counter", "get", 0, "hit", None),
+        ("counter", "query", 0, "hit", None),
+    ]
+
+
+async def test_typed_repositories_yield_records_as_well(db, records):
+    class Counters(Repository):
+        schema = support.CounterSchema
+
+    await db.save("counter", {"name": "a"})
+    for _ in range(2):
+        await Counters(db)._get("a")
+        await Counters(db)._get_many(["a"])
+    assert told(records)[1:] == [
+        ("counter", "get", 1, "miss", None),
+        ("counter", "get_many", 0, "hit", None),
+        ("counter", "get", 0, "hit", None),
+        ("counter", "get_many", 0, "hit", None),
+    ]
+
+
+async def test_inside_a_transaction_the_cache_is_bypassed(db, records):
+    async with db.transaction() as tx:
+        await db.save("counter", {"name": "a"})
+        await tx.get("counter", "a")
+    assert told(records) == [("counter", "save", 1, "bypass", None), ("counter", "get", 1, "bypass", None)]
+
+
+async def test_a_record_has_the_statement_without_values_and_how_long_it_took(db, records):
+    await db.save("counter", {"name": "secret-name"})
+    (record,) = records
+    assert record.statement.startswith("INSERT INTO counters")
+    assert "secret" not in record.statement
+    assert 0 < record.duration < 5
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        record.rows = 2
+
+
+async def test_what_fails_or_is_cancelled_is_told_with_its_error(db, records):
+    await db.save("counter", {"name": "a"})
+    with pytest.raises(ConstraintViolationError):
+        await db.save("counter", {"name": "a"})
+    other = sqlite3.connect(db.settings.database_path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    holding = asyncio.create_task(db.save("counter", {"name": "b"}))
+    await until(lambda: db._engine.connections().active)
+    waiting = asyncio.create_task(db.save("counter", {"name": "c"}))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await within(5, waiting)
+    other.close()
+    await within(5, holding)
+    assert told(records)[1:] == [
+        ("counter", "save", 0, "bypass", "DATABASE_CONSTRAINT_VIOLATION"),
+        ("counter", "save", 0, "bypass", "CancelledError"),
+        ("counter", "save", 1, "bypass", None),
+    ]
+
+
+async def test_a_hook_that_raises_is_logged_and_changes_nothing(db, records, caplog):
+    @db.hooks.add
+    def broken(record):
+        raise RuntimeError("broken hook")
+
+    db.hooks.add(records.append)
+    assert await db.save("counter", {"name": "a"}) == "a"
+    assert len(records) == 2
+    assert "broken failed" in caplog.text
+
+
+async def test_a_hook_that_was_removed_is_told_nothing_more(db, records):
+    heard = []
+
+    @db.hooks.add
+    def hook(record):
+        heard.append(record)
+
+    db.hooks.remove(hook)
+    db.hooks.remove(hook)
+    await db.save("counter", {"name": "a"})
+    assert (len(records), heard) == (1, [])
+
+
+async def test_without_a_hook_no_record_is_made(db, monkeypatch):
+    monkeypatch.setattr("soulspot_db.monitoring.hooks.OperationRecord", None)
+    await db.save("counter", {"name": "a"})
+    for _ in range(2):
+        assert await db.get("counter", "a") is not None
