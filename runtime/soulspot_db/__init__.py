@@ -118,3 +118,7 @@ __all__ = [
     "ValidationFailedError",
     "rules",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,15 +1,16 @@
 """What reading and writing an entity share: asking the session, checking arguments, making models."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 
+from soulspot_db.cache.region import MISS
 from soulspot_db.engine.base import Rows
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.errors import DatabaseError, ValidationFailedError
 from soulspot_db.language.filters import FilterError, Predicate, parse_filter
-from soulspot_db.operations import Read, Write
+from soulspot_db.operations import Read, ReadMany, Write
 from soulspot_db.refusals import explained, refused_filter
 from soulspot_db.session import HasSession, SessionLike
 
@@ -34,6 +35,13 @@ class EntityAccess(Generic[Model]):
         self._plan = db.session.plans.of(self.schema)
         self._region = self._plan.region
 
+    def _remembered(self, asking: Hashable | None, *, fresh: bool) -> Any:
+        """The answer to a question where it is known and can be had at once, else MISS.
+
+        What is remembered needs no check: equal arguments of the same types were checked when they were asked first.
+        """
+        return MISS if fresh else self._session.peek(self._region, asking)
+
     # Asking the session. What the engine raises speaks of tables and columns; callers know entities and fields.
 
     async def _ask(self, operation: str, request: Read[T]) -> T:
@@ -42,6 +50,15 @@ class EntityAccess(Generic[Model]):
             if hooks:
                 return await hooks.read(self._plan.spec.entity_type, operation, self._session, request)
             return await self._session.read(request)
+        except DatabaseError as error:
+            raise explained(error, self._plan.spec, operation) from error.__cause__
+
+    async def _ask_many(self, operation: str, request: ReadMany[T]) -> Mapping[Hashable, T]:
+        hooks = self._session.hooks
+        try:
+            if hooks:
+                return await hooks.read_many(self._plan.spec.entity_type, operation, self._session, request)
+            return await self._session.read_many(request)
         except DatabaseError as error:
             raise explained(error, self._plan.spec, operation) from error.__cause__
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, cast
@@ -12,8 +13,9 @@ from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.control import CacheControl
 from soulspot_db.engine.base import Statement
 from soulspot_db.engine.sqlite import SQLiteEngine
-from soulspot_db.errors import ConfigurationError
+from soulspot_db.errors import ConfigurationError, ValidationFailedError
 from soulspot_db.events.bus import EventBus
+from soulspot_db.events.limits import is_seconds
 from soulspot_db.events.publisher import Publisher, PublishesEvents
 from soulspot_db.monitoring.hooks import Hooks
 from soulspot_db.monitoring.recorder import StatementRecorder
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Database"]
 
 T = TypeVar("T")
+_LAST = 1.0  # seconds that handlers have at least, for the events of the very last writes
 Bus = TypeVar("Bus", bound=PublishesEvents, default=EventBus)
 
 
@@ -46,6 +49,11 @@ class Database(DatabaseService, Generic[Bus]):
     """
 
     def __init__(self, settings: DatabaseSettings | None = None, *, events: Bus | None = None) -> None:
+        if not isinstance(settings, DatabaseSettings | None):
+            raise ConfigurationError(
+                f"Database takes settings, got {type(settings).__name__}",
+                "Write Database(DatabaseSettings(database=...)), or leave them out to read the environment.",
+            )
         self.settings = settings or DatabaseSettings()
         # Where none is given, the type variable is its default.
         self._events = cast("Bus", EventBus()) if events is None else events
@@ -66,7 +74,7 @@ class Database(DatabaseService, Generic[Bus]):
         self._engine = SQLiteEngine(self.settings, self._recorder.record, self._cache.trust.looked)
         self._cache.trust.ask(self._engine.look)
         self.cache = CacheControl(self._cache, self._records)
-        self._publisher = Publisher(self.events)
+        self._publisher = Publisher(self.events, is_shared=events is not None)
         plans = Plans(self._cache, self._publisher.wanted)
         self.hooks = Hooks()
         self._session = Session(self._engine, self._cache, self._publisher, plans, self.hooks)
@@ -114,16 +122,30 @@ class Database(DatabaseService, Generic[Bus]):
 
             await require_heads(self.settings, heads)
 
-    async def close(self) -> None:
-        """Undo what is open, finish what was asked, deliver what was published. Closing twice is safe."""
+    async def close(self, *, drain: float | None = 30.0) -> None:
+        """Undo what is open, finish what was asked, deliver what was published. Closing twice is safe.
+
+        Args:
+            drain: seconds that event handlers have to finish what waits for them, None for as long as they need. What is
+                left then is dropped and logged; on an `EventBus` that was passed in, which others may use, it stays.
+
+        Raises:
+            ValidationFailedError: `drain` is no number of seconds.
+        """
+        if drain is not None and not is_seconds(drain):
+            raise ValidationFailedError(
+                "drain must be 0 seconds or more, or None for no limit", "Leave it out.", operation="close"
+            )
+        began = time.monotonic()
         if self._is_open:
-            await self._publisher.settle()  # handlers may still use the database
+            await self._publisher.drain(drain)  # handlers may still use the database
         async with self._switching:
             if not self._is_connected:
                 return
             self._is_open = False
             await self._disconnect()
-        await self._publisher.settle()  # what the last writes published
+        left = None if drain is None else max(drain - (time.monotonic() - began), min(drain, _LAST))
+        await self._publisher.drain(left)  # what the last writes published
 
     @property
     def _is_connected(self) -> bool:
@@ -191,14 +213,14 @@ class Database(DatabaseService, Generic[Bus]):
     def sqlalchemy_engine(self) -> "AsyncEngine":
         """A SQLAlchemy engine on the same database, for admin tools and reports; dispose of it after use.
 
-        What is written through it is not seen by the cache and publishes no events.
+        What is written through it is seen by the cache within `cache_recheck` seconds, and publishes no events.
         """
         from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - few programs need it
 
         return create_async_engine(self.settings.database_url)
 
     async def stats(self) -> dict[str, Any]:
-        """Connections, cache and statements since the database was opened, in the shape of `/api/database/stats`."""
+        """Connections, cache and statements since this object was made, in the shape of `/api/database/stats`."""
         connections = self._engine.connections()
         return {
             "connections": {

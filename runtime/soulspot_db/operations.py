@@ -1,6 +1,6 @@
 """What a repository asks of its session: reads and writes, and what hangs on their outcome."""
 
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -10,7 +10,7 @@ from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.events.bus import Event
 from soulspot_db.events.rows import Told
 
-__all__ = ["Effects", "OpenTransaction", "Read", "Write"]
+__all__ = ["Effects", "OpenTransaction", "Read", "ReadMany", "Write"]
 
 T = TypeVar("T")
 
@@ -46,6 +46,20 @@ class Read(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadMany(Generic[T]):
+    """Many questions that few statements answer: of those whose answer is not known, together.
+
+    `asked` are the keys, with what the answer to each depends on; `statements` and `decode` are given those to ask for.
+    """
+
+    region: CacheRegion
+    asked: Mapping[Hashable, Collection[Tag]]
+    statements: Callable[[Collection[Hashable]], Iterable[Statement]]
+    decode: Callable[[Collection[Hashable], Rows], Mapping[Hashable, T]]
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Write(Generic[T]):
     """Statements, what they may touch, and what is made of their rows.
 
@@ -73,6 +87,10 @@ class OpenTransaction(Protocol):
 
     async def read(self, request: Read[T]) -> T:
         """Answer a question from what the transaction sees."""
+        ...
+
+    async def read_many(self, request: ReadMany[T]) -> Mapping[Hashable, T]:
+        """Answer many from what the transaction sees."""
         ...
 
     async def write(self, request: Write[T]) -> T:

@@ -1,21 +1,20 @@
 """Reading an entity: from memory where that can be told at once, else through the session."""
 
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 from soulspot_db.access import EntityAccess, Filter, first
-from soulspot_db.cache.question import question, row_question
+from soulspot_db.cache.question import question, row_question, typed
 from soulspot_db.cache.region import MISS
 from soulspot_db.cache.tags import Tag
 from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity
-from soulspot_db.errors import DatabaseError, NotFoundError, ValidationFailedError
+from soulspot_db.errors import NotFoundError, ValidationFailedError
 from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.filters import Compare, FilterError, parse_order
-from soulspot_db.monitoring.hooks import Trace
-from soulspot_db.operations import Read
+from soulspot_db.operations import Read, ReadMany
 from soulspot_db.plan import Key
-from soulspot_db.refusals import explained, refused_filter
+from soulspot_db.refusals import refused_filter
 
 __all__ = ["ReadRepository"]
 
@@ -27,19 +26,16 @@ _CHUNK = 1000  # keys in one IN; SQLite binds at most 32,766 values to a stateme
 
 
 class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
-    """The methods of a repository that change nothing.
-
-    What is remembered needs no check: equal arguments of the same types were checked when they were asked first.
-    """
+    """The methods of a repository that change nothing."""
 
     async def _get(self, key: KeyType, *, fresh: bool = False) -> Model | None:
-        if not fresh and (found := self._session.peek(self._region, (type(key), key))) is not MISS:
+        if (found := self._remembered(typed(key), fresh=fresh)) is not MISS:
             return cast("Model | None", found)
         return await self._find(self._plan.keys.values(key, "get"), "get", fresh=fresh)
 
     async def _find(self, key: Key, operation: str, *, fresh: bool = False) -> Model | None:
         plan, asking = self._plan, row_question(key)
-        if not fresh and (found := self._session.peek(self._region, asking)) is not MISS:
+        if (found := self._remembered(asking, fresh=fresh)) is not MISS:
             return cast("Model | None", found)
         return await self._ask(
             operation,
@@ -73,61 +69,38 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
 
     async def _get_many(self, keys: Sequence[KeyType], *, fresh: bool = False) -> list[Model | None]:
         listed = self._listed(keys, "keys", "get_many")
-        answers: list[Any] = [MISS if fresh else self._session.peek(self._region, (type(key), key)) for key in listed]
+        answers = [self._remembered(typed(key), fresh=fresh) for key in listed]
         missing = [position for position, answer in enumerate(answers) if answer is MISS]
-        if missing:
-            wanted = [self._plan.keys.values(listed[position], "get_many") for position in missing]
-            for position, found in zip(missing, await self._find_many(wanted, fresh=fresh), strict=True):
-                answers[position] = found
+        wanted = [self._plan.keys.values(listed[position], "get_many") for position in missing]
+        for position, found in zip(missing, await self._find_many(wanted, fresh=fresh), strict=True):
+            answers[position] = found
         return answers
 
     async def _find_many(self, wanted: Sequence[Key], *, fresh: bool = False) -> list[Model | None]:
-        plan, hooks = self._plan, self._session.hooks
+        plan = self._plan
         if len(plan.spec.key) != 1:
             return [await self._find(key, "get_many", fresh=fresh) for key in wanted]
-        if not hooks:
-            return await self._known_or_loaded(wanted, Trace(), fresh=fresh)
-        statement = self._by_keys([key[0] for key in wanted][:_CHUNK])
-        bypass = self._session.current() is not None
-        with hooks.telling(plan.spec.entity_type, "get_many", statement.sql, bypass=bypass) as trace:
-            return await self._known_or_loaded(wanted, trace, fresh=fresh)
-
-    async def _known_or_loaded(self, wanted: Sequence[Key], trace: Trace, *, fresh: bool) -> list[Model | None]:
-        plan = self._plan
+        if not wanted:
+            return []
         keys = {row_question(key): key for key in wanted}
 
-        async def load(missing: Collection[Hashable]) -> Mapping[Hashable, Model | None]:
-            return await self._load_rows({asking: keys[asking] for asking in missing}, trace)
+        def statements(asked: Collection[Hashable]) -> Iterator[Statement]:
+            values = [keys[asking][0] for asking in asked]
+            for start in range(0, len(values), _CHUNK):
+                chunk = tuple(values[start : start + _CHUNK])
+                yield plan.queries.select(Compare(plan.spec.key[0], "in", chunk))
 
-        if self._session.current() is not None:
-            found = await load(keys)
-        else:
-            asked = {asking: plan.row_tags(key) for asking, key in keys.items()}
-            found = await plan.region.read_many(asked, load, fresh=fresh)
-        return [found[row_question(key)] for key in wanted]
+        def decode(asked: Collection[Hashable], rows: Rows) -> Mapping[Hashable, Model | None]:
+            found = {plan.key_of(model): model for model in self._all(rows)}
+            return {asking: found.get(keys[asking]) for asking in asked}
 
-    async def _load_rows(self, keys: Mapping[Hashable, Key], trace: Trace) -> dict[Hashable, Model | None]:
-        """Ask the database for rows by single keys, as few times as possible."""
-        listed = [key[0] for key in keys.values()]
-        rows: dict[Key, Model] = {}
-        for start in range(0, len(listed), _CHUNK):
-            found = await self._load_chunk(self._by_keys(listed[start : start + _CHUNK]))
-            trace.seen(len(found))
-            rows |= {self._plan.key_of(model): model for model in found}
-        return {asking: rows.get(key) for asking, key in keys.items()}
-
-    def _by_keys(self, keys: Sequence[Any]) -> Statement:
-        return self._plan.queries.select(Compare(self._plan.spec.key[0], "in", tuple(keys)))
-
-    async def _load_chunk(self, statement: Statement) -> Sequence[Model]:
-        try:
-            return await self._session.read(Read(self._region, None, (), lambda: statement, self._all))
-        except DatabaseError as error:
-            raise explained(error, self._plan.spec, "get_many") from error.__cause__
+        tags = {asking: plan.row_tags(key) for asking, key in keys.items()}
+        answers = await self._ask_many("get_many", ReadMany(plan.region, tags, statements, decode, fresh=fresh))
+        return [answers[row_question(key)] for key in wanted]
 
     async def _get_by(self, values: Mapping[str, Any], *, fresh: bool = False) -> Model | None:
         asking = question("get_by", values)
-        if not fresh and (found := self._session.peek(self._region, asking)) is not MISS:
+        if (found := self._remembered(asking, fresh=fresh)) is not MISS:
             return first(found)
         where = self._filter({name: {"eq": value} for name, value in values.items()}, "get_by")
         if any(value is None for value in values.values()):
@@ -157,7 +130,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         self, where: Filter, order_by: str | Sequence[str] | None, limit: int | None, offset: int, *, fresh: bool
     ) -> Sequence[Model]:
         asking = question("query", where, order_by, limit, offset)
-        if not fresh and (found := self._session.peek(self._region, asking)) is not MISS:
+        if (found := self._remembered(asking, fresh=fresh)) is not MISS:
             return cast("Sequence[Model]", found)
         predicate = self._filter(where, "query")
         try:
@@ -171,14 +144,14 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
 
     async def _count(self, where: Filter = None, *, fresh: bool = False) -> int:
         asking = question("count", where)
-        if not fresh and (found := self._session.peek(self._region, asking)) is not MISS:
+        if (found := self._remembered(asking, fresh=fresh)) is not MISS:
             return cast("int", found)
         statement = self._plan.queries.count(self._filter(where, "count"))
         return await self._answer("count", asking, statement, lambda rows: int(rows[0][0]), fresh=fresh)
 
     async def _exists(self, where: Filter, *, fresh: bool = False) -> bool:
         asking = question("exists", where)
-        if not fresh and (found := self._session.peek(self._region, asking)) is not MISS:
+        if (found := self._remembered(asking, fresh=fresh)) is not MISS:
             return cast("bool", found)
         statement = self._plan.queries.exists(self._filter(where, "exists"))
         return await self._answer("exists", asking, statement, bool, fresh=fresh)
@@ -197,13 +170,13 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
 
         Args:
             operation: what the caller called.
-            asking: the arguments of the call as a key; None where the statement is the key.
+            asking: the arguments of the call as a key; None where the statement is the key, unless it is a very long one.
             statement: how to ask the database.
             decode: makes the answer of its rows.
             narrow: what the answer depends on once it is known, if not on everything in the table.
             fresh: ask the database even if the answer is known.
         """
-        if asking is None:
+        if asking is None and len(statement.values) <= _CHUNK:
             # To Python 1, 1.0 and True are equal; to the database they need not be.
             asking = (statement.sql, statement.values, tuple(map(type, statement.values)))
         plan = self._plan

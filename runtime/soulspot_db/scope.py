@@ -8,7 +8,7 @@ from soulspot_db import ambient
 from soulspot_db.monitoring.open_blocks import block_of, opened_here
 from soulspot_db.retry import checked_attempts, with_attempts
 from soulspot_db.session import Session
-from soulspot_db.transaction import Savepoint, Transaction, ending
+from soulspot_db.transaction import Once, Savepoint, Transaction, ending
 
 __all__ = ["TransactionScope", "run_in_transaction"]
 
@@ -28,10 +28,12 @@ class TransactionScope:
         self._session = session
         self._read_only = read_only
         self._opened = opened or opened_here()
+        self._entry = Once("db.transaction()")
         self._savepoint: Savepoint | None = None
         self._transaction: Transaction | None = None
 
     async def __aenter__(self) -> Transaction:
+        self._entry.take()
         joined = self._session.current()
         if isinstance(joined, Transaction):
             savepoint = joined.transaction(read_only=self._read_only)
@@ -48,6 +50,8 @@ class TransactionScope:
     ) -> None:
         if self._transaction is not None:
             ambient.leave(self._transaction)
+            if kind is GeneratorExit:
+                self._transaction.left_by_generator()
             await ending(self._transaction.end(commit=error is None), error)
         elif self._savepoint is not None:
             await self._savepoint.__aexit__(kind, error, trace)

@@ -141,7 +141,7 @@ class Records(Repository[Entity, Any]):
         if self._plan.spec.natural_key is None:
             return await self._find(self._plan.keys.parse(entity_id, "get"), "get", fresh=fresh)
         asking = question("look_up", entity_id)
-        if not fresh and (found := self._session.peek(self._region, asking)) is not MISS:
+        if (found := self._remembered(asking, fresh=fresh)) is not MISS:
             return first(found)
         key, where = self._locate(entity_id, "get")
 
@@ -229,9 +229,9 @@ class Records(Repository[Entity, Any]):
     def remembered(self, entity_id: str) -> Record | None:
         """The cached row with this key or natural key."""
         key, _ = self._locate(entity_id, "cache")
-        row = MISS if key is None else self._region.peek(row_question(key))
-        if row is MISS:
-            rows = self._region.peek(question("look_up", entity_id))
+        row = None if key is None else self._region.known(row_question(key))
+        if row is None or row is MISS:
+            rows = self._region.known(question("look_up", entity_id))
             row = None if rows is MISS else first(rows)
         return None if row is None else self._plan.codec.export(row)
 

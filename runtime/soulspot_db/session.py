@@ -1,6 +1,6 @@
 """Where reads and writes go: into the current transaction if there is one, else through the cache to the engine."""
 
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from soulspot_db import ambient
@@ -11,7 +11,7 @@ from soulspot_db.engine.base import Engine, Outcome, Rows
 from soulspot_db.errors import CommitOutcomeUnknownError
 from soulspot_db.events.publisher import Publisher
 from soulspot_db.monitoring.hooks import Hooks
-from soulspot_db.operations import Effects, OpenTransaction, Read, Write
+from soulspot_db.operations import Effects, OpenTransaction, Read, ReadMany, Write
 from soulspot_db.plan import Plans
 
 __all__ = ["HasSession", "Session", "SessionLike"]
@@ -38,6 +38,10 @@ class SessionLike(Protocol):
 
     async def read(self, request: Read[T]) -> T:
         """Answer a question."""
+        ...
+
+    async def read_many(self, request: ReadMany[T]) -> Mapping[Hashable, T]:
+        """Answer many questions, each by its key."""
         ...
 
     async def write(self, request: Write[T]) -> T:
@@ -90,6 +94,20 @@ class Session:
         if request.key is None:
             return await load()
         return await request.region.read(request.key, request.tags, load, narrow=request.narrow, fresh=request.fresh)
+
+    async def read_many(self, request: ReadMany[T]) -> Mapping[Hashable, T]:
+        """Answer many questions in the same way; what the cache does not know is asked together."""
+        transaction = self.current()
+        if transaction is not None:
+            return await transaction.read_many(request)
+
+        async def load(missing: Collection[Hashable]) -> Mapping[Hashable, T]:
+            rows: Rows = []
+            for statement in request.statements(missing):
+                rows += await self.engine.read(statement)
+            return request.decode(missing, rows)
+
+        return await request.region.read_many(request.asked, load, fresh=request.fresh)
 
     async def write(self, request: Write[T]) -> T:
         """Write in the current transaction, or commit at once."""

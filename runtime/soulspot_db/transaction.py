@@ -10,19 +10,20 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from soulspot_db.cache.region import MISS, CacheRegion
-from soulspot_db.engine.base import Lease, Outcome, Statement
+from soulspot_db.engine.base import Lease, Outcome, Rows, Statement
 from soulspot_db.errors import TransactionError
-from soulspot_db.events.bus import Event
+from soulspot_db.events.bus import Event, own_event
 from soulspot_db.events.publisher import PublishesEvents
 from soulspot_db.monitoring.hooks import Hooks
-from soulspot_db.operations import Effects, Read, Write
+from soulspot_db.monitoring.quiet import log_quietly
+from soulspot_db.operations import Effects, Read, ReadMany, Write
 from soulspot_db.plan import Plans
 from soulspot_db.registry import EntityRegistry
 from soulspot_db.retry import checked_attempts
 from soulspot_db.service import DatabaseService, Records
 from soulspot_db.session import Session
 
-__all__ = ["Savepoint", "Transaction", "ending"]
+__all__ = ["Once", "Savepoint", "Transaction", "ending"]
 
 T = TypeVar("T")
 _log = logging.getLogger("soulspot_db.monitoring")
@@ -100,8 +101,17 @@ class Transaction(DatabaseService):
     async def read(self, request: Read[T]) -> T:
         """Ask the database itself: the cache does not know what this transaction has written."""
         async with self._its_turn():
-            rows = await self._lease.execute([request.statement()], lambda outcome: outcome.result())
+            rows = await self._lease.execute([request.statement()], lambda outcome: outcome.result(), read=True)
         return request.decode(rows[0])
+
+    async def read_many(self, request: ReadMany[T]) -> Mapping[Hashable, T]:
+        """Ask the database itself for many rows."""
+        rows: Rows = []
+        for statement in request.statements(request.asked):
+            async with self._its_turn():
+                found = await self._lease.execute([statement], lambda outcome: outcome.result(), read=True)
+            rows += found[0]
+        return request.decode(request.asked, rows)
 
     async def write(self, request: Write[T]) -> T:
         """Write; invalidation and events wait for the COMMIT."""
@@ -190,8 +200,10 @@ class Transaction(DatabaseService):
                 await self._lease.rollback()
                 return
             if len(self._frames) > 1:
-                # A nested block of another task has not come to its end, so what it wrote is not to be kept.
+                # A nested block has not come to its end, so what it wrote is not to be kept.
                 await self._command("ROLLBACK TO frame_2")
+                message = "%s has ended with a nested block open; what that has written is rolled back"
+                log_quietly(_log, logging.WARNING, message, self._opened)
             effects = self._frames[0].effects
             finish = self._session.committing(effects.tags, lambda _rows: effects, lambda _rows: None)
             await self._lease.commit(finish)
@@ -200,6 +212,20 @@ class Transaction(DatabaseService):
             raise
         finally:
             self._turn.release()
+
+    def left_by_generator(self) -> None:
+        """Say that writes are undone because an async generator was closed at a `yield` inside the block.
+
+        Its caller has been in the block as well, perhaps without knowing, and is told of nothing.
+        """
+        if any(frame.effects.tags for frame in self._frames):
+            log_quietly(
+                _log,
+                logging.WARNING,
+                "%s was left by an async generator that was not used up; what was written in it is rolled back. Do not "
+                "`yield` inside a block, or use `contextlib.aclosing`",
+                self._opened,
+            )
 
     def __del__(self) -> None:
         lease = self._lease
@@ -211,7 +237,7 @@ class Transaction(DatabaseService):
         except RuntimeError:  # the loop is closed, so it does nothing at the same time
             lease.abandon()
         message = f"{self._opened} was never ended; it is rolled back"
-        _log.warning(message)
+        log_quietly(_log, logging.WARNING, message)
         # Last, because it raises where warnings are errors. Whoever is interrupted by the collection is not to blame, so
         # the line that it names is this one.
         warnings.warn(message, ResourceWarning, stacklevel=1, source=self)
@@ -225,7 +251,34 @@ class _TransactionEvents:
 
     async def publish(self, event_type: str, data: Any, metadata: Mapping[str, Any] | None = None) -> None:
         """Publish a topic of the application's own after the COMMIT; a rollback drops it."""
-        self._transaction.keep(Event(event_type, data, dict(metadata or {})))
+        self._transaction.keep(own_event(event_type, data, metadata))
+
+
+class Once:
+    """Lets a block be entered once.
+
+    A second time would put another transaction in the place of the first, whose end would then be that of the other.
+
+    Args:
+        call: what makes a new block.
+    """
+
+    def __init__(self, call: str) -> None:
+        self._call = call
+        self._taken = False
+
+    def take(self) -> None:
+        """Enter.
+
+        Raises:
+            TransactionError: it is, or was, entered already.
+        """
+        if self._taken:
+            raise TransactionError(
+                "a block can be entered once, and this one was entered before",
+                f"Call it anew for each block, also in each task: `async with {self._call} as tx:`.",
+            )
+        self._taken = True
 
 
 class Savepoint:
@@ -234,8 +287,10 @@ class Savepoint:
     def __init__(self, transaction: Transaction, *, read_only: bool) -> None:
         self._transaction = transaction
         self._read_only = read_only
+        self._entry = Once("tx.transaction()")
 
     async def __aenter__(self) -> Transaction:
+        self._entry.take()
         await self._transaction.open_savepoint(read_only=self._read_only)
         return self._transaction
 

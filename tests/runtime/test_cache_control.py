@@ -1,5 +1,7 @@
 """`db.cache`: looking into the cache, and having it forget."""
 
+from uuid import UUID
+
 import pytest
 import support
 from soulspot_db import Repository, UnknownEntityError, UnknownFieldError, ValidationFailedError
@@ -26,6 +28,26 @@ async def test_what_a_typed_repository_read_is_found_by_its_key(db):
     found = (await Playlists(db)._query())[0]
     await Playlists(db)._get(found.id)
     assert (await db.cache.get(f"playlist:{row}"))["name"] == "Focus"
+
+
+async def test_looking_into_the_cache_finds_what_is_there_however_often_and_counts_for_nothing(open_database):
+    db = await open_database(cache_recheck=0)
+    await db.save("counter", {"name": "a"})
+    await db.get("counter", "a")
+    before = (await db.stats())["cache"]["memory"]["hit_rate"]
+    for _ in range(2000):
+        assert await db.cache.get("counter:a") is not None
+    assert (await db.stats())["cache"]["memory"]["hit_rate"] == before
+    outside(db, "UPDATE counters SET value = 7")
+    assert await db.cache.get("counter:a") is None
+
+
+async def test_a_row_known_by_its_natural_key_is_found_though_no_row_has_that_text_for_its_key(db):
+    text = "0190b2d4-1f7e-7c3a-9f00-0123456789ab"
+    await db.save("playlist", {"name": "Focus", "spotify_id": text})
+    assert await Playlists(db)._get(UUID(text)) is None
+    assert (await db.get("playlist", text))["name"] == "Focus"
+    assert (await db.cache.get(f"playlist:{text}"))["name"] == "Focus"
 
 
 async def test_a_row_that_was_written_is_not_in_memory_any_more(db):

@@ -1,13 +1,17 @@
 """Other programs that write the same file: how soon the cache knows, and that nobody waits for it."""
 
 import asyncio
+import contextvars
+import shutil
 import sqlite3
 import time
 
 import pytest
-from soulspot_db import ConnectionFailedError, LockedError
+from soulspot_db import ConnectionFailedError, LockedError, QueryTimeoutError
 from soulspot_db.cache import trust
-from support import outside, until, within
+from soulspot_db.engine.base import Statement
+from soulspot_db.engine.sqlite_connection import Connection
+from support import ENDLESS, outside, until, within
 
 
 async def statements(db):
@@ -209,3 +213,51 @@ async def test_a_look_that_nobody_has_answered_is_asked_for_again(open_database,
     before = await statements(db)
     await db.get("counter", "a")
     assert await statements(db) == before
+
+
+async def test_while_a_long_write_keeps_others_out_the_cache_is_believed(open_database):
+    db = await open_database(cache_recheck=0.001)
+    await db.save("counter", {"name": "a"})
+    await db.get("counter", "a")
+    endless = Statement(f"INSERT INTO jobs (job_title, priority) SELECT 'x', ({ENDLESS})")
+    writing = asyncio.create_task(db.session.engine.write([endless], lambda outcome: outcome.result()))
+    await until(lambda: db._engine._writer.is_exclusive)
+    before = await statements(db)
+    for _ in range(5):
+        await asyncio.sleep(0.002)
+        assert (await db.get("counter", "a"))["value"] == 0
+    assert await statements(db) == before
+    db._engine._writer._deadline = 0
+    with pytest.raises(QueryTimeoutError):
+        await within(5, writing)
+
+
+async def test_a_writer_that_could_not_look_when_it_began_vouches_for_nothing(open_database, monkeypatch):
+    db = await open_database(cache_recheck=0)
+    await db.save("counter", {"name": "a"})
+    await db.get("counter", "a")
+    outside(db, "UPDATE counters SET value = 7")
+    writer = db._engine._writer
+    monkeypatch.setattr(writer, "look", lambda: False)
+    async with asyncio.timeout(5), db.transaction():
+        reading = asyncio.create_task(db.get("counter", "a"), context=contextvars.Context())
+        assert (await reading)["value"] == 7
+
+
+def test_from_the_moment_that_a_write_is_stopped_nobody_vouches_for_others(empty_database, tmp_path):
+    path = shutil.copy(empty_database, tmp_path / "soulspot.db")
+    writer = Connection(str(path), read_only=False, busy_timeout=1, query_timeout=0.05, synchronous="NORMAL")
+    seen = []
+
+    def watch():  # as SQLite asks whether to stop
+        stopped = writer._should_stop()
+        seen.append((stopped, writer.is_exclusive))
+        return stopped
+
+    writer._raw.set_progress_handler(watch, 10_000)
+    writer.begin_when_free(lambda: True)
+    with pytest.raises(QueryTimeoutError):
+        writer._execute(Statement(f"INSERT INTO jobs (job_title, priority) SELECT 'x', ({ENDLESS})"))
+    writer.close()
+    assert seen[0] == (False, True)
+    assert seen[-1] == (True, False)

@@ -58,7 +58,7 @@ def test_many_connections_that_open_a_new_file_at_once_all_get_it(tmp_path):
                 connection = Connection(
                     str(path), read_only=False, busy_timeout=10, query_timeout=10, synchronous="NORMAL"
                 )
-                connection.begin("IMMEDIATE")
+                connection.begin_when_free(lambda: True)
                 connection.commit()
                 connection.close()
             except DatabaseError as error:

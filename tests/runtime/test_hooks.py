@@ -2,11 +2,12 @@
 
 import asyncio
 import dataclasses
+import functools
 import sqlite3
 
 import pytest
 import support
-from soulspot_db import ConstraintViolationError, Repository
+from soulspot_db import ConstraintViolationError, Repository, ValidationFailedError
 from support import until, within
 
 
@@ -147,3 +148,29 @@ async def test_without_a_hook_no_record_is_made(db, monkeypatch):
     await db.save("counter", {"name": "a"})
     for _ in range(2):
         assert await db.get("counter", "a") is not None
+
+
+async def test_a_hook_that_raises_a_cancellation_is_logged_and_the_write_is_what_it_was(db, caplog):
+    @db.hooks.add
+    def broken(record):
+        raise asyncio.CancelledError
+
+    assert await db.save("counter", {"name": "a"}) == "a"
+    assert await db.get("counter", "a") == {"name": "a", "value": 0}
+    assert "broken failed" in caplog.text
+
+
+async def never(record):
+    raise AssertionError
+
+
+class Never:
+    async def __call__(self, record):
+        raise AssertionError
+
+
+@pytest.mark.parametrize("hook", [5, None, "print", never, functools.partial(never), Never(), Never().__call__])
+async def test_a_hook_that_cannot_be_called_or_would_never_be_awaited_is_refused(db, hook):
+    with pytest.raises(ValidationFailedError, match="hook"):
+        db.hooks.add(hook)
+    assert len(db.hooks) == 0

@@ -4,9 +4,10 @@ import asyncio
 import contextvars
 
 import pytest
+import support
 from soulspot_db import QueryTimeoutError, TransactionError
 from soulspot_db.engine.base import Statement
-from soulspot_db.operations import Effects, Write
+from soulspot_db.operations import Effects, Read, Write
 from support import ENDLESS, at_rest, outside, until, within
 
 ADD = "UPDATE counters SET value = value + 1 WHERE name = 'counted'"
@@ -205,3 +206,14 @@ async def test_a_nested_block_that_cannot_be_ended_takes_its_transaction_with_it
     assert reached
     assert stored(db) == []
     await at_rest(db, "a", "b")
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+async def test_a_read_in_a_block_stops_when_its_caller_leaves_and_the_block_goes_on(db, read_only):
+    await db.save("counter", {"name": "a"})
+    async with db.transaction(read_only=read_only) as tx:
+        request = Read(db.session.plans.of(support.CounterSchema).region, None, (), lambda: Statement(ENDLESS), len)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await within(5, tx.read(request))
+        assert await within(1, tx.count("counter")) == 1

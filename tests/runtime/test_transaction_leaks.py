@@ -311,4 +311,42 @@ async def test_a_generator_that_is_left_in_the_middle_of_a_block_rolls_it_back(d
     gc.collect()
     assert await within(5, db.save("counter", {"name": "a"})) == "a"
     assert outside(db, "SELECT name FROM counters") == [("a",)]
-    assert warned() == []
+    assert "was left by an async generator" in warned()[0]
+
+
+async def test_writes_that_a_generator_takes_with_it_are_told_of(db, caplog):
+    """A block that a generator holds goes on in whoever iterates over it."""
+
+    async def rows():
+        async with db.transaction():
+            for row in await db.query("counter"):
+                yield row
+
+    await db.save_many("counter", [{"name": "a"}, {"name": "b"}])
+    generator = rows()
+    async for _ in generator:
+        break
+    await db.save("counter", {"name": "c"})
+    await generator.aclose()
+    assert await db.count("counter") == 2
+    assert "was left by an async generator that was not used up" in caplog.text
+
+
+async def test_a_generator_that_was_read_from_alone_is_no_matter(db, caplog):
+    async def rows():
+        async with db.transaction(read_only=True):
+            yield await db.query("counter")
+
+    generator = rows()
+    await anext(generator)
+    await generator.aclose()
+    assert "generator" not in caplog.text
+
+
+async def test_a_nested_block_that_was_never_left_is_told_of_when_the_outer_one_ends(db, caplog):
+    async with db.transaction() as tx:
+        await db.save("counter", {"name": "a"})
+        await tx.transaction().__aenter__()
+        await db.save("counter", {"name": "b"})
+    assert [row["name"] for row in await db.query("counter")] == ["a"]
+    assert "with a nested block open" in caplog.text

@@ -162,6 +162,8 @@ async def all_together(settings: DatabaseSettings) -> None:
         async with db.transaction() as tx:
             assert_type(await Repositories(tx).spotify.playlist.count(), int)
             assert_type(await PlaylistRepository(tx).count(), int)
+        await db.close(drain=5)
+        await db.close(drain=None)
 
 
 async def name_of(tx: Transaction) -> str:

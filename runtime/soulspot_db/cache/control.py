@@ -54,7 +54,8 @@ class CacheControl:
         name, rest = _parts(key)
         if rest is None or rest == "*" or rest.startswith("*:"):
             raise _refused(key, "name one row, as in `track:0197...`")
-        return self._records(name).remembered(rest)
+        records = self._records(name)
+        return records.remembered(rest) if await self._cache.trust.renewed() else None
 
     async def invalidate(self, key: str) -> None:
         """Forget the row that `entity:id` names, and every answer that it could be part of; all rows for `entity`.

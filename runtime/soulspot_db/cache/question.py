@@ -5,17 +5,26 @@ import uuid
 from collections.abc import Hashable
 from typing import Any
 
-__all__ = ["question", "row_question"]
+__all__ = ["question", "row_question", "typed"]
 
 # Equal values of these are the same to every database. Not so those of subclasses, which may compare as they like, and of
 # datetime, whose `fold` is left out when two are compared: what has other values is asked as SQL instead.
 _EXACT = frozenset({str, int, bool, bytes, type(None), uuid.UUID, dt.date})
 
 
+# What lists thousands of values is hardly asked twice, and would hold them all.
+_LONGEST = 2000
+
+
+def typed(value: Any) -> Hashable:
+    """A value with its type; the key of a row's entry where the row has this key and no other part."""
+    return (type(value), value)
+
+
 def row_question(key: tuple[Any, ...]) -> Hashable:
     """The key of a row's entry."""
     if len(key) == 1 and type(key[0]) in _EXACT:
-        return (type(key[0]), key[0])
+        return typed(key[0])
     return ("row", *key)  # exact as well: a field that can be a key takes values of one type only
 
 
@@ -30,7 +39,7 @@ def question(operation: str, *arguments: Any) -> Hashable | None:
             _add(argument, parts)
     except (TypeError, RecursionError):
         return None
-    return tuple(parts)
+    return tuple(parts) if len(parts) <= _LONGEST else None
 
 
 def _add(value: Any, parts: list[Any]) -> None:

@@ -64,6 +64,14 @@ class CacheRegion:
         self.hits += 1
         return value
 
+    def known(self, key: Hashable) -> Any:
+        """The answer to `key` as it is kept and valid, else MISS; counts for nothing."""
+        try:
+            moment, value = self._entries[key]
+        except (KeyError, TypeError):
+            return MISS
+        return value if moment.lasts() else MISS
+
     async def read(
         self,
         key: Hashable,

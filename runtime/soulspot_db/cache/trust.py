@@ -68,7 +68,7 @@ class Trust:
             return True
         oldest = time.monotonic() - self._recheck
         while self._looked < oldest:
-            if self._news is None or self._news.done():
+            if self._news is None or self._news.done() or self._news.get_loop() is not asyncio.get_running_loop():
                 self._news = asyncio.get_running_loop().create_future()
                 self._ask(self._look)
             elif self._asked < time.monotonic() - _AGAIN:

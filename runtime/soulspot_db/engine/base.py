@@ -63,8 +63,8 @@ class Lease(Protocol):
         """Whether it has been ended or abandoned."""
         ...
 
-    async def execute(self, statements: Sequence[Statement], finish: Finish[T]) -> T:
-        """Run statements in order, all or none."""
+    async def execute(self, statements: Sequence[Statement], finish: Finish[T], *, read: bool = False) -> T:
+        """Run statements in order, all or none; a `read`, which changes nothing, is stopped when its caller is cancelled."""
         ...
 
     async def commit(self, finish: Finish[T]) -> T:

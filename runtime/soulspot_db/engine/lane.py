@@ -38,6 +38,11 @@ class Job(Generic[T]):
         """Whether the job is now the caller's of this method, to run or to drop."""
         return self._claim.acquire(blocking=False)
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether nobody has claimed it yet, above all its caller, who may have left."""
+        return not self._claim.locked()
+
     def deliver(self, outcome: Outcome) -> None:
         """Finish the job; called on the loop, once."""
         try:
@@ -56,6 +61,8 @@ class Job(Generic[T]):
         try:
             return await self._future
         except asyncio.CancelledError:
+            # A SELECT that is stopped leaves its transaction as it was.
+            self.stopped = self._read
             await self._settled()
             raise
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from soulspot_db.engine.base import Connections, Finish, Looked, Outcome, Rows, Statement
 from soulspot_db.engine.lane import Job, Lane
 from soulspot_db.engine.sqlite_connection import Connection, Look, Timing
+from soulspot_db.engine.sqlite_errors import locked_by_others
 from soulspot_db.engine.sqlite_group import LookJob, WriteQueue, commit_group
 from soulspot_db.engine.sqlite_lease import BeginJob, Done, SQLiteLease, serve_lease
 from soulspot_db.errors import (
@@ -21,6 +22,7 @@ from soulspot_db.errors import (
     PoolExhaustedError,
 )
 from soulspot_db.monitoring.open_blocks import OpenBlocks
+from soulspot_db.monitoring.quiet import log_quietly
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["SQLiteEngine"]
@@ -44,7 +46,7 @@ class SQLiteEngine:
         self._record = record
         self._looked = looked
         self._writer: Connection | None = None
-        self._looks_told = 0
+        self._finds_told = 0
         self._path = str(settings.database_path)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writes: SimpleQueue[Any] = SimpleQueue()
@@ -64,7 +66,7 @@ class SQLiteEngine:
         """
         self._check()
         self._loop = asyncio.get_running_loop()
-        self._looks_told = 0
+        self._finds_told = 0
         self._writes, self._reads = SimpleQueue(), SimpleQueue()  # a closed engine leaves stops in its queues
         # The writer first: it turns the file to WAL, which readers then find.
         await self._start("soulspot-db writer", self._writes, self._serve_writes, read_only=False)
@@ -111,6 +113,8 @@ class SQLiteEngine:
             except BaseException as error:  # noqa: BLE001 - not swallowed: `open` raises it
                 self._on_loop(tell, error)
                 return
+            if not read_only:
+                self._writer = connection
             self._on_loop(tell, None)
             try:
                 serve(lane, connection)
@@ -137,7 +141,8 @@ class SQLiteEngine:
         self._writer = None
         for lease in tuple(self._leases):
             if lease.has_begun:
-                _log.warning("%s is still open while the database closes; it is rolled back", lease.holder)
+                message = "%s is still open while the database closes; it is rolled back"
+                log_quietly(_log, logging.WARNING, message, lease.holder)
             lease.abandon()
         self._blocks.stop()
         # The writer last: the last connection to close takes the WAL file with it.
@@ -204,8 +209,8 @@ class SQLiteEngine:
     def look(self) -> None:
         """Have the writer look whether others have written, unless it keeps them from it at this moment."""
         writer, now = self._writer, time.monotonic()
-        # What its BEGIN has seen, and we have been told of, is all that there can be as long as it lasts.
-        if writer is not None and writer.is_exclusive and writer.looks == self._looks_told:
+        # What its BEGIN has found is all that there can be as long as it lasts.
+        if writer is not None and writer.is_exclusive and writer.finds == self._finds_told:
             self._looked(now, False)
         elif self._is_open:
             self._writes.put(LookJob())
@@ -217,10 +222,15 @@ class SQLiteEngine:
         )
 
     def _put(self, queue: "SimpleQueue[Any]", job: Job[Any]) -> None:
-        if self._is_open:
+        if not self._is_open:
+            error = self._not_open()
+        elif asyncio.get_running_loop() is not self._loop:
+            error = self._elsewhere()
+        else:
             queue.put(job)
-        elif job.claim():
-            job.deliver(Outcome(error=self._not_open()))
+            return
+        if job.claim():
+            job.deliver(Outcome(error=error))
 
     def _not_open(self) -> ConnectionFailedError:
         return ConnectionFailedError(
@@ -229,22 +239,29 @@ class SQLiteEngine:
             database_path=self._path,
         )
 
+    def _elsewhere(self) -> ConnectionFailedError:
+        # The answer would be given in the loop that opened the database, and nobody would ever wake up here.
+        return ConnectionFailedError(
+            "the database was opened in another event loop",
+            "Open it in the loop that uses it: one `asyncio.run` for the whole program, or a database for each loop.",
+            "In tests, give the fixture that opens it and the tests that use it the same loop.",
+            database_path=self._path,
+        )
+
     # In the threads.
 
     def _serve_reads(self, lane: Lane, connection: Connection) -> None:
         while (job := self._reads.get()) is not None:
-            if job.claim():
-                lane.busy = True
-                if isinstance(job, BeginJob):
-                    done = serve_lease(connection, job, self._post)
-                else:
-                    done = [(job, connection.attempt(job))]
-                lane.busy = False  # before the caller can look
-                self._post(connection, done)
+            lane.busy = True
+            if isinstance(job, BeginJob):
+                done = serve_lease(connection, job, self._post)
+            else:
+                done = [(job, connection.attempt(job))] if job.claim() else []
+            lane.busy = False  # before the caller can look
+            self._post(connection, done)
 
     def _serve_writes(self, lane: Lane, connection: Connection) -> None:
         queue = WriteQueue(self._writes)
-        self._writer = connection
         while group := queue.take():
             lane.busy = True
             first = group[0]
@@ -253,10 +270,10 @@ class SQLiteEngine:
                 done = []
             elif isinstance(first, BeginJob):
                 self._holder = (first.lease.holder, time.monotonic())
-                done = serve_lease(connection, first, self._post) if first.claim() else []
+                done = serve_lease(connection, first, self._post)
             else:
                 self._holder = (f"a group of {len(group)} writes", time.monotonic())
-                done = commit_group(connection, [job for job in group if job.claim()])
+                done = commit_group(connection, group)
             self._holder = None
             lane.busy = False
             self._post(connection, done)
@@ -275,14 +292,14 @@ class SQLiteEngine:
 
     def _deliver(self, done: Done, timings: list[Timing], look: Look | None) -> None:
         if look is not None:
-            at, others, self._looks_told = look
+            at, others, self._finds_told = look
             self._looked(at, others)  # first: who is answered may read at once
         for job, outcome in done:
             job.deliver(outcome)
         try:
             self._record(timings)
-        except Exception:  # noqa: BLE001 - logged; a log handler of the application's own must not cost callers anything
-            _log.exception("statements could not be recorded")
+        except Exception:  # noqa: BLE001 - logged; what only watches must not cost callers anything
+            log_quietly(_log, logging.ERROR, "statements could not be recorded", exc_info=True)
 
     def _no_reader(self) -> PoolExhaustedError:
         return PoolExhaustedError(
@@ -293,6 +310,8 @@ class SQLiteEngine:
         )
 
     def _no_writer(self) -> LockedError:
+        if self._writer is not None and self._writer.waits_since is not None:
+            return locked_by_others(timeout=self._settings.pool_timeout, holder="another process")
         holder, since = self._holder or ("nobody", time.monotonic())
         return LockedError(
             f"the writer was not free within {self._settings.pool_timeout:g} s; "

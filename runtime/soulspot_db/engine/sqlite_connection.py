@@ -1,14 +1,15 @@
 """One SQLite connection, used by one thread: its pragmas, its timeout, its errors."""
 
+import random
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from soulspot_db.engine.base import Outcome, Rows, Statement
 from soulspot_db.engine.lane import Job
 from soulspot_db.engine.sqlite_errors import translate
-from soulspot_db.errors import DatabaseError, QueryTimeoutError
+from soulspot_db.errors import DatabaseError, LockedError, QueryTimeoutError
 
 __all__ = ["TO_WAL", "Connection", "Look", "Timing", "connect"]
 
@@ -16,11 +17,12 @@ Timing = tuple[str, float]
 """A statement's text and the seconds it ran."""
 
 Look = tuple[float, bool, int]
-"""When the connection looked for commits of others, whether there were any, and the how manieth look it was."""
+"""When the connection looked for commits of others, whether there were any, and how often there have been any so far."""
 
 # How many steps of SQLite's virtual machine lie between two looks at the clock: well under a millisecond of work.
 _STEPS = 10_000
 TO_WAL = "journal_mode = WAL"
+_PAUSE = (0.0005, 0.005)  # seconds between two tries to get the lock
 
 
 def connect(path: str, pragmas: Iterable[str], *, patience: float) -> sqlite3.Connection:
@@ -76,6 +78,7 @@ class Connection:
         self, path: str, *, read_only: bool, busy_timeout: float, query_timeout: float, synchronous: str
     ) -> None:
         self._path = path
+        self._read_only = read_only
         self._pragmas = ["foreign_keys = ON", "query_only = ON"]
         if not read_only:
             self._pragmas = ["foreign_keys = ON", TO_WAL, f"synchronous = {synchronous}"]
@@ -85,10 +88,12 @@ class Connection:
         self._job: Job[object] | None = None
         self._timed_out = False
         self.timings: list[Timing] = []
-        # Read by the event loop while the thread works: True means that nobody else can commit at this moment; and how
-        # often this connection has looked, so that it is known whether all that was seen has been told.
+        # Read by the event loop while the thread works. Nobody else can commit at this moment; and how often commits of
+        # others were found, which tells whether the loop knows of all of them.
         self.is_exclusive = False
-        self.looks = 0
+        self.finds = 0
+        # Since when it waits for another process that has the lock; read by the loop as well.
+        self.waits_since: float | None = None
         self._version: int | None = None
         self._look: Look | None = None
         self._raw: sqlite3.Connection | None = self._connect()
@@ -97,6 +102,9 @@ class Connection:
 
     def _connect(self) -> sqlite3.Connection:
         raw = connect(self._path, self._pragmas, patience=self._busy_timeout)
+        if not self._read_only:
+            # Who writes waits for the lock in `begin_when_free`, where waiting can end; after that nothing is locked.
+            raw.execute("PRAGMA busy_timeout = 0").fetchall()
         raw.set_progress_handler(self._should_stop, _STEPS)
         self._version = None  # that of the connection before cannot be compared with
         return raw
@@ -106,12 +114,40 @@ class Connection:
         """Whether a transaction is open; SQLite may have ended it because of an error."""
         return self._raw is not None and self._raw.in_transaction
 
-    def begin(self, mode: str) -> None:
-        """Open a transaction: IMMEDIATE to write, DEFERRED to read."""
-        self._execute(Statement(f"BEGIN {mode}"))
-        if mode == "IMMEDIATE":
-            self.look()
-            self.is_exclusive = True
+    def begin(self) -> None:
+        """Open a transaction that reads; its snapshot is taken with the first statement."""
+        self._execute(Statement("BEGIN DEFERRED"))
+
+    def begin_when_free(self, wanted: Callable[[], bool]) -> bool:
+        """Open a transaction that writes, as soon as no other process has the lock.
+
+        Args:
+            wanted: whether anybody still waits for it.
+
+        Returns:
+            False where nobody wants it any more.
+
+        Raises:
+            LockedError: another process kept the lock for as long as `busy_timeout`.
+        """
+        began = time.monotonic()
+        try:
+            while wanted():
+                try:
+                    self._execute(Statement("BEGIN IMMEDIATE"))
+                except LockedError:
+                    self.timings.pop()  # not a statement that ran
+                    self.waits_since = began
+                    if time.monotonic() - began >= self._busy_timeout:
+                        raise
+                    # At random, so that processes that wait for each other do not meet again.
+                    time.sleep(random.uniform(*_PAUSE))  # noqa: S311 - nothing to guess here
+                else:
+                    self.is_exclusive = self.look()
+                    return True
+            return False
+        finally:
+            self.waits_since = None
 
     def commit(self) -> None:
         """Commit; if that fails, nothing of the transaction stays on this connection.
@@ -188,6 +224,10 @@ class Connection:
 
     def _should_stop(self) -> bool:
         self._timed_out = time.monotonic() > self._deadline
+        if self._timed_out:
+            # What is stopped may take the transaction with it, and others are first to notice. Where a full disk ends it, the
+            # same is known only when SQLite has returned.
+            self.is_exclusive = False
         return self._timed_out or (self._job is not None and self._job.stopped)
 
     def _timeout(self, sql: str) -> QueryTimeoutError:
@@ -199,10 +239,13 @@ class Connection:
             query=sql,
         )
 
-    def look(self) -> None:
+    def look(self) -> bool:
         """Look whether other connections, of this process or another, have committed since the last look.
 
         `PRAGMA data_version` changes with their commits and not with our own.
+
+        Returns:
+            Whether it could look.
         """
         at = time.monotonic()
         try:
@@ -210,11 +253,12 @@ class Connection:
                 self._raw = self._connect()
             (version,) = self._raw.execute("PRAGMA data_version").fetchone()
         except (sqlite3.Error, DatabaseError):
-            return  # seen nothing, so nothing to tell; who asks for data gets the error
+            return False  # who asks for data gets the error
         found = version != self._version
         self._version = version
-        self.looks += 1
-        self._look = (at, found or (self._look is not None and self._look[1]), self.looks)
+        self.finds += found
+        self._look = (at, found or (self._look is not None and self._look[1]), self.finds)
+        return True
 
     def take_look(self) -> Look | None:
         """What was seen since the last call."""

@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from typing import Any
 
 from soulspot_db.errors import (
     CommitOutcomeUnknownError,
@@ -14,7 +15,7 @@ from soulspot_db.errors import (
     ValidationFailedError,
 )
 
-__all__ = ["translate"]
+__all__ = ["locked_by_others", "translate"]
 
 _CONSTRAINTS = {
     sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY: "primary key",
@@ -46,12 +47,7 @@ def translate(error: BaseException, sql: str, path: str) -> DatabaseError:
     if primary == sqlite3.SQLITE_CONSTRAINT:
         return _constraint(error, extended)
     if primary in _BUSY:
-        return LockedError(
-            "another process kept the database locked",
-            "Find the other process that writes this file, and end its transaction.",
-            "Raise DATABASE_POOL_TIMEOUT if it only needs longer.",
-            query=sql,
-        )
+        return locked_by_others(query=sql)
     if primary == sqlite3.SQLITE_FULL:
         return DiskFullError(
             "there is no room to write",
@@ -87,6 +83,16 @@ def _unusable(error: BaseException, primary: int, sql: str, path: str) -> Databa
         f"Check that {path} is a SQLite database and that its folder is writable.",
         "Restore a backup if the file is damaged.",
         database_path=path,
+    )
+
+
+def locked_by_others(**context: Any) -> LockedError:
+    """The error for a lock that another process has kept."""
+    return LockedError(
+        "another process kept the database locked",
+        "Find the other process that writes this file. One long transaction there, or very many short ones, keep others out.",
+        "Raise DATABASE_POOL_TIMEOUT if it only needs longer.",
+        **context,
     )
 
 

@@ -57,24 +57,47 @@ def _joins(job: Any) -> bool:
 def commit_group(connection: Connection, jobs: Sequence[Job[Any]]) -> Done:
     """Run the jobs in one transaction; each that fails, fails alone.
 
+    They are claimed once the transaction has begun: as long as another process has the lock, callers may leave.
+    """
+    try:
+        connection.begin_when_free(lambda: any(job.is_wanted for job in jobs))
+    except BaseException as error:  # noqa: BLE001 - not swallowed: it is the callers', and must not end the lane
+        connection.rollback()
+        return [(job, Outcome(error=error)) for job in jobs if job.claim()]
+    claimed = [job for job in jobs if job.claim()]
+    if not claimed:
+        connection.rollback()
+        return []
+    return _commit(connection, claimed)
+
+
+def _commit(connection: Connection, jobs: Sequence[Job[Any]]) -> Done:
+    """Run the jobs in the open transaction, and commit.
+
     An interrupted statement takes the whole transaction with it. Nobody has been acknowledged then, so the others are
     run again, each in a transaction of its own.
     """
-    if not jobs:
-        return []
     done: Done = []
     try:
-        connection.begin("IMMEDIATE")
         for position, job in enumerate(jobs):
             outcome = connection.attempt(job)
             done.append((job, outcome))
             if not connection.in_transaction:
                 failed = [(member, result) for member, result in done if result.error is not None]
                 again = [member for member, result in done if result.error is None] + [*jobs[position + 1 :]]
-                return failed + [pair for member in again for pair in commit_group(connection, [member])]
+                return failed + [pair for member in again for pair in _commit_alone(connection, member)]
         connection.commit()
-    except BaseException as error:  # noqa: BLE001 - not swallowed: it is the callers', and must not end the lane
+    except BaseException as error:  # noqa: BLE001 - as above
         connection.rollback()
         failed_alone = {id(member): result for member, result in done if result.error is not None}
         return [(job, failed_alone.get(id(job), Outcome(error=error))) for job in jobs]
     return done
+
+
+def _commit_alone(connection: Connection, job: Job[Any]) -> Done:
+    try:
+        connection.begin_when_free(lambda: True)
+    except BaseException as error:  # noqa: BLE001 - as above
+        connection.rollback()
+        return [(job, Outcome(error=error))]
+    return _commit(connection, [job])

@@ -53,9 +53,9 @@ class SQLiteLease:
         """Whether it has been ended or abandoned."""
         return self._over
 
-    async def execute(self, statements: Sequence[Statement], finish: Finish[T]) -> T:
+    async def execute(self, statements: Sequence[Statement], finish: Finish[T], *, read: bool = False) -> T:
         """Run statements in the transaction, all or none."""
-        return await self._ask(Job(statements, finish))
+        return await self._ask(Job(statements, finish, read=read))
 
     async def commit(self, finish: Finish[T]) -> T:
         """COMMIT; raises TransactionError if the transaction has been lost meanwhile."""
@@ -109,10 +109,16 @@ def serve_lease(connection: Connection, begin: BeginJob, post: Callable[[Connect
         What is left to post once the lane is free again.
     """
     try:
-        connection.begin("DEFERRED" if begin.read_only else "IMMEDIATE")
+        if begin.read_only:
+            connection.begin()
+        else:
+            connection.begin_when_free(lambda: begin.is_wanted)
     except BaseException as error:  # noqa: BLE001 - not swallowed: it is the caller's, and must not end the lane
         connection.rollback()
-        return [(begin, Outcome(error=error))]
+        return [(begin, Outcome(error=error))] if begin.claim() else []
+    if not begin.claim():  # nobody waits for it any more
+        connection.rollback()
+        return []
     post(connection, [(begin, Outcome())])
     while (job := begin.lease.queue.get()) is not None:
         if not job.claim():

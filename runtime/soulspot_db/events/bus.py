@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, overload
 
 from soulspot_db import ambient
+from soulspot_db.errors import ValidationFailedError
 from soulspot_db.events.event import Event
+from soulspot_db.events.limits import Limits, checked_patience
 from soulspot_db.events.line import Line, Slot
-from soulspot_db.events.patterns import matches, parse_pattern
+from soulspot_db.events.patterns import checked_topic, matches, parse_pattern
 from soulspot_db.events.rows import Told
-from soulspot_db.events.subscription import Handler, Limits, Subscription
+from soulspot_db.events.subscription import Handler, Subscription
 from soulspot_db.fairness import Turns
 
-__all__ = ["Event", "EventBus", "Subscription"]
+__all__ = ["Event", "EventBus", "Subscription", "own_event"]
 
 AnyHandler = TypeVar("AnyHandler", bound=Handler)
 _DEFAULT_QUEUE = 10_000
@@ -29,10 +31,13 @@ class EventBus:
 
     Args:
         patience: seconds that a handler has to catch up, once more events wait for it than its `max_pending`.
+
+    Raises:
+        ValidationFailedError: `patience` is no number of seconds.
     """
 
     def __init__(self, *, patience: float = _DEFAULT_PATIENCE) -> None:
-        self._patience = patience
+        self._patience = checked_patience(patience)
         self._subscriptions: list[Subscription] = []
         self._by_topic: dict[str, list[Subscription]] = {}
         self._line = Line(self._offer)
@@ -73,13 +78,19 @@ class EventBus:
             timeout: seconds after which a coroutine function is cancelled, None for no limit; a function is not.
 
         Raises:
-            ValidationFailedError: the pattern is not one, `max_pending` or `shards` is less than one, or `timeout` is
-                not more than zero.
+            ValidationFailedError: the pattern is not one, the handler cannot be called, `max_pending` or `shards` is no
+                whole number from 1, or `timeout` is not more than zero.
         """
         segments = parse_pattern(pattern)
         limits = Limits(max_pending, self._patience, shards, timeout)
 
         def register(function: Handler) -> Subscription:
+            if not callable(function):
+                raise ValidationFailedError(
+                    "a handler must be a function that takes the event",
+                    "Pass the function itself: `subscribe(pattern, on_event)`.",
+                    operation="subscribe",
+                )
             subscription = Subscription(segments, function, limits, self._counts)
             self._subscriptions.append(subscription)
             self._by_topic.clear()
@@ -109,8 +120,11 @@ class EventBus:
         """Tell every subscriber of `event_type`; inside a transaction, once it is committed.
 
         Returns when the event is queued, not when it is handled.
+
+        Raises:
+            ValidationFailedError: `event_type` is not segments joined by dots, or `metadata` is no mapping.
         """
-        event = Event(event_type, data, dict(metadata or {}))
+        event = own_event(event_type, data, metadata)
         transaction = ambient.innermost(self)
         if transaction is None:
             self.deliver([event])
@@ -153,6 +167,13 @@ class EventBus:
         while working := [future for future in self._working() if future is not current]:
             await asyncio.wait(working)
 
+    async def drop(self, *, grace: float) -> None:
+        """Drop what waits, and cancel what is being handled, which is waited for no longer than `grace` seconds."""
+        self._line.hand_on_all()  # so that it is dropped by those who wanted it, and counted
+        ending = [worker for subscription in self._subscriptions for worker in subscription.drop()]
+        if ending:
+            await asyncio.wait(ending, timeout=grace)
+
     def _working(self) -> Iterable[asyncio.Future[None]]:
         moving = self._line.moving()
         if moving is not None:
@@ -164,8 +185,8 @@ class EventBus:
         """What became of events since the bus was made.
 
         `published` counts events; a bulk write's while they are handed on. The others count once for each handler:
-        `handled`, `failed`, `timed_out`, `dropped` because it was too slow, and `pending`, which wait or are being
-        handled. `subscriptions` is how many there are.
+        `handled`, `failed`, `timed_out`, `dropped` because it was too slow or closing could wait no longer, and
+        `pending`, which wait or are being handled. `subscriptions` is how many there are.
         """
         return {
             "published": self._published,
@@ -176,3 +197,14 @@ class EventBus:
             "pending": sum(subscription.unfinished for subscription in self._subscriptions),
             "subscriptions": len(self._subscriptions),
         }
+
+
+def own_event(event_type: str, data: Any, metadata: Mapping[str, Any] | None) -> Event[Any]:
+    """An event that the application publishes; checked here, because after a COMMIT nobody could be told.
+
+    Raises:
+        ValidationFailedError: `event_type` is not segments joined by dots, or `metadata` is no mapping.
+    """
+    if not isinstance(metadata, Mapping | None):
+        raise ValidationFailedError("metadata must be a mapping", "Pass a dict, or leave it out.", operation="publish")
+    return Event(checked_topic(event_type), data, dict(metadata or {}))

@@ -1,6 +1,7 @@
 """The line in which events wait to be handed on: in the order of the commits, and few in one turn of the loop."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
@@ -9,9 +10,11 @@ from typing import Any, Self
 from soulspot_db.events.event import Event
 from soulspot_db.events.rows import Told, flattened
 from soulspot_db.events.worker import Worker
+from soulspot_db.monitoring.quiet import log_quietly
 
 __all__ = ["Line", "Slot"]
 
+_log = logging.getLogger("soulspot_db.events")
 _AT_ONCE = 100  # events in one turn of the loop: half a millisecond with one subscriber
 
 
@@ -102,11 +105,14 @@ class Line:
         for _ in range(most):
             if not self._slots or (events := self._slots[0].events) is None:
                 return
-            event = next(events, None)
-            if event is None:
-                self._slots.popleft()
-            else:
-                self._hand_on(event)
+            try:
+                event = next(events, None)
+                if event is None:
+                    self._slots.popleft()
+                else:
+                    self._hand_on(event)
+            except Exception:  # noqa: BLE001 - logged; the write is stored, and what stands behind it must not be stuck
+                log_quietly(_log, logging.ERROR, "an event could not be handed on", exc_info=True)
 
     async def _work(self) -> None:
         while True:

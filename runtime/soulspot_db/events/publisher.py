@@ -1,12 +1,18 @@
 """What stands between a commit and the bus: keeps the order, and makes room for buses that are not ours."""
 
+import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from soulspot_db.events.bus import Event, EventBus
 from soulspot_db.events.line import Slot
+from soulspot_db.monitoring.quiet import log_quietly
 
 __all__ = ["Publisher", "PublishesEvents"]
+
+_log = logging.getLogger("soulspot_db.events")
+_GRACE = 1.0  # seconds for what is cancelled to end
 
 
 class PublishesEvents(Protocol):
@@ -18,10 +24,16 @@ class PublishesEvents(Protocol):
 
 
 class Publisher:
-    """Publishes committed events in commit order; called on the event loop, never waits."""
+    """Publishes committed events in commit order; called on the event loop, never waits.
 
-    def __init__(self, bus: PublishesEvents) -> None:
+    Args:
+        bus: where.
+        is_shared: whether others may use the bus too.
+    """
+
+    def __init__(self, bus: PublishesEvents, *, is_shared: bool = False) -> None:
         self.bus = bus
+        self._is_shared = is_shared and isinstance(bus, EventBus)
         self._ours = bus if isinstance(bus, EventBus) else _in_front_of(bus)
 
     def wanted(self, topic: str) -> bool:
@@ -35,6 +47,22 @@ class Publisher:
     async def settle(self) -> None:
         """Wait until everything has been handed on and, where the bus is ours, handled."""
         await self._ours.settle()
+
+    async def drain(self, seconds: float | None) -> None:
+        """Settle for so long; what is not handled then is dropped, except on a bus that others may use.
+
+        Args:
+            seconds: None for as long as handlers need.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self.settle()
+        except TimeoutError:
+            if self._is_shared:
+                pending = self._ours.stats()["pending"]
+                log_quietly(_log, logging.WARNING, "closing without waiting for %d events of a shared bus", pending)
+            else:
+                await self._ours.drop(grace=_GRACE)
 
 
 def _in_front_of(bus: PublishesEvents) -> EventBus:

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from soulspot_db.events.event import Event
-from soulspot_db.events.worker import Worker
+from soulspot_db.events.worker import Worker, has_cancelled_itself
 from soulspot_db.fairness import Turns
+from soulspot_db.monitoring.quiet import log_quietly
 
 __all__ = ["EventQueue"]
 
@@ -23,7 +24,7 @@ class EventQueue:
         handle: a function or coroutine function that takes an event; what it raises is logged.
         name: who that is, for the log.
         timeout: seconds after which a coroutine is cancelled; None for no limit.
-        counts: where every event is counted: handled, failed or timed_out.
+        counts: where every event is counted: handled, failed, timed_out or dropped.
         turns: says when to let the loop turn; queues that share one take no more time together than one alone.
     """
 
@@ -57,14 +58,26 @@ class EventQueue:
         """The task at work; None where nothing is left to do."""
         return self._worker.start() if self.waiting or self._worker.is_at_work else None
 
+    def drop(self) -> tuple[int, asyncio.Task[None] | None]:
+        """Drop what waits, and cancel the handling of an event; returns how many events that are, and the task that ends."""
+        dropped = len(self.waiting)
+        self._counts["dropped"] += dropped
+        self.waiting.clear()
+        task = self._worker.cancel()
+        return dropped + (task is not None and self.is_handling), task
+
     async def _work(self) -> None:
         while self.waiting:
             event = self.waiting.popleft()
             self.is_handling = True
+            outcome = "dropped"  # where somebody cancels the worker
             try:
-                self._counts[await self._outcome(event)] += 1
+                outcome = await self._outcome(event)
             finally:
+                self._counts[outcome] += 1
                 self.is_handling = False
+            if has_cancelled_itself():
+                return  # the cancellation may be raised at any await from here on; another task goes on
             if self._turns.are_due():
                 await asyncio.sleep(0)
 
@@ -77,17 +90,22 @@ class EventQueue:
                     await done
                 if limit.expired():
                     raise TimeoutError  # noqa: TRY301 - it has caught the cancellation, and returned
+            if has_cancelled_itself():
+                raise asyncio.CancelledError  # noqa: TRY301 - as above
         except (Exception, asyncio.CancelledError):
             # Isolation is the promise: one handler's mistake is its own, whatever it is. A handler may also have
             # awaited something that was cancelled; that is not the worker being cancelled.
-            if _is_cancelled():
+            if _is_cancelled() and not has_cancelled_itself():
                 raise
             if limit.expired():
-                _log.exception("%s was stopped on %s after %g s", self._name, event.event_type, self._timeout)
+                self._log("%s was stopped on %s after %g s", event, self._timeout)
                 return "timed_out"
-            _log.exception("%s failed on %s", self._name, event.event_type)
+            self._log("%s failed on %s", event)
             return "failed"
         return "handled"
+
+    def _log(self, message: str, event: Event[Any], *args: object) -> None:
+        log_quietly(_log, logging.ERROR, message, self._name, event.event_type, *args, exc_info=True)
 
 
 def _is_cancelled() -> bool:

@@ -6,46 +6,19 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from soulspot_db.errors import ValidationFailedError
 from soulspot_db.events.event import Event
+from soulspot_db.events.limits import Limits
 from soulspot_db.events.queue import EventQueue
 from soulspot_db.fairness import Turns
+from soulspot_db.monitoring.quiet import log_quietly
 
-__all__ = ["Handler", "Limits", "Subscription"]
+__all__ = ["Handler", "Subscription"]
 
 _log = logging.getLogger("soulspot_db.events")
 
 Handler = Callable[[Event[Any]], Awaitable[None] | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a handler is allowed.
-
-    Raises:
-        ValidationFailedError: one of them makes no sense.
-    """
-
-    max_pending: int  # events that may wait, in all shards together
-    patience: float  # seconds that more than that may wait
-    shards: int  # events that are handled at once
-    timeout: float | None  # seconds for one event
-
-    def __post_init__(self) -> None:
-        wrong = (
-            "max_pending must be 1 or more"
-            if self.max_pending < 1
-            else "shards must be 1 or more"
-            if self.shards < 1
-            else "timeout must be more than 0 seconds, or None for no limit"
-            if self.timeout is not None and not self.timeout > 0
-            else None
-        )
-        if wrong is not None:
-            raise ValidationFailedError(wrong, "Leave it out.", operation="subscribe")
 
 
 class Subscription:
@@ -85,8 +58,14 @@ class Subscription:
         return sum(len(queue) + queue.is_handling for queue in self._queues)
 
     def offer(self, event: Event[Any]) -> None:
-        """Queue an event and see to it that somebody works on the queue."""
-        self._queue_of(event).put(event)
+        """Queue an event and see to it that somebody works on the queue; one that cannot be told apart has failed."""
+        try:
+            queue = self._queue_of(event)
+        except Exception:  # noqa: BLE001 - logged; what it tells of is stored, and others want to hear of it
+            self._counts["failed"] += 1
+            log_quietly(_log, logging.ERROR, "%s failed on %s", self, event.event_type, exc_info=True)
+            return
+        queue.put(event)
         if self._waiting() > self._limits.max_pending:
             self._shed()
 
@@ -109,7 +88,7 @@ class Subscription:
             return
         if not self._is_told_off:
             self._is_told_off = True
-            _log.warning("%s is too slow: events are dropped, the oldest first", self)
+            log_quietly(_log, logging.WARNING, "%s is too slow: events are dropped, the oldest first", self)
         for _ in range(self._waiting() - self._limits.max_pending):
             # Of the longest queue: a row whose handling hangs costs those of other shards nothing.
             max(self._queues, key=len).waiting.popleft()
@@ -129,6 +108,13 @@ class Subscription:
         """Drop what waits."""
         for queue in self._queues:
             queue.waiting.clear()
+
+    def drop(self) -> list[asyncio.Task[None]]:
+        """Drop what waits, and cancel what is being handled; returns the tasks that will end."""
+        ended = [queue.drop() for queue in self._queues]
+        if dropped := sum(events for events, _ in ended):
+            log_quietly(_log, logging.WARNING, "%s had not finished in time: %d events are dropped", self, dropped)
+        return [worker for _, worker in ended if worker is not None]
 
     def __str__(self) -> str:
         return f"handler {getattr(self._handler, '__qualname__', self._handler)!s} of {'.'.join(self.pattern)}"

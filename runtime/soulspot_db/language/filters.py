@@ -131,7 +131,10 @@ def parse_filter(where: Mapping[str, Any] | None, entity: HasFields) -> Predicat
     if parts > _MAX_PARTS:
         raise FilterError(f"a filter has at most {_MAX_PARTS} conditions, got {parts}; use a list where one will do")
     if values > _MAX_VALUES:
-        raise FilterError("the lists of the filter are too long for one statement; split the query")
+        raise FilterError(
+            f"the lists of the filter are too long for one statement; split the query: together they may have {_MAX_VALUES} "
+            f"values, and count as {values}, each as long as the next power of two"
+        )
     return predicate
 
 

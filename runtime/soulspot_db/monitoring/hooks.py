@@ -1,17 +1,20 @@
 """Hooks: whoever wants to know is told of every operation, and nobody else pays for it."""
 
+import asyncio
+import inspect
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeVar
 
 from soulspot_db.engine.base import Rows
-from soulspot_db.errors import DatabaseError
-from soulspot_db.operations import Effects, OpenTransaction, Read, Write
+from soulspot_db.errors import DatabaseError, ValidationFailedError
+from soulspot_db.monitoring.quiet import log_quietly
+from soulspot_db.operations import Effects, OpenTransaction, Read, ReadMany, Write
 
-__all__ = ["Hook", "Hooks", "OperationRecord", "Trace"]
+__all__ = ["Hook", "Hooks", "OperationRecord"]
 
 T = TypeVar("T")
 _log = logging.getLogger("soulspot_db.monitoring")
@@ -43,10 +46,11 @@ Hook = Callable[[OperationRecord], None]
 class _Session(Protocol):
     def current(self) -> OpenTransaction | None: ...
     async def read(self, request: Read[T]) -> T: ...
+    async def read_many(self, request: ReadMany[T]) -> Mapping[Hashable, T]: ...
     async def write(self, request: Write[T]) -> T: ...
 
 
-class Trace:
+class _Trace:
     """What becomes known of an operation while it runs."""
 
     __slots__ = ("asked", "rows")
@@ -75,7 +79,17 @@ class Hooks:
         return len(self._hooks)
 
     def add(self, hook: Hook) -> Hook:
-        """Have `hook` told of every operation from now on; usable as a decorator."""
+        """Have `hook` told of every operation from now on; usable as a decorator.
+
+        Raises:
+            ValidationFailedError: it cannot be called, or is a coroutine function, which nobody would await.
+        """
+        if not _is_plain_function(hook):
+            raise ValidationFailedError(
+                "a hook must be a plain function that takes the record",
+                "Write `def`, not `async def`; start a task in it for what has to wait.",
+                operation="hooks.add",
+            )
         self._hooks.append(hook)
         return hook
 
@@ -87,7 +101,7 @@ class Hooks:
     async def read(self, entity_type: str, operation: str, session: _Session, request: Read[T]) -> T:
         """Have `session` answer, and tell of it."""
         in_transaction = session.current() is not None
-        with self.telling(entity_type, operation, request.statement().sql, bypass=in_transaction) as trace:
+        with self._telling(entity_type, operation, request.statement().sql, bypass=in_transaction) as trace:
 
             def decode(rows: Rows) -> T:
                 trace.seen(len(rows))
@@ -95,9 +109,23 @@ class Hooks:
 
             return await session.read(replace(request, decode=decode))
 
+    async def read_many(
+        self, entity_type: str, operation: str, session: _Session, request: ReadMany[T]
+    ) -> Mapping[Hashable, T]:
+        """Have `session` answer many questions, and tell of it once."""
+        statement = next(iter(request.statements(request.asked)), None)
+        in_transaction = session.current() is not None
+        with self._telling(entity_type, operation, statement.sql if statement else "", bypass=in_transaction) as trace:
+
+            def decode(asked: Collection[Hashable], rows: Rows) -> Mapping[Hashable, T]:
+                trace.seen(len(rows))
+                return request.decode(asked, rows)
+
+            return await session.read_many(replace(request, decode=decode))
+
     async def write(self, entity_type: str, operation: str, session: _Session, request: Write[T]) -> T:
         """Have `session` write, and tell of it."""
-        with self.telling(entity_type, operation, request.statements[0].sql, bypass=True) as trace:
+        with self._telling(entity_type, operation, request.statements[0].sql, bypass=True) as trace:
 
             def effects(results: Sequence[Rows]) -> Effects:
                 trace.seen(sum(map(len, results)))
@@ -106,9 +134,9 @@ class Hooks:
             return await session.write(replace(request, effects=effects))
 
     @contextmanager
-    def telling(self, entity_type: str, operation: str, statement: str, *, bypass: bool) -> Iterator[Trace]:
+    def _telling(self, entity_type: str, operation: str, statement: str, *, bypass: bool) -> Iterator[_Trace]:
         """Tell of the operation that runs in this block."""
-        trace, error, started = Trace(), None, time.perf_counter()
+        trace, error, started = _Trace(), None, time.perf_counter()
         try:
             yield trace
         except BaseException as problem:  # a cancellation is told of as well; raised again
@@ -123,5 +151,14 @@ class Hooks:
         for hook in tuple(self._hooks):
             try:
                 hook(record)
-            except Exception:  # noqa: BLE001 - logged; what only watches must not change what it watches
-                _log.exception("hook %s failed", getattr(hook, "__qualname__", hook))
+            except (Exception, asyncio.CancelledError):  # noqa: BLE001 - logged; who only watches must not change anything
+                log_quietly(_log, logging.ERROR, "hook %s failed", getattr(hook, "__qualname__", hook), exc_info=True)
+
+
+def _is_plain_function(hook: object) -> bool:
+    """Whether it can be called and has then done its work; an object with `__call__` may."""
+    return callable(hook) and not any(
+        is_async(function)
+        for function in (hook, type(hook).__call__)
+        for is_async in (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+    )

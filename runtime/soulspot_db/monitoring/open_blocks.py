@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from soulspot_db.monitoring.quiet import log_quietly
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -81,14 +83,14 @@ class OpenBlocks:
                 self._timer = asyncio.get_running_loop().call_later(left, self._look)
                 return
             del self._young[block]
-            _log.warning("%s has been open for %g s", block.holder, self._patience)
+            log_quietly(_log, logging.WARNING, "%s has been open for %g s", block.holder, self._patience)
 
     def end(self, block: OpenBlock) -> None:
         """It has ended; says how long a long one was, also where the loop never turned in time to warn of it."""
         self._young.pop(block, None)
         seconds = time.monotonic() - block.began
         if seconds >= self._patience:
-            _log.warning("%s has ended after %.1f s", block.holder, seconds)
+            log_quietly(_log, logging.WARNING, "%s has ended after %.1f s", block.holder, seconds)
 
     def stop(self) -> None:
         """No transaction is open any more, and no loop need wait for the timer."""

@@ -6,6 +6,8 @@ from typing import Any
 
 from cachetools import LRUCache
 
+from soulspot_db.monitoring.quiet import log_quietly
+
 __all__ = ["StatementRecorder"]
 
 _log = logging.getLogger("soulspot_db.query")
@@ -39,9 +41,9 @@ class StatementRecorder:
                 self._slow_total += 1
                 count, spent = self._slowest.get(sql, (0, 0.0))
                 self._slowest[sql] = (count + 1, spent + seconds)
-                _log.warning("slow statement, %.0f ms: %s", seconds * 1000, _one_line(sql))
+                log_quietly(_log, logging.WARNING, "slow statement, %.0f ms: %s", seconds * 1000, _one_line(sql))
             elif logged:
-                _log.debug("%.3f ms: %s", seconds * 1000, _one_line(sql))
+                log_quietly(_log, logging.DEBUG, "%.3f ms: %s", seconds * 1000, _one_line(sql))
 
     def queries(self) -> dict[str, Any]:
         """The `queries` part of the statistics."""
