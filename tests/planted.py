@@ -18,7 +18,7 @@ from soulspot_db.cache.tags import Tag
 from soulspot_db.cache.trust import Trust
 from soulspot_db.operations import Read
 from soulspot_db.plan import Plan
-from soulspot_db.service import Records
+from soulspot_db.records import Records
 from soulspot_db.session import Session
 from soulspot_db.transaction import Transaction
 

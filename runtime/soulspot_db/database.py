@@ -21,10 +21,11 @@ from soulspot_db.monitoring.hooks import Hooks
 from soulspot_db.monitoring.recorder import StatementRecorder
 from soulspot_db.operations import Effects, Write
 from soulspot_db.plan import Plans
+from soulspot_db.records import Records
 from soulspot_db.registry import EntityRegistry
 from soulspot_db.schema import resolved
 from soulspot_db.scope import TransactionScope, run_in_transaction
-from soulspot_db.service import DatabaseService, Records
+from soulspot_db.service import DatabaseService
 from soulspot_db.session import Session
 from soulspot_db.settings import DatabaseSettings
 from soulspot_db.tables import create_statements

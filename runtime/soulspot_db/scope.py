@@ -7,8 +7,9 @@ from typing import TypeVar
 from soulspot_db import ambient
 from soulspot_db.monitoring.open_blocks import block_of, opened_here
 from soulspot_db.retry import checked_attempts, with_attempts
+from soulspot_db.savepoint import Once, Savepoint, ending
 from soulspot_db.session import Session
-from soulspot_db.transaction import Once, Savepoint, Transaction, ending
+from soulspot_db.transaction import Transaction
 
 __all__ = ["TransactionScope", "run_in_transaction"]
 

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, TypeVar
 
 from soulspot_db.cache.region import MISS, CacheRegion
@@ -18,12 +17,14 @@ from soulspot_db.monitoring.hooks import Hooks
 from soulspot_db.monitoring.quiet import log_quietly
 from soulspot_db.operations import Effects, Read, ReadMany, Write
 from soulspot_db.plan import Plans
+from soulspot_db.records import Records
 from soulspot_db.registry import EntityRegistry
 from soulspot_db.retry import checked_attempts
-from soulspot_db.service import DatabaseService, Records
+from soulspot_db.savepoint import Savepoint
+from soulspot_db.service import DatabaseService
 from soulspot_db.session import Session
 
-__all__ = ["Once", "Savepoint", "Transaction", "ending"]
+__all__ = ["Transaction"]
 
 T = TypeVar("T")
 _log = logging.getLogger("soulspot_db.monitoring")
@@ -252,62 +253,6 @@ class _TransactionEvents:
     async def publish(self, event_type: str, data: Any, metadata: Mapping[str, Any] | None = None) -> None:
         """Publish a topic of the application's own after the COMMIT; a rollback drops it."""
         self._transaction.keep(own_event(event_type, data, metadata))
-
-
-class Once:
-    """Lets a block be entered once.
-
-    A second time would put another transaction in the place of the first, whose end would then be that of the other.
-
-    Args:
-        call: what makes a new block.
-    """
-
-    def __init__(self, call: str) -> None:
-        self._call = call
-        self._taken = False
-
-    def take(self) -> None:
-        """Enter.
-
-        Raises:
-            TransactionError: it is, or was, entered already.
-        """
-        if self._taken:
-            raise TransactionError(
-                "a block can be entered once, and this one was entered before",
-                f"Call it anew for each block, also in each task: `async with {self._call} as tx:`.",
-            )
-        self._taken = True
-
-
-class Savepoint:
-    """What `transaction()` returns in a transaction: `async with` enters it once."""
-
-    def __init__(self, transaction: Transaction, *, read_only: bool) -> None:
-        self._transaction = transaction
-        self._read_only = read_only
-        self._entry = Once("tx.transaction()")
-
-    async def __aenter__(self) -> Transaction:
-        self._entry.take()
-        await self._transaction.open_savepoint(read_only=self._read_only)
-        return self._transaction
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await ending(self._transaction.close_savepoint(keep=error is None), error)
-
-
-async def ending(end: Awaitable[None], error: BaseException | None) -> None:
-    """Await the end of a block that `error` has left, if it is not None."""
-    try:
-        await end
-    except TransactionError:
-        # The block's own error says why the transaction is gone; "it is gone" would only hide it.
-        if error is None:
-            raise
 
 
 def _over() -> TransactionError:

@@ -1,0 +1,169 @@
+"""A repository in the facade's terms: text for keys, dicts for rows."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from soulspot_db.access import first
+from soulspot_db.cache.question import question, row_question
+from soulspot_db.cache.region import MISS
+from soulspot_db.cache.tags import Tag
+from soulspot_db.entity import Entity, EntitySchema
+from soulspot_db.errors import ValidationFailedError
+from soulspot_db.language.filters import Compare
+from soulspot_db.language.spec import EntitySpec
+from soulspot_db.plan import Key
+from soulspot_db.query import EitherKey, Where
+from soulspot_db.refusals import refused_input
+from soulspot_db.repository import Repository
+from soulspot_db.session import HasSession
+
+__all__ = ["Records"]
+
+Input = TypeVar("Input", bound=BaseModel)
+Record = dict[str, Any]
+
+
+class Records(Repository[Entity, Any]):
+    """A repository in the facade's terms: text for keys, dicts for rows."""
+
+    def __init__(self, db: HasSession, schema: type[EntitySchema]) -> None:
+        self.schema = schema  # type: ignore[misc]  # the class variable of generated subclasses
+        super().__init__(db)
+
+    async def get(self, entity_id: str, *, fresh: bool = False) -> Record | None:
+        """The row with this key or natural key."""
+        found = await self._look_up(entity_id, fresh=fresh)
+        return None if found is None else self._plan.codec.export(found)
+
+    async def _look_up(self, entity_id: str, *, fresh: bool) -> Entity | None:
+        if self._plan.spec.natural_key is None:
+            return await self._find(self._plan.keys.parse(entity_id, "get"), "get", fresh=fresh)
+        asking = question("look_up", entity_id)
+        if (found := self._remembered(asking, fresh=fresh)) is not MISS:
+            return first(found)
+        key, where = self._locate(entity_id, "get")
+
+        def narrow(rows: Sequence[Entity]) -> Collection[Tag] | None:
+            tags = self._row_tags_of(rows)
+            # Found by its natural key, it is the answer only as long as no row has the text for its primary key.
+            return tags if tags is None or key is None else {*tags, *self._plan.row_tags(key)}
+
+        statement = self._plan.queries.select(where)
+        return first(await self._answer("get", asking, statement, self._all, narrow=narrow, fresh=fresh))
+
+    async def get_or_raise(self, entity_id: str, *, fresh: bool = False) -> Record:
+        """The row with this key or natural key."""
+        found = await self.get(entity_id, fresh=fresh)
+        if found is None:
+            spec = self._plan.spec
+            natural = () if spec.natural_key is None else (spec.fields[spec.natural_key],)
+            raise self._not_found(entity_id, (*spec.key_fields, *natural))
+        return found
+
+    async def save(self, data: Mapping[str, Any]) -> str:
+        """Insert a row; returns its key."""
+        return self._id(await self._save(self._checked(self._plan.schema.create_model, data, "save")))
+
+    async def get_many(self, entity_ids: Sequence[str], *, fresh: bool = False) -> list[Record | None]:
+        """The rows with these keys."""
+        listed = self._listed(entity_ids, "ids", "get_many")
+        keys = [self._plan.keys.parse(entity_id, "get_many") for entity_id in listed]
+        found = await self._find_many(keys, fresh=fresh)
+        return [None if model is None else self._plan.codec.export(model) for model in found]
+
+    async def save_many(self, entities: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Insert rows; returns their keys."""
+        create = self._plan.schema.create_model
+        new = [self._checked(create, data, "save_many") for data in self._listed(entities, "dicts", "save_many")]
+        return [self._id(model) for model in await self._save_many(new)]
+
+    def _id(self, model: Entity) -> str:
+        return self._plan.keys.text(self._plan.key_of(model))
+
+    async def update(self, entity_id: str, updates: Mapping[str, Any]) -> bool:
+        """Change one row."""
+        key, where = self._locate(entity_id, "update")
+        changes = self._checked(self._plan.schema.update_model, updates, "update")
+        if not changes.model_fields_set:
+            statement = self._plan.queries.exists(where)
+            return await self._answer("update", None, statement, bool, fresh=True)
+        return bool(await self._change("update", where, changes, self._touched(key, where), len, names=list(updates)))
+
+    async def update_where(
+        self, filters: Mapping[str, Any], updates: Mapping[str, Any], *, all_rows: bool = False
+    ) -> int:
+        """Change matching rows."""
+        changes = self._checked(self._plan.schema.update_model, updates, "update_where")
+        return await self._update_where(filters, changes, all_rows=all_rows, names=list(updates))
+
+    async def delete(self, entity_id: str) -> bool:
+        """Delete one row."""
+        key, where = self._locate(entity_id, "delete")
+        return bool(await self._remove("delete", where, self._touched(key, where)))
+
+    async def delete_where(self, filters: Mapping[str, Any], *, all_rows: bool = False) -> int:
+        """Delete matching rows."""
+        return await self._delete_where(filters, all_rows=all_rows)
+
+    async def query(self, where: Mapping[str, Any] | None, **options: Any) -> list[Record]:
+        """Matching rows."""
+        return [self._plan.codec.export(model) for model in await self._query(where, **options)]
+
+    async def count(self, where: Mapping[str, Any] | None, *, fresh: bool) -> int:
+        """How many rows match."""
+        return await self._count(where, fresh=fresh)
+
+    async def exists(self, where: Mapping[str, Any], *, fresh: bool) -> bool:
+        """Whether any row matches."""
+        return await self._exists(where, fresh=fresh)
+
+    # What `db.cache` asks.
+
+    @property
+    def spec(self) -> EntitySpec:
+        """The entity."""
+        return self._plan.spec
+
+    def remembered(self, entity_id: str) -> Record | None:
+        """The cached row with this key or natural key."""
+        key, _ = self._locate(entity_id, "cache")
+        row = None if key is None else self._region.known(row_question(key))
+        if row is None or row is MISS:
+            rows = self._region.known(question("look_up", entity_id))
+            row = None if rows is MISS else first(rows)
+        return None if row is None else self._plan.codec.export(row)
+
+    def tags_of(self, entity_id: str | None) -> set[Tag]:
+        """What a write to the row with this key or natural key could touch; of any row for None."""
+        if entity_id is None:
+            return self._plan.touched()
+        return self._touched(*self._locate(entity_id, "invalidate"))
+
+    def _locate(self, entity_id: str, operation: str) -> tuple[Key | None, Where]:
+        """What an id can mean: the key if the text can be one, and the predicate that finds the row."""
+        plan = self._plan
+        natural = plan.spec.natural_key
+        if natural is None:
+            key = plan.keys.parse(entity_id, operation)
+            return key, plan.by_key(key)
+        if not isinstance(entity_id, str):
+            raise self._refuse(operation, f"the primary key or the {natural} as text, such as str(row.id)")
+        by_natural = cast("Compare", self._filter({natural: {"eq": entity_id}}, operation))
+        try:
+            key = plan.keys.parse(entity_id, operation)
+        except ValidationFailedError:
+            return None, by_natural
+        return key, EitherKey(Compare(plan.spec.key[0], "eq", key), by_natural)
+
+    def _touched(self, key: Key | None, where: Where) -> set[Tag]:
+        return self._plan.touched(() if key is None or isinstance(where, EitherKey) else [key])
+
+    def _checked(self, model: type[Input], data: Mapping[str, Any], operation: str) -> Input:
+        if not isinstance(data, Mapping):
+            raise self._refuse(operation, f"a dict of fields, got {type(data).__name__}")
+        try:
+            return model.model_validate(dict(data))
+        except ValidationError as error:
+            raise refused_input(error, self._plan.spec, operation) from None
