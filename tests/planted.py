@@ -75,7 +75,7 @@ def stamps_read_after_the_database() -> AbstractContextManager[Any]:
         replaced(
             CacheRegion,
             "read_many",
-            ("self._keep(key, moment, loaded", "self._keep(key, self._stamps.now(asked[key]), loaded"),
+            ("self._keep(key, moment, answers", "self._keep(key, self._stamps.now(asked[key]), answers"),
         ),
     )
 

@@ -69,11 +69,12 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
 
     async def _get_many(self, keys: Sequence[KeyType], *, fresh: bool = False) -> list[Model | None]:
         listed = self._listed(keys, "keys", "get_many")
-        answers = [self._remembered(typed(key), fresh=fresh) for key in listed]
-        missing = [position for position, answer in enumerate(answers) if answer is MISS]
-        wanted = [self._plan.keys.values(listed[position], "get_many") for position in missing]
-        for position, found in zip(missing, await self._find_many(wanted, fresh=fresh), strict=True):
-            answers[position] = found
+        answers: list[Any] = []
+        for key in listed:
+            answers.append(self._remembered(typed(key), fresh=fresh))
+            if answers[-1] is MISS:
+                # All or none from here: with a wait in between, some rows could be from before a write and some from after.
+                return await self._find_many([self._plan.keys.values(key, "get_many") for key in listed], fresh=fresh)
         return answers
 
     async def _find_many(self, wanted: Sequence[Key], *, fresh: bool = False) -> list[Model | None]:

@@ -428,3 +428,24 @@ async def test_entries_made_together_do_not_end_together_and_none_lasts_longer_t
     assert left == sorted(left, reverse=True)
     assert len(set(left)) > 5
     assert left[-1] == 0
+
+
+async def test_many_rows_are_all_from_before_a_write_or_all_from_after_it(db):
+    """One of the rows is known, the other is loaded while a write changes both."""
+    await db.save_many("counter", [{"name": "a"}, {"name": "b"}])
+    await db.get("counter", "a")
+    read, held, go = db.session.engine.read, asyncio.Event(), asyncio.Event()
+
+    async def late(statement):
+        held.set()
+        await go.wait()
+        return await read(statement)
+
+    db.session.engine.read = late
+    asking = asyncio.create_task(db.get_many("counter", ["a", "b"]))
+    await held.wait()
+    await db.update_where("counter", {"value": 0}, {"value": 1})
+    go.set()
+    assert [row["value"] for row in await within(5, asking)] == [1, 1]
+    db.session.engine.read = read
+    assert [row["value"] for row in await db.get_many("counter", ["a", "b"])] == [1, 1]

@@ -126,23 +126,28 @@ class CacheRegion:
             load: reads the database for the keys that are missing, and answers each of them.
             fresh: read the database for all.
         """
-        known: dict[Hashable, T] = {}
+        known: dict[Hashable, tuple[Moment, T]] = {}
         if self._enabled and not fresh and await self._trust.renewed():
             for key in asked:
                 entry = self._entries.get(key)
                 if entry is not None and entry[0].lasts():
-                    known[key] = entry[1]
-        self.hits += len(known)
+                    known[key] = entry
         missing = {key: self._stamps.now(tags) for key, tags in asked.items() if key not in known}
         if missing:
-            self.misses += len(missing)
-            loaded = await load(missing)
+            answers = dict(await load(missing))
+            if not all(moment.lasts() for moment, _ in known.values()):
+                # What was loaded may be from after a write, and what was known is from before it.
+                missing = {key: self._stamps.now(tags) for key, tags in asked.items()}
+                answers, known = dict(await load(missing)), {}
             for key, moment in missing.items():
-                known[key] = loaded[key]
-                self._keep(key, moment, loaded[key], None)
-        elif self._turns.are_due():
-            await asyncio.sleep(0)
-        return known
+                self._keep(key, moment, answers[key], None)
+        else:
+            answers = {}
+            if self._turns.are_due():
+                await asyncio.sleep(0)
+        self.hits += len(known)
+        self.misses += len(missing)
+        return answers | {key: value for key, (_, value) in known.items()}
 
     def _keep(
         self, key: Hashable, moment: Moment, value: T, narrow: Callable[[T], Collection[Tag] | None] | None
