@@ -67,7 +67,11 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "indexes": "indexes: [{fields: [created_at]}]",
         "checks": "checks: {ordered: {updated_at: {gte: {field: created_at}}}}",
     },
-    "module": {"description": "description: What Spotify knows.", "table_prefix": "table_prefix: sp"},
+    "module": {
+        "description": "description: What Spotify knows.",
+        "table_prefix": "table_prefix: sp",
+        "removed": "removed: {mixtape: {data: archive, reason: Spotify has no mixtapes any more.}}",
+    },
 }
 HOLDS: Mapping[str, str] = {
     "uuid": "a uuid",

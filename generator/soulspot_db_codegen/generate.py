@@ -1,19 +1,23 @@
 """One run of the generator: everything is read, checked and rendered before anything is written."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from soulspot_db_codegen.assembler import assemble
 from soulspot_db_codegen.configuration import Configuration
 from soulspot_db_codegen.documents import read_documents
-from soulspot_db_codegen.errors import Diagnostic, SchemaError
+from soulspot_db_codegen.errors import ConfigurationError, Diagnostic, SchemaError
+from soulspot_db_codegen.git import head_commit
 from soulspot_db_codegen.loader import load
-from soulspot_db_codegen.migrations.planner import Revision, plan_migrations
+from soulspot_db_codegen.migrations.planner import MigrationPlan, plan_migrations
+from soulspot_db_codegen.migrations.rebase import own_revisions, past_at, plan_on
+from soulspot_db_codegen.migrations.revision import Revision
 from soulspot_db_codegen.outputs import render_all
 from soulspot_db_codegen.resolver import Resolved, resolve_all
 from soulspot_db_codegen.writer import Change, compare, foreign
 
-__all__ = ["ProjectPlan", "plan_project", "read_schemas", "refuse_foreign"]
+__all__ = ["ProjectPlan", "amend_project", "plan_project", "read_schemas", "refuse_foreign", "replan_project"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,46 @@ def plan_project(configuration: Configuration) -> ProjectPlan:
     plan, problems = plan_migrations(configuration, resolved)
     if problems:
         raise SchemaError(problems)
+    return _planned(configuration, resolved, plan)
+
+
+def amend_project(configuration: Configuration) -> ProjectPlan:
+    """The same, with the revisions that git's HEAD does not have made again.
+
+    Raises:
+        SchemaError: the schemas, or the revisions that git has, have problems.
+        ConfigurationError: there is no git, or it has every revision.
+    """
+    commit = head_commit(configuration.root)
+    past, _ = past_at(configuration, commit)
+    if not own_revisions(configuration, past):
+        raise ConfigurationError(
+            "nothing to amend: git's HEAD has every revision; without --amend the next one is written"
+        )
+    return replan_project(configuration, commit)[0]
+
+
+def replan_project(configuration: Configuration, commit: str | None) -> tuple[ProjectPlan, list[str]]:
+    """The same, with the revisions of a commit as the past: those that it does not have are made again.
+
+    Returns:
+        The plan, and the data revisions that have another place now.
+
+    Raises:
+        SchemaError: the schemas, or the revisions of the commit, have problems.
+        ConfigurationError: git does not know the commit.
+    """
+    resolved = read_schemas(configuration)
+    rebased, problems = plan_on(configuration, resolved, commit)
+    if problems:
+        raise SchemaError(problems)
+    planned = _planned(configuration, resolved, rebased.plan)
+    root = configuration.root
+    removed = [Change(path, (root / path).read_text("utf-8"), None) for path in rebased.replaced]
+    return ProjectPlan(sorted([*planned.changes, *removed], key=attrgetter("path")), planned.revision), rebased.data
+
+
+def _planned(configuration: Configuration, resolved: Resolved, plan: MigrationPlan) -> ProjectPlan:
     project = assemble(resolved, configuration.package)
     files = {**render_all(project, configuration, plan.head), **plan.files}
     owned = (configuration.output, str(Path(configuration.migrations) / "snapshot"))

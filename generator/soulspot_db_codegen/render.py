@@ -25,7 +25,8 @@ from soulspot_db_codegen.layout import (
     suffixed,
     union,
 )
-from soulspot_db_codegen.table_code import create_indexes, table_indexes, table_items
+from soulspot_db_codegen.revision_code import body, imports_of
+from soulspot_db_codegen.table_code import table_indexes, table_items
 
 __all__ = ["render"]
 
@@ -64,10 +65,11 @@ def _environment() -> Environment:
         "export_order": lambda names: sorted(names, key=naming.export_order),
     }
     environment.globals |= {
+        "body": body,
         "bare_union": lambda before, items, after: Union(before, tuple(items), after, is_bare=True),
         "call": call,
-        "create_indexes": create_indexes,
         "import_lines": import_lines,
+        "imports_of": imports_of,
         "imported": import_line,
         "mapping": mapping,
         "signature": signature,

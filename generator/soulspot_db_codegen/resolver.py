@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
+from immutabledict import immutabledict
 from soulspot_db.language.cascades import cascades
-from soulspot_db.language.document import EntityDocument
+from soulspot_db.language.document import EntityDocument, RemovalDocument
 from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.spec import EntitySpec, resolve
@@ -46,6 +47,8 @@ class Resolved:
 
     modules: Mapping[str, str | None]
     entities: tuple[ResolvedEntity, ...]
+    removed: Mapping[str, RemovalDocument] = immutabledict()
+    """The tombstones of entities, by `module/entity`."""
 
 
 def resolve_all(documents: Documents) -> tuple[Resolved, list[Diagnostic]]:
@@ -83,7 +86,12 @@ def resolve_all(documents: Documents) -> tuple[Resolved, list[Diagnostic]]:
         )
         for path in sorted(specs)
     )
-    return Resolved({name: module.description for name, module in documents.modules.items()}, entities), []
+    removed = {
+        f"{module}/{name}": tombstone
+        for module, document in documents.modules.items()
+        for name, tombstone in document.removed.items()
+    }
+    return Resolved({name: module.description for name, module in documents.modules.items()}, entities, removed), []
 
 
 def _bad_keys(specs: Mapping[str, EntitySpec], located: Mapping[str, Located]) -> Iterator[Diagnostic]:

@@ -14,7 +14,7 @@ from soulspot_db.language.table import (
 
 from soulspot_db_codegen.layout import Brackets, Expression, call, literal
 
-__all__ = ["create_indexes", "table_indexes", "table_items"]
+__all__ = ["check", "column", "create_index", "foreign_key", "table_indexes", "table_items"]
 
 
 def table_items(spec: TableSpec, *, frozen: bool = False) -> Iterator[Expression]:
@@ -24,13 +24,13 @@ def table_items(spec: TableSpec, *, frozen: bool = False) -> Iterator[Expression
         spec: the table.
         frozen: spell out every check, as a revision must; else name those that come with a field type.
     """
-    yield from map(_column, spec["columns"])
+    yield from map(column, spec["columns"])
     yield call("sa.PrimaryKeyConstraint", *map(literal, spec["primary_key"]), name=literal(f"pk_{spec['table']}"))
     named = {} if frozen else {storage_check(c["name"], c["type"]["name"]): c for c in spec["columns"]}
-    for check in spec["checks"]:
-        column = named.get(check["sql"])
-        yield _check(check) if column is None else _stored(check, column)
-    yield from map(_foreign_key, spec["foreign_keys"])
+    for item in spec["checks"]:
+        of = named.get(item["sql"])
+        yield check(item) if of is None else _stored(item, of)
+    yield from map(foreign_key, spec["foreign_keys"])
 
 
 def table_indexes(spec: TableSpec) -> Iterator[Expression]:
@@ -39,12 +39,10 @@ def table_indexes(spec: TableSpec) -> Iterator[Expression]:
         yield call("sa.Index", literal(index["name"]), *_index_columns(index), **_index_options(index))
 
 
-def create_indexes(spec: TableSpec) -> Iterator[Expression]:
-    """Indexes, as operations of a revision."""
-    for index in spec["indexes"]:
-        columns = Brackets("[", tuple(_index_columns(index)), "]")
-        names = literal(index["name"]), literal(spec["table"])
-        yield call("op.create_index", *names, columns, **_index_options(index))
+def create_index(table: str, index: TableIndexSpec) -> Expression:
+    """An index, as an operation of a revision."""
+    columns = Brackets("[", tuple(_index_columns(index)), "]")
+    return call("op.create_index", literal(index["name"]), literal(table), columns, **_index_options(index))
 
 
 def _index_columns(index: TableIndexSpec) -> Iterator[Expression]:
@@ -60,30 +58,32 @@ def _index_options(index: TableIndexSpec) -> dict[str, Expression]:
     return options
 
 
-def _column(column: ColumnSpec) -> Expression:
-    kind = column["type"]
+def column(spec: ColumnSpec) -> Expression:
+    """A column."""
+    kind = spec["type"]
     arguments = [str(value) for key, value in kind.items() if key != "name"]
-    options: dict[str, Expression] = {"nullable": repr(column["nullable"])}
-    if column["default"] is not None:
+    options: dict[str, Expression] = {"nullable": repr(spec["nullable"])}
+    if spec["default"] is not None:
         scale: dict[str, Expression] = {"scale": str(kind["scale"])} if "scale" in kind else {}
         function = "ddl.json_default" if kind["name"] in {"json", "list"} else "ddl.default"
-        options["server_default"] = call(function, literal(column["default"]), **scale)
-    return call("sa.Column", literal(column["name"]), call(f"ddl.{kind['name']}", *arguments), **options)
+        options["server_default"] = call(function, literal(spec["default"]), **scale)
+    return call("sa.Column", literal(spec["name"]), call(f"ddl.{kind['name']}", *arguments), **options)
 
 
-def _check(check: CheckSpec) -> Expression:
-    options: dict[str, Expression] = {"name": literal(check["name"])}
-    if check["dialect"] is not None:
-        options["dialect"] = literal(check["dialect"])
-    return call("ddl.check", literal(check["sql"]), **options)
+def check(spec: CheckSpec) -> Expression:
+    """A CHECK, spelled out."""
+    options: dict[str, Expression] = {"name": literal(spec["name"])}
+    if spec["dialect"] is not None:
+        options["dialect"] = literal(spec["dialect"])
+    return call("ddl.check", literal(spec["sql"]), **options)
 
 
-def _stored(check: CheckSpec, column: ColumnSpec) -> Expression:
-    kind = column["type"]["name"]
-    return call("ddl.stored", literal(column["name"]), literal(kind), name=literal(check["name"]))
+def _stored(spec: CheckSpec, of: ColumnSpec) -> Expression:
+    return call("ddl.stored", literal(of["name"]), literal(of["type"]["name"]), name=literal(spec["name"]))
 
 
-def _foreign_key(key: ForeignKeySpec) -> Expression:
+def foreign_key(key: ForeignKeySpec) -> Expression:
+    """A foreign key."""
     return call(
         "sa.ForeignKeyConstraint",
         literal([key["column"]]),

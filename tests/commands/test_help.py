@@ -13,7 +13,7 @@ import soulspot_db
 from soulspot_db.cli import main
 from soulspot_db.cli.summary import summary
 
-OURS = ["diff", "generate", "init", "migrate", "new", "schema"]
+OURS = ["check", "diff", "generate", "init", "migrate", "new", "rebase", "schema"]
 HEAVY = ["alembic", "jinja2", "pydantic", "soulspot_db.database", "soulspot_db_codegen", "sqlalchemy", "yaml"]
 
 
@@ -62,7 +62,7 @@ def test_the_documentation_lists_every_command_with_every_option(cli):
     table = page.partition("## The commands")[2].partition("\n\nCommands")[0]
     documented = {}
     for row in re.findall(r"^\| `(\w+)[^|]*\|[^|]*\|(.*)\|$", table, re.MULTILINE):
-        documented[row[0]] = set(re.findall(r"--[a-z]+", row[1]))
+        documented.setdefault(row[0], set()).update(re.findall(r"--[a-z-]+", row[1]))
     found = {}
     for name in OURS:
         command = main.get_command(click.Context(main), name)

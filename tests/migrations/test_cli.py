@@ -31,12 +31,6 @@ def test_status_counts_what_is_pending(run):
     assert "pending   0" in run("migrate", "--status").output
 
 
-def test_nobody_is_left_to_believe_that_a_backup_is_made(run):
-    for arguments in (["--help"], ["--status"], []):
-        assert "backup" in run("migrate", *arguments).output
-    assert "backup" not in run("migrate", "--status").output  # there is nothing left to do
-
-
 def test_an_error_is_printed_with_its_code_and_its_way_out_and_no_traceback(run, monkeypatch):
     monkeypatch.setenv("DATABASE", "sqlite:////tmp/x.db")
     result = run("migrate")
@@ -89,12 +83,13 @@ def test_a_postgresql_database_is_refused_and_no_file_is_made(run, monkeypatch, 
     assert not (tmp_path / "other.db").exists()
 
 
-def test_a_history_with_a_gap_is_an_error_and_no_traceback(run, tmp_path):
+def test_a_history_with_a_gap_is_an_error_and_no_traceback(run, tmp_path, recorded):
     folder = tmp_path / "migrations"
     shutil.copytree("migrations", folder)
     (revision,) = (folder / "versions").glob("0001*.py")
     text = revision.read_text()
     revision.write_text(text.replace("down_revision = None", 'down_revision = "0123456789ab"'))
+    recorded(folder)
     result = run("migrate", "--migrations", str(folder))
     assert result.exit_code == 1
     assert "DATABASE_MIGRATION_FAILED" in result.output

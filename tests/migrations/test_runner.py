@@ -65,7 +65,7 @@ async def test_a_database_that_is_ahead_of_the_code_is_refused_and_left_alone(se
 
 
 @pytest.fixture
-def adding(migrations, tmp_path):
+def adding(migrations, tmp_path, recorded):
     """The migrations, with statements added at the end of the first upgrade."""
 
     def add(*statements):
@@ -76,6 +76,7 @@ def adding(migrations, tmp_path):
         text = revision.read_text()
         assert "\n\n\ndef downgrade" in text
         revision.write_text(text.replace("\n\n\ndef downgrade", f"{added}\n\n\ndef downgrade"))
+        recorded(changed)
         return changed
 
     return add

@@ -8,7 +8,7 @@ import click
 from soulspot_db_codegen.commands.shared import PROBLEMS, complaints, count, project_option, tell_problems
 from soulspot_db_codegen.configuration import load_configuration
 from soulspot_db_codegen.errors import Diagnostic
-from soulspot_db_codegen.generate import plan_project, refuse_foreign
+from soulspot_db_codegen.generate import amend_project, plan_project, refuse_foreign
 from soulspot_db_codegen.reports import FORMATS, report
 from soulspot_db_codegen.writer import Change, apply, unified_diff
 
@@ -23,6 +23,7 @@ _DRIFT = {
 
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 and show a diff if anything would change.")
+@click.option("--amend", is_flag=True, help="Make the newest revision again, as long as git's HEAD does not have it.")
 @click.option("--watch", is_flag=True, help="Go on, and generate again whenever a schema changes, until Ctrl-C.")
 @click.option(
     "--format",
@@ -32,23 +33,26 @@ _DRIFT = {
     help="How problems are told; other than text: on stdout, and nothing else there.",
 )
 @project_option
-def generate(*, check: bool, watch: bool, form: str, project: Path) -> None:
+def generate(*, check: bool, amend: bool, watch: bool, form: str, project: Path) -> None:
     """Turn schemas into models, repositories and migrations."""
     root = project.absolute()
     if watch and (check or form != "text"):
         raise click.UsageError("--watch goes with neither --check nor --format: it writes, and tells people about it")
+    if amend and (check or watch):
+        raise click.UsageError("--amend goes with neither --check nor --watch: it is for once")
     if watch:
         _watch(root)
     elif check:
         _check(root, form)
     else:
-        _write(root, form)
+        _write(root, form, amend=amend)
 
 
-def _write(root: Path, form: str) -> None:
+def _write(root: Path, form: str, *, amend: bool = False) -> None:
     with complaints(form):
         configuration = load_configuration(root)
-        changes = plan_project(configuration).changes
+        plan = amend_project(configuration) if amend else plan_project(configuration)
+        changes = plan.changes
         refuse_foreign(changes)
         apply(configuration.root, changes)
     for change in changes:

@@ -1,4 +1,4 @@
-"""`soulspot-db new entity`."""
+"""`soulspot-db new entity` and `new revision`."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import click
 from soulspot_db_codegen.commands.shared import complaints, project_option
 from soulspot_db_codegen.configuration import load_configuration
 from soulspot_db_codegen.new_entity import plan_entity
+from soulspot_db_codegen.new_revision import plan_data_revision
 from soulspot_db_codegen.writer import apply
 
 __all__ = ["new"]
@@ -14,7 +15,7 @@ __all__ = ["new"]
 
 @click.group()
 def new() -> None:
-    """Write the schema of a new entity."""
+    """Write the schema of a new entity, or a revision that changes rows."""
 
 
 @new.command()
@@ -34,6 +35,24 @@ def entity(*, name: str, place: str | None, project: Path) -> None:
     with complaints():
         configuration = load_configuration(project.absolute())
         changes = plan_entity(configuration, module, entity_name, place)
+        apply(configuration.root, changes)
+    for change in changes:
+        click.echo(f"{change.verb} {change.path}")
+
+
+@new.command()
+@click.option(
+    "--data", "name", metavar="NAME", required=True, help="Write a revision that changes rows, with this name."
+)
+@project_option
+def revision(*, name: str, project: Path) -> None:
+    """Write a revision that changes rows and no tables; what it does is yours to write.
+
+    Afterwards run `soulspot-db generate`, which records it as you have written it, until it is committed.
+    """
+    with complaints():
+        configuration = load_configuration(project.absolute())
+        changes = plan_data_revision(configuration, name)
         apply(configuration.root, changes)
     for change in changes:
         click.echo(f"{change.verb} {change.path}")

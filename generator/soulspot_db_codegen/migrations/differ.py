@@ -1,38 +1,154 @@
-"""What changed between two snapshots. So far tables can be added; anything else is refused by name."""
+"""What changed between two snapshots, and the operations that bring a database from one to the other."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from soulspot_db.language.conditions import quoted
 from soulspot_db.language.table import TableSpec
 
+from soulspot_db_codegen.migrations.hints import Hints, TableHints
+from soulspot_db_codegen.migrations.operations import (
+    Archive,
+    CreateTable,
+    DropIndex,
+    DropTable,
+    Loss,
+    Operation,
+    Refusal,
+    RenameTable,
+)
+from soulspot_db_codegen.migrations.pairing import Pairing, Problem, pair
+from soulspot_db_codegen.migrations.renames import Names, rename_in_order, renamed
 from soulspot_db_codegen.migrations.snapshot import Snapshot
+from soulspot_db_codegen.migrations.tables import TableChange, TableDiff, diff_table
 
-__all__ = ["added_tables", "unsupported_changes"]
+__all__ = ["Difference", "Problem", "diff", "way_back"]
 
 
-def added_tables(before: Snapshot, after: Snapshot) -> list[TableSpec]:
-    """The new tables, each after those it refers to."""
-    waiting = {after[path]["table"]: after[path] for path in sorted(after.keys() - before.keys())}
-    ordered: list[TableSpec] = []
+@dataclass(slots=True)
+class Difference:
+    """The way from one snapshot to another. `lossless`: going it and coming back leaves everything as it was."""
+
+    operations: list[Operation] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    modules: set[str] = field(default_factory=set)
+    lossless: bool = True
+
+
+def diff(before: Snapshot, after: Snapshot, hints: Hints) -> Difference:
+    """Compare two snapshots.
+
+    What must not be there, and what is lost, is said in terms of `before`, because it is looked at first. Then come, in this
+    order: what is archived and dropped, new names of tables and columns, indexes that are gone (their names are free for
+    other tables then), new tables, and everything else.
+    """
+    pairing, problems = pair(before, after, hints)
+    found = Difference(problems=problems)
+    gone = {path: before[path] for path in sorted(before.keys() - pairing.former.values())}
+    created = [after[path] for path in sorted(after.keys() - pairing.former.keys())]
+    diffs = _diffs(before, after, hints, pairing)
+    misnamed = {problem.path for problem in problems}
+    for path, item in diffs.items():
+        # Where a rename is wrong, what it meant is not gone as well.
+        clear = [entry for entry in item.unclear if entry.column or path not in misnamed]
+        found.problems += [Problem(path, entry.column, entry.message, entry.hint) for entry in clear]
+        found.refusals += item.refusals
+        found.losses += item.losses
+        found.lossless = found.lossless and item.lossless
+    for path, table in gone.items():
+        _drop(table, hints.removed[path].data == "archive" if path in hints.removed else False, found)
+    archives = [archive for item in diffs.values() for archive in item.archives]
+    moves = {before[old]["table"]: after[new]["table"] for new, old in pairing.former.items()}
+    taken = [table["table"] for path, table in before.items() if path not in gone]
+    changes = [operation for item in diffs.values() for operation in item.operations]
+    changed_names = {old: new for old, new in moves.items() if old != new}
+    found.operations = [
+        *archives,
+        *found.operations,
+        *(RenameTable(*move) for move in rename_in_order(changed_names, taken)),
+        *(rename for item in diffs.values() for rename in item.renames),
+        *(operation for operation in changes if isinstance(operation, DropIndex)),
+        *map(CreateTable, _in_order_of_references(created)),
+        *(operation for operation in changes if not isinstance(operation, DropIndex)),
+    ]
+    found.lossless = found.lossless and not created and not gone
+    touched = {path for path, item in diffs.items() if item.renames or item.operations}
+    touched |= {new for new, old in pairing.former.items() if before[old]["table"] != after[new]["table"]}
+    found.modules = {path.partition("/")[0] for path in {*touched, *gone, *(after.keys() - pairing.former.keys())}}
+    return found
+
+
+def _diffs(before: Snapshot, after: Snapshot, hints: Hints, pairing: Pairing) -> dict[str, TableDiff]:
+    tables = {before[old]["table"]: after[new]["table"] for new, old in pairing.former.items()}
+    columns = {
+        before[old]["table"]: {was: name for name, was in pairing.columns[new].items()}
+        for new, old in pairing.former.items()
+    }
+    names = Names(tables, columns)
+    targets = {
+        after[new]["table"]: (before[old]["table"], _kept(before[old], after[new], pairing.columns[new]))
+        for new, old in pairing.former.items()
+    }
+    return {
+        new: diff_table(
+            TableChange(
+                before=before[old],
+                base=renamed(before[old], names),
+                after=after[new],
+                former=pairing.columns[new],
+                hints=hints.of(new),
+            ),
+            targets,
+        )
+        for new, old in sorted(pairing.former.items())
+    }
+
+
+def _kept(before: TableSpec, after: TableSpec, former: Mapping[str, str]) -> dict[str, str]:
+    """The columns that a table has already, new to old names."""
+    was = {column["name"] for column in before["columns"]} - set(former.values())
+    return {**{column["name"]: column["name"] for column in after["columns"] if column["name"] in was}, **former}
+
+
+def _drop(table: TableSpec, archive: bool, found: Difference) -> None:
+    name = table["table"]
+    everything = f"SELECT * FROM {quoted(name)}"
+    if archive:
+        found.operations.append(Archive(f"archived_{name}", everything, f"the rows of {name}"))
+    else:
+        keys = ", ".join(map(quoted, table["primary_key"]))
+        found.losses.append(Loss(f"the rows of {name}", f"SELECT {keys} FROM {quoted(name)}"))
+    found.operations.append(DropTable(name))
+
+
+def way_back(before: Snapshot, after: Snapshot, hints: Hints) -> Difference | None:
+    """The way from `after` to `before`, where it brings everything back."""
+    pairing, _ = pair(before, after, hints)
+    if not diff(before, after, hints).lossless:
+        return None
+    backwards = Hints(
+        {
+            old: TableHints(
+                former_entity=new.partition("/")[2] if new != old else None,
+                former={was: name for name, was in pairing.columns[new].items()},
+            )
+            for new, old in pairing.former.items()
+        }
+    )
+    return diff(after, before, backwards)
+
+
+def _in_order_of_references(tables: Sequence[TableSpec]) -> Iterator[TableSpec]:
+    """Each after those it refers to."""
+    waiting: dict[str, TableSpec] = {table["table"]: table for table in tables}
     while waiting:
         free = [table for table in waiting.values() if not _references(table) & waiting.keys()]
         # In a circle of references one has to come first; SQLite does not mind.
-        ordered.extend(waiting.pop(table["table"]) for table in free or [next(iter(waiting.values()))])
-    return ordered
+        for table in free or [next(iter(waiting.values()))]:
+            yield waiting.pop(table["table"])
 
 
 def _references(table: TableSpec) -> set[str]:
     return {key["table"] for key in table["foreign_keys"]} - {table["table"]}
-
-
-def unsupported_changes(before: Snapshot, after: Snapshot) -> Iterator[tuple[str, str]]:
-    """`module/entity` and what this version cannot migrate about it."""
-    for path in sorted(before.keys() - after.keys()):
-        yield path, f"the entity is gone, and dropping its table {before[path]['table']!r} is not supported yet"
-    for path in sorted(before.keys() & after.keys()):
-        old, new = before[path], after[path]
-        if old != new:
-            parts = ", ".join(sorted(key for key in new if old.get(key) != new.get(key)))
-            yield (
-                path,
-                f"changing a table that exists ({parts} of {old['table']!r}) is not supported by this version yet",
-            )

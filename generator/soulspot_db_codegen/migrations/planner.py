@@ -1,40 +1,21 @@
 """From the schemas and the revisions so far to the files that migrations should consist of now."""
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from soulspot_db.language.table import TableSpec
+from soulspot_db.language.history import SUMS, History, dump_sums, is_data, read_history, sums_of, text_of
 
 from soulspot_db_codegen.configuration import Configuration
-from soulspot_db_codegen.errors import Diagnostic
-from soulspot_db_codegen.migrations.differ import added_tables, unsupported_changes
-from soulspot_db_codegen.migrations.history import SUMS, History, dump_sums, read_history, sums_of
-from soulspot_db_codegen.migrations.snapshot import Snapshot, digest, dump_table, read_snapshot, take_snapshot
+from soulspot_db_codegen.errors import ConfigurationError, Diagnostic
+from soulspot_db_codegen.git import files_at
+from soulspot_db_codegen.migrations.differ import Problem, diff, way_back
+from soulspot_db_codegen.migrations.hints import Hints, take_hints
+from soulspot_db_codegen.migrations.revision import Revision, file_name, make_revision
+from soulspot_db_codegen.migrations.snapshot import Snapshot, digest, dump_table, read_snapshot, with_applied
 from soulspot_db_codegen.render import render
 from soulspot_db_codegen.resolver import Resolved
 
-__all__ = ["MigrationPlan", "Revision", "plan_migrations"]
-
-_ID_LENGTH = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """What a revision file says. `id` is a hash of its parent and its operations."""
-
-    id: str
-    parent: str | None
-    title: str
-    modules: list[str]
-    schema_after: str
-    created: list[TableSpec]
-
-    @property
-    def operations(self) -> list[str]:
-        """What it does to a database, in words."""
-        return [f"create table {table['table']}, {_size(table)}" for table in self.created]
+__all__ = ["MigrationPlan", "Past", "plan_migrations", "read_past"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,96 +30,130 @@ class MigrationPlan:
     revision: Revision | None = None
 
 
-def plan_migrations(configuration: Configuration, resolved: Resolved) -> tuple[MigrationPlan, list[Diagnostic]]:
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a new revision follows: the revisions, and the tables that they lead to."""
+
+    history: History
+    snapshot: Snapshot
+
+
+def plan_migrations(
+    configuration: Configuration, resolved: Resolved, past: Past | None = None
+) -> tuple[MigrationPlan, list[Diagnostic]]:
     """Decide whether a revision is needed, and which.
+
+    Args:
+        configuration: of the project.
+        resolved: its entities.
+        past: what to follow; by default what is on the disk.
 
     Returns:
         The plan and the problems; where there are problems the plan must not be used.
     """
     folder = configuration.migrations
-    wanted = take_snapshot(resolved)
-    history, faults = read_history(configuration.root / folder)
-    if faults:
-        return MigrationPlan(None, {}), _faulty(folder, faults)
-    if history.schema == digest(wanted):
-        return _plan(folder, wanted, history.files, history.head), _faulty(folder, _strangers(history, history.files))
-    recorded = read_snapshot(configuration.root / folder / "snapshot")
-    if history.schema is not None and history.schema != digest(recorded):
+    if past is None:
+        past, faults = read_past(configuration)
+        if faults:
+            return MigrationPlan(None, {}), faults
+    history, before = past.history, past.snapshot
+    hints = take_hints(resolved)
+    after = {f"{entity.module}/{entity.spec.entity_type}": entity.table for entity in resolved.entities}
+    as_it_is = _plan(folder, _recorded(after, hints), history.files, history.head)
+    if history.schema is not None and history.schema != digest(before):
+        if history.schema == digest(after):  # a run that was killed has left the old snapshot
+            return as_it_is, _faulty(folder, _strangers(history, history.files))
         message = f"{folder}/snapshot is not what revision {history.head} left"
         hint = "restore the folder from version control, then change the schemas again"
         return MigrationPlan(None, {}), [Diagnostic(f"{folder}/snapshot", 1, 1, message, hint)]
-    if history.schema is None:
-        recorded = {}
-    problems = list(_unsupported(recorded, wanted, resolved, folder))
-    if problems:
-        return MigrationPlan(None, {}), problems
-    revision = _revision(recorded, wanted, history)
-    files = {**history.files, _file_name(revision, len(history.files) + 1): render("revision.py", revision=revision)}
-    return _plan(folder, wanted, files, revision.id, revision), _faulty(folder, _strangers(history, files))
+    difference = diff(before, after, hints)
+    if difference.problems:
+        return MigrationPlan(None, {}), [_told(problem, resolved, folder) for problem in difference.problems]
+    back = way_back(before, after, hints)
+    # Not by the digest alone: two columns that swap their names leave the tables as they look, and change the rows.
+    if history.schema == digest(after) and (
+        not difference.operations
+        or make_revision(history.parent, digest(after), difference, back).id == history.head  # as above, after a swap
+    ):
+        return as_it_is, _faulty(folder, _strangers(history, history.files))
+    revision = make_revision(history.head, digest(after), difference, back)
+    files = {**history.files, file_name(revision, len(history.files) + 1): render("revision.py", revision=revision)}
+    plan = replace(_plan(folder, _recorded(after, hints), files, revision.id), revision=revision)
+    return plan, _faulty(folder, _strangers(history, files))
 
 
-def _strangers(history: History, files: Mapping[str, str]) -> list[str]:
+def read_past(configuration: Configuration) -> tuple[Past, list[Diagnostic]]:
+    """The revisions and the snapshot on the disk, and what is wrong with them."""
+    folder = configuration.migrations
+    history, faults = read_history(configuration.root / folder)
+    if faults:
+        history, faults = read_history(configuration.root / folder, _unpublished(configuration))
+    snapshot = read_snapshot(configuration.root / folder / "snapshot") if history.schema is not None else {}
+    problems = _faulty(folder, faults)
+    if not problems and history.head is None and _had_revisions(configuration):
+        lost = f"{SUMS} names no revision, and there are some" if history.unrecorded else "had revisions and has none"
+        message = f"{folder}: {lost}; no database could be brought from them to a new line"
+        hint = "restore the folder from version control; if no database was ever made, commit its removal first"
+        problems = [Diagnostic(folder, 1, 1, message, hint)]
+    return Past(history, snapshot), problems
+
+
+def _had_revisions(configuration: Configuration) -> bool:
+    """Whether there were revisions: git's HEAD has them, or the snapshot is what they left."""
+    if any((configuration.root / configuration.migrations / "snapshot").rglob("*.json")):
+        return True
+    try:
+        files = files_at(configuration.root, "HEAD", f"{configuration.migrations}/versions")
+    except ConfigurationError:
+        return False  # without git, or before the first commit, nobody knows of any
+    return any(path.endswith(".py") for path in files)
+
+
+def _unpublished(configuration: Configuration) -> set[str]:
+    """The data revisions that git's HEAD does not have: whoever writes one edits it until then."""
+    folder = configuration.root / configuration.migrations / "versions"
+    ours = {path.name for path in folder.glob("*.py") if is_data(text_of(path.read_bytes()))}
+    if not ours:
+        return ours
+    try:
+        return ours - files_at(configuration.root, "HEAD", f"{configuration.migrations}/versions").keys()
+    except ConfigurationError:
+        return ours  # without git, or before the first commit, nobody else has them
+
+
+def _strangers(history: History, files: Mapping[str, str]) -> Iterator[str]:
     """Revisions that nobody recorded; one that would be written now is what a run that was killed has left."""
-    return [f"versions/{name} is not in {SUMS}" for name, text in history.unrecorded.items() if files.get(name) != text]
+    for name, text in history.unrecorded.items():
+        if files.get(name) != text:
+            yield f"versions/{name} is not in {SUMS}"
 
 
-def _faulty(folder: str, faults: list[str]) -> list[Diagnostic]:
-    hint = "restore the file from version control; revisions may have been applied and are never rewritten"
+def _faulty(folder: str, faults: Iterator[str] | list[str]) -> list[Diagnostic]:
+    hint = (
+        "restore the file from version control; revisions may have been applied and are never rewritten. "
+        "After a merge, run `soulspot-db rebase`"
+    )
     return [Diagnostic(folder, 1, 1, fault, hint) for fault in faults]
 
 
-def _plan(
-    folder: str,
-    snapshot: Snapshot,
-    revisions: Mapping[str, str],
-    head: str | None,
-    revision: Revision | None = None,
-) -> MigrationPlan:
+def _told(problem: Problem, resolved: Resolved, folder: str) -> Diagnostic:
+    for entity in resolved.entities:
+        if f"{entity.module}/{entity.spec.entity_type}" == problem.path:
+            names = {field.column: name for name, field in entity.spec.fields.items()}
+            at = ("fields", names[problem.column]) if problem.column in names else ()
+            return entity.source.problem(at, problem.message, problem.hint)
+    return Diagnostic(f"{folder}/snapshot/{problem.path}.json", 1, 1, problem.message, problem.hint)
+
+
+def _recorded(snapshot: Snapshot, hints: Hints) -> Snapshot:
+    return {
+        path: with_applied(table, hints.of(path).former_entity, hints.of(path).former)
+        for path, table in snapshot.items()
+    }
+
+
+def _plan(folder: str, snapshot: Snapshot, revisions: Mapping[str, str], head: str | None) -> MigrationPlan:
     files = {f"{folder}/versions/{name}": text for name, text in revisions.items()}
     files |= {f"{folder}/snapshot/{path}.json": dump_table(table) for path, table in snapshot.items()}
     files[f"{folder}/{SUMS}"] = dump_sums(sums_of(revisions))
-    return MigrationPlan(head, files, revision)
-
-
-def _revision(before: Snapshot, after: Snapshot, history: History) -> Revision:
-    created = added_tables(before, after)
-    operations = json.dumps([["create_table", table] for table in created], sort_keys=True, separators=(",", ":"))
-    identity = hashlib.sha256(f"{history.head}\n{operations}".encode()).hexdigest()[:_ID_LENGTH]
-    return Revision(
-        id=identity,
-        parent=history.head,
-        title=_title([table["table"] for table in created]),
-        modules=sorted({path.partition("/")[0] for path in after.keys() - before.keys()}),
-        schema_after=digest(after),
-        created=created,
-    )
-
-
-def _size(table: TableSpec) -> str:
-    columns, indexes = len(table["columns"]), len(table["indexes"])
-    return f"{columns} column{'s' if columns > 1 else ''}, {indexes} index{'es' if indexes != 1 else ''}"
-
-
-def _title(tables: list[str]) -> str:
-    first, *others = tables
-    more = f" and {len(others)} more table{'s' if len(others) > 1 else ''}" if others else ""
-    return f"Create {first}{more}"
-
-
-def _file_name(revision: Revision, number: int) -> str:
-    first, *others = revision.created
-    return f"{number:04}_create_{first['table']}{f'_and_{len(others)}_more' if others else ''}.py"
-
-
-def _unsupported(before: Snapshot, after: Snapshot, resolved: Resolved, folder: str) -> list[Diagnostic]:
-    sources = {f"{entity.module}/{entity.spec.entity_type}": entity.source for entity in resolved.entities}
-    hint = (
-        f"until it is: undo the change, or, where no database holds data yet, delete {folder}/versions, "
-        f"{folder}/snapshot and {folder}/{SUMS} and generate them anew"
-    )
-    return [
-        sources[path].problem((), message, hint)
-        if path in sources
-        else Diagnostic(f"{folder}/snapshot/{path}.json", 1, 1, message, hint)
-        for path, message in unsupported_changes(before, after)
-    ]
+    return MigrationPlan(head, files)

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
+from soulspot_db.cli.bar import Bar
 from soulspot_db.errors import DatabaseError
 from soulspot_db.migrations.locate import locate_migrations
-from soulspot_db.migrations.runner import Status
+from soulspot_db.migrations.printing import print_sql
+from soulspot_db.migrations.runner import Status, status
 from soulspot_db.migrations.runner import migrate as run
-from soulspot_db.migrations.runner import status as read_status
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["migrate"]
@@ -17,30 +18,55 @@ __all__ = ["migrate"]
 
 @click.command()
 @click.option("--status", "only_status", is_flag=True, help="Say where the database is and what is pending.")
+@click.option("--sql", "only_sql", is_flag=True, help="Print the SQL of what is pending, and run nothing.")
+@click.option("--to", metavar="REVISION", help="Stop at this revision, or go back to it; `none` is before the first.")
+@click.option(
+    "--allow-destructive",
+    "allowed",
+    multiple=True,
+    metavar="REVISION",
+    help="Let this revision lose the data that it names. Can be given more than once.",
+)
+@click.option("--no-backup", is_flag=True, help="Do not copy the database first.")
 @click.option(
     "--migrations",
     "folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The migrations folder; default: the project's, or the installed package's.",
 )
-def migrate(only_status: bool, folder: Path | None) -> None:
+def migrate(
+    *, only_status: bool, only_sql: bool, to: str | None, allowed: tuple[str, ...], no_backup: bool, folder: Path | None
+) -> None:
     """Bring the database named by DATABASE to the newest revision.
 
-    No backup is made by this version: copy the database first.
+    A backup is made first, beside it, if there is anything in it and anything to do.
     """
     try:
         settings = DatabaseSettings()
         migrations = folder or locate_migrations()
         if only_status:
-            _print_status(settings, asyncio.run(read_status(settings, migrations)))
-            return
-        # Said, because outside a project these are the ones that an installed package carries.
-        click.echo(f"migrations from {migrations}")
-        state = asyncio.run(run(settings, migrations, lambda line: click.echo(f"migrating to {line}")))
+            _print_status(settings, asyncio.run(status(settings, migrations)))
+        elif only_sql:
+            click.echo(asyncio.run(print_sql(settings, migrations, to=to)), nl=False)
+        else:
+            # Said, because outside a project these are the ones that an installed package carries.
+            click.echo(f"migrations from {migrations}")
+            with Bar() as bar:
+                state = asyncio.run(
+                    run(
+                        settings,
+                        migrations,
+                        bar.line,
+                        to=to,
+                        allow_destructive=allowed,
+                        backup=not no_backup,
+                        progress=bar.progress,
+                    )
+                )
+            click.echo(f"{settings.database_path} is at revision {state.current or 'none'}")
     except DatabaseError as error:
         click.echo(str(error), err=True)
         raise SystemExit(1) from None
-    click.echo(f"{settings.database_path} is at revision {state.current or 'none'} (no backup was made)")
 
 
 def _print_status(settings: DatabaseSettings, state: Status) -> None:
@@ -49,7 +75,8 @@ def _print_status(settings: DatabaseSettings, state: Status) -> None:
         f"revision  {state.current or 'none'}" + (" (unknown to this version of the code)" if state.ahead else "")
     )
     click.echo(f"newest    {state.head or 'none'}")
-    warning = " (no backup will be made; copy the database first)" if state.pending else ""
-    click.echo(f"pending   {len(state.pending)}{warning}")
+    click.echo(f"pending   {len(state.pending)}")
     for revision, title in state.pending:
         click.echo(f"  {revision}  {title}")
+        for loss in state.losses.get(revision, ()):
+            click.echo(f"    loses {loss}: needs --allow-destructive {revision}")

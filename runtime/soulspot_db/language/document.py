@@ -198,10 +198,11 @@ class FieldDocument(_Document):
     sensitive: bool = Field(False, description="The value is left out of what a row prints as.")
     deprecated: Deprecation = Field(False, description="`true`, or what to use instead; shown in docstrings.")
     renamed_from: Name | None = Field(
-        None, description="The field's former name; migrations of a later version rename the column."
+        None, description="The column's former name: the next revision renames it. It counts once, and may stay."
     )
     backfill: Literals = Field(
-        None, description="What rows that exist get in a new required field, in migrations of a later version."
+        None,
+        description="What rows that exist get in a new required field; for a datetime `now`, the time of the migration.",
     )
 
 
@@ -244,10 +245,10 @@ class EntityDocument(_Document):
     description: str | None = Field(None, description="What one row is; shown in generated docstrings.")
     use: list[Name] = Field([], description="Mixins, from `_mixins/<name>.yaml`; their fields follow the entity's own.")
     renamed_from: Name | None = Field(
-        None, description="The entity's former name; migrations of a later version rename the table."
+        None, description="The entity's former name: the next revision renames its table. It counts once, and may stay."
     )
     removed: dict[Name, RemovalDocument] = Field(
-        {}, description="Fields that are gone, and what becomes of their values in migrations of a later version."
+        {}, description="Columns that are gone, and what becomes of their values; may stay."
     )
     natural_key: str | None = Field(
         None,
@@ -287,3 +288,6 @@ class ModuleDocument(_Document):
 
     description: str | None = Field(None, description="What the module is about.")
     table_prefix: Name | None = Field(None, description="What its tables' names begin with; default the module's name.")
+    removed: dict[Name, RemovalDocument] = Field(
+        {}, description="Entities that are gone, and what becomes of their rows; may stay."
+    )

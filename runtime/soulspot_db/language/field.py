@@ -157,7 +157,7 @@ def resolve_field(name: str, document: FieldDocument, key: tuple[str, ...], prob
     )
     if len(problems) == before:  # else the values could not be checked
         _check_default(field, at, problems)
-        if document.backfill is not None:
+        if document.backfill is not None and document.backfill not in _MADE.get(document.type, ()):
             _check_value(field, "backfill", document.backfill, at, problems)
     return field
 

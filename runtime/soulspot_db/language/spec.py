@@ -119,7 +119,7 @@ def _check_history(document: EntityDocument, problems: list[Problem]) -> None:
         former, at = field.renamed_from, ("fields", name, "renamed_from")
         if former is None:
             continue
-        if former in document.fields:
+        if former in document.fields and document.fields[former].renamed_from is None:
             problems.append(Problem(at, f"the field {former!r} is still there", "a field that was renamed is gone"))
         elif (other := seen.setdefault(former, name)) != name:
             problems.append(Problem(at, f"{former!r} was renamed to {other!r} already"))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any, Required, TypedDict
+from typing import Any, NotRequired, Required, TypedDict
 
 from soulspot_db.language.conditions import DIALECTS, condition_sql, quoted, sql_text
 from soulspot_db.language.field import FieldSpec, Missing
@@ -12,6 +12,7 @@ from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.types import TYPES
 
 __all__ = [
+    "AppliedSpec",
     "CheckSpec",
     "ColumnSpec",
     "ForeignKeySpec",
@@ -23,6 +24,7 @@ __all__ = [
     "describe",
     "index_part",
     "storage_check",
+    "stored_literal",
 ]
 
 
@@ -78,8 +80,15 @@ class TableIndexSpec(TypedDict):
     where: dict[str, str] | None
 
 
+class AppliedSpec(TypedDict, total=False):
+    """Renames that a table has behind it: the former name of its entity, and of columns, new to old names."""
+
+    entity: str
+    columns: dict[str, str]
+
+
 class TableSpec(TypedDict):
-    """A table with everything in it that DDL can say."""
+    """A table with everything in it that DDL can say. `applied` is in snapshots alone."""
 
     table: str
     columns: list[ColumnSpec]
@@ -87,6 +96,7 @@ class TableSpec(TypedDict):
     checks: list[CheckSpec]
     foreign_keys: list[ForeignKeySpec]
     indexes: list[TableIndexSpec]
+    applied: NotRequired[AppliedSpec]
 
 
 def describe(entity: EntitySpec, target: Callable[[str], tuple[str, str]] | None) -> TableSpec:
@@ -128,6 +138,14 @@ def _default(field: FieldSpec) -> Any:
         stored = encode(field)(field.adapter.validate_python(field.default))
         return json.loads(stored) if field.type == "list" else stored
     return thaw(freeze(field.default)) if field.type == "json" else field.default
+
+
+def stored_literal(field: FieldSpec, value: Any) -> str:
+    """A value of the schema as SQLite stores it, as an SQL literal."""
+    encode = TYPES[field.type].sqlite.encode
+    stored = field.adapter.validate_python(value)
+    stored = encode(field)(stored) if encode else stored
+    return sql_text(stored) if isinstance(stored, str) else repr(stored)
 
 
 def checks(table: str, field: FieldSpec) -> list[CheckSpec]:

@@ -1,6 +1,7 @@
 """What `Database` does before it opens: compare the database's revision with the one the code needs."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 
 from soulspot_db.engine.sqlite_peek import peek
@@ -9,6 +10,8 @@ from soulspot_db.migrations.version import VERSION_TABLE
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["require_heads"]
+
+_log = logging.getLogger("soulspot_db.migrations")
 
 
 async def require_heads(settings: DatabaseSettings, heads: Mapping[str, str]) -> None:
@@ -37,7 +40,7 @@ async def _bring_to(settings: DatabaseSettings, package: str, current: str | Non
 
     folder = migrations_of(package)
     if settings.auto_migrate:
-        await migrate(settings, folder)
+        await migrate(settings, folder, _log.info)
         return
     state = await status(settings, folder)
     if state.ahead:

@@ -1,171 +1,155 @@
 """The migration runner for SQLite: one migrates, who comes second waits and finds it done."""
 
 import asyncio
-import threading
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+import traceback
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from soulspot_db.errors import MigrationError, SchemaAheadError
-from soulspot_db.migrations.connection import reading, writing
-from soulspot_db.migrations.version import VERSION_TABLE
+from soulspot_db.engine.sqlite_errors import translate
+from soulspot_db.errors import (
+    ConstraintViolationError,
+    DatabaseError,
+    MigrationError,
+    QueryFailedError,
+    ValidationFailedError,
+)
+from soulspot_db.migrations.backup import back_up, has_tables
+from soulspot_db.migrations.connection import writing
+from soulspot_db.migrations.revisions import Status, ahead, compare, config_of, open_revisions, target_of
+from soulspot_db.migrations.run import Progress, Run, enter, in_turn
+from soulspot_db.migrations.status import status
+from soulspot_db.migrations.transactions import OvertakenError, read_version
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["Status", "ahead", "migrate", "status"]
 
-# Alembic keeps the running environment in module globals, so two threads must not migrate at once.
-_alembic = threading.Lock()
-
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """Where a database is in the history: `current` is None before the first revision."""
+class _Order:
+    """What a caller wants."""
 
-    current: str | None
-    head: str | None
-    pending: tuple[tuple[str, str], ...]
-    ahead: bool = False
-
-
-def _config(folder: Path) -> Config:
-    config = Config()
-    # Alembic reads its options with %-interpolation.
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    return config
+    settings: DatabaseSettings
+    folder: Path
+    report: Callable[[str], None]
+    to: str | None
+    allowed: frozenset[str]
+    backup: bool
+    progress: Progress
 
 
-def _script(folder: Path) -> ScriptDirectory:
-    if not (folder / "env.py").is_file():
-        raise MigrationError(
-            f"{folder} is not a migrations folder",
-            "Check `migrations` in the [tool.soulspot-db] section of pyproject.toml.",
-            operation="migrate",
-        )
-    return ScriptDirectory.from_config(_config(folder))
+def _silent(_line: str) -> None:
+    pass
 
 
-async def status(settings: DatabaseSettings, folder: Path) -> Status:
-    """Compare the database with the revisions in `folder`; a file that does not exist is not created."""
-    return await asyncio.to_thread(_status, settings, folder)
-
-
-def _status(settings: DatabaseSettings, folder: Path) -> Status:
-    settings.require_sqlite()
-    script = _script(folder)
-    current = None
-    if settings.database_path.exists():
-        with reading(settings) as connection:
-            current = _current(connection)
-    return _compare(script, current)
+def _still(_what: str, _done: int, _total: int) -> None:
+    pass
 
 
 async def migrate(
-    settings: DatabaseSettings, folder: Path, report: Callable[[str], None] = lambda _line: None
+    settings: DatabaseSettings,
+    folder: Path,
+    report: Callable[[str], None] = _silent,
+    *,
+    to: str | None = None,
+    allow_destructive: Collection[str] = (),
+    backup: bool = True,
+    progress: Progress = _still,
 ) -> Status:
-    """Bring the database to the newest revision; all pending revisions, or none.
+    """Bring the database to a revision.
 
+    Revisions that change tables are all applied or none, up to the next that changes rows; that one commits as it goes.
     Runs in a thread, which a cancelled caller leaves to finish.
 
     Args:
         settings: which database.
         folder: the migrations folder.
-        report: told of every revision before it runs, in that thread.
+        report: told, in that thread, where the backup is, and of every revision before it runs.
+        to: the revision, or how it begins, or "none"; default: the newest.
+        allow_destructive: revisions that may lose data.
+        backup: whether to copy the database before anything is changed, if there are tables in it.
+        progress: told, in that thread, how far a long step is.
 
     Returns:
-        The state afterwards.
+        The state afterwards, and where the backup is.
 
     Raises:
         SchemaAheadError: the database has a revision that `folder` does not know.
-        MigrationError: a revision failed; the database is as it was.
+        MigrationError: a revision failed, or was refused; the resolution says what stays.
+        DiskFullError: there is no room for the backup.
         LockedError: another process kept the database locked.
     """
-    return await asyncio.to_thread(_migrate, settings, folder, report)
+    order = _Order(settings, folder, report, to, frozenset(allow_destructive), backup, progress)
+    return await asyncio.to_thread(_migrate, order)
 
 
-def _migrate(settings: DatabaseSettings, folder: Path, report: Callable[[str], None]) -> Status:
-    script = _script(folder)
-    # The lock: a second starter waits here, and reads the version only when the first is done.
-    with writing(settings) as connection:
-        _upgrade(connection, script, folder, report)
-        return _compare(script, _current(connection))
+def _migrate(order: _Order) -> Status:
+    script = open_revisions(order.folder)
+    saved: Path | None = None
+    is_up: bool | None = None
+    with in_turn:
+        while True:
+            try:
+                # The lock: a second starter waits here, and reads the version only when the first is done.
+                with writing(order.settings) as connection:
+                    state = compare(script, read_version(connection))
+                    if state.ahead:
+                        raise ahead(state)
+                    target = target_of(script, order.to)
+                    is_pending = target in {id for id, _title in state.pending}
+                    # Who was overtaken on the way up must not take the other process down again.
+                    if target == state.current or (is_up and not is_pending):
+                        return replace(state, backup=saved)
+                    is_up = is_pending
+                    if order.backup and saved is None and has_tables(connection):
+                        saved = back_up(order.settings, connection, state.current)
+                        order.report(f"backup: {saved}")
+                    _run(connection, order, target, is_up=is_up)
+                    return replace(compare(script, read_version(connection)), backup=saved)
+            except OvertakenError:
+                continue  # the other process has gone on with our revision; look where it is now
 
 
-def _upgrade(connection: Connection, script: ScriptDirectory, folder: Path, report: Callable[[str], None]) -> None:
-    state = _compare(script, _current(connection))
-    if state.ahead:
-        raise ahead(state)
-    if not state.pending:
-        return
-    for revision, title in state.pending:
-        report(f"{revision}  {title}")
-    config = _config(folder)
+def _run(connection: Connection, order: _Order, target: str | None, *, is_up: bool) -> None:
+    run = Run(order.allowed, order.report, order.progress)
+    config = enter(config_of(order.folder), run)
     config.attributes["connection"] = connection
     try:
-        with _alembic:
-            command.upgrade(config, "head")
-    except (DBAPIError, CommandError) as error:
-        raise MigrationError(
-            f"the migration failed: {getattr(error, 'orig', None) or error}",
-            "Nothing was changed. Correct what the message names and run `soulspot-db migrate` again.",
-            operation="migrate",
-        ) from error
-    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
-    if broken:
-        tables = ", ".join(sorted({str(row[0]) for row in broken}))
-        raise MigrationError(
-            f"{len(broken)} rows would refer to rows that do not exist, in {tables}",
-            "Nothing was changed. Correct or delete these rows and run `soulspot-db migrate` again.",
-            operation="migrate",
-        )
+        if is_up:
+            command.upgrade(config, str(target))
+        else:
+            command.downgrade(config, target or "base")
+    except DatabaseError:
+        raise
+    except DBAPIError as error:
+        told = translate(error.orig or error, error.statement or "", str(order.settings.database_path))
+        if not isinstance(told, (ConstraintViolationError, QueryFailedError, ValidationFailedError)):
+            raise told from error  # the disk, or a lock: not the revision's fault
+        raise _failure(run, str(error.orig)) from error
+    except Exception as error:  # a revision is anybody's code, and the caller knows our errors alone
+        raise _failure(run, _place_of(error, order.folder)) from error
 
 
-def ahead(state: Status) -> SchemaAheadError:
-    """The error for a database whose revision these migrations do not know."""
-    return SchemaAheadError(
-        f"the database is at revision {state.current}, which this version of the code does not know",
-        "Start the version that wrote it, or a newer one.",
-        "Or restore a backup from before the upgrade.",
-        current=state.current,
-        head=state.head,
+def _failure(run: Run, reason: str) -> MigrationError:
+    """The error for a revision that failed."""
+    return MigrationError(
+        f"revision {run.revision} failed: {reason}" if run.revision else f"the migration failed: {reason}",
+        f"{run.outcome} Correct what the message names and run `soulspot-db migrate` again.",
+        operation="migrate",
+        revision=run.revision,
     )
 
 
-def _current(connection: Connection) -> str | None:
-    if not inspect(connection).has_table(VERSION_TABLE):
-        return None
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    return context.get_current_revision()
-
-
-def _compare(script: ScriptDirectory, current: str | None) -> Status:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # Alembic says the same; the error below says what to do
-            revisions = list(reversed(list(script.walk_revisions())))
-    except (CommandError, KeyError) as error:
-        raise MigrationError(
-            f"the revisions in {script.versions} do not follow from one another: {error} is missing or wrong",
-            "Restore the folder from version control, or install the package anew.",
-            operation="migrate",
-        ) from error
-    known = [revision.revision for revision in revisions]
-    head = known[-1] if known else None
-    if current is not None and current not in known:
-        return Status(current, head, (), ahead=True)
-    start = known.index(current) + 1 if current is not None else 0
-    pending = tuple((revision.revision, _title(revision.doc)) for revision in revisions[start:])
-    return Status(current, head, pending)
-
-
-def _title(doc: Any) -> str:
-    return str(doc or "").strip().partition("\n")[0]
+def _place_of(error: Exception, folder: Path) -> str:
+    """What kind of error it is, and where; not its text, which may hold what is stored."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [
+        f"{Path(frame.filename).name}, line {frame.lineno}"
+        for frame in frames
+        if Path(frame.filename).resolve().parent == (folder / "versions").resolve()
+    ]
+    return f"{type(error).__name__} in {places[-1]}" if places else f"{type(error).__name__}: {error}"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MIGRATION_HEAD", "Repositories"]
 
-MIGRATION_HEAD = "447a0fd19f56"
+MIGRATION_HEAD = "7af6c7dc988b"
 """The revision whose tables this code was generated for."""
 
 EntityRegistry.register_migrations(__name__, MIGRATION_HEAD)

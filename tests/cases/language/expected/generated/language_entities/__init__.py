@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MIGRATION_HEAD", "Repositories"]
 
-MIGRATION_HEAD = "1ba1a0985529"
+MIGRATION_HEAD = "8950e5d0585e"
 """The revision whose tables this code was generated for."""
 
 EntityRegistry.register_migrations(__name__, MIGRATION_HEAD)

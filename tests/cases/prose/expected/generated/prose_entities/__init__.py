@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MIGRATION_HEAD", "Repositories"]
 
-MIGRATION_HEAD = "992f889b63b4"
+MIGRATION_HEAD = "7b213e8b7bca"
 """The revision whose tables this code was generated for."""
 
 EntityRegistry.register_migrations(__name__, MIGRATION_HEAD)

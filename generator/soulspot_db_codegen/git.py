@@ -1,0 +1,71 @@
+"""What git has: the files of a folder at a commit. Only reading, by git's own command."""
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from soulspot_db_codegen.errors import ConfigurationError
+
+__all__ = ["files_at", "head_commit", "others_commit"]
+
+
+def files_at(root: Path, commit: str, folder: str) -> Mapping[str, bytes]:
+    """The files that a folder had at a commit, by their path in it; none where there was no such folder.
+
+    Args:
+        root: the project.
+        commit: anything that git takes for one.
+        folder: relative to the project.
+
+    Raises:
+        ConfigurationError: there is no git, no repository or no such commit.
+    """
+    if _git(root, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}") is None:
+        raise ConfigurationError(f"git knows no commit {commit!r}")
+    listed = _git(root, "ls-tree", "-r", "-z", "--name-only", commit, "--", f"{folder}/") or b""
+    found: dict[str, bytes] = {}
+    for path in filter(None, listed.decode().split("\0")):
+        content = _git(root, "show", f"{commit}:./{path}")
+        if content is not None:
+            found[path.removeprefix(f"{folder}/")] = content
+    return found
+
+
+def head_commit(root: Path) -> str | None:
+    """The commit that we work on; None before the first.
+
+    Raises:
+        ConfigurationError: there is no git or no repository.
+    """
+    return None if _git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}") is None else "HEAD"
+
+
+def others_commit(root: Path) -> str:
+    """The commit of the others, in a merge or a rebase that is under way or has just been committed.
+
+    Raises:
+        ConfigurationError: there is no git or no repository, or nothing was merged.
+    """
+    if _git(root, "rev-parse", "--verify", "--quiet", "MERGE_HEAD") is not None:
+        return "MERGE_HEAD"
+    folder = _git(root, "rev-parse", "--git-path", "rebase-merge")
+    if folder is not None and (root / folder.decode().strip()).is_dir():
+        return "HEAD"  # what we are being put on top of
+    if _git(root, "rev-parse", "--verify", "--quiet", "HEAD^2") is not None:
+        return "HEAD^2"
+    raise ConfigurationError("nothing was merged; say whose revisions stay as they are: --onto main")
+
+
+def _git(root: Path, *arguments: str) -> bytes | None:
+    """What git prints, None where it fails."""
+    program = shutil.which("git")
+    if program is None:
+        raise ConfigurationError("git is not installed, and what it has must be looked at")
+    inside = subprocess.run(  # noqa: S603 - the arguments are ours
+        [program, "rev-parse", "--is-inside-work-tree"], cwd=root, capture_output=True, check=False
+    )
+    if inside.returncode != 0:
+        raise ConfigurationError(f"{root} is in no git repository, and what it has must be looked at")
+    done = subprocess.run([program, *arguments], cwd=root, capture_output=True, check=False)  # noqa: S603
+    return done.stdout if done.returncode == 0 else None

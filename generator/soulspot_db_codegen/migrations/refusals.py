@@ -1,0 +1,141 @@
+"""What must not be in a database before it is changed: rows that the new tables would not take."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from soulspot_db.language.conditions import quoted
+from soulspot_db.language.table import ForeignKeySpec, TableIndexSpec, TableSpec, index_part
+
+from soulspot_db_codegen.migrations.columns import Source
+from soulspot_db_codegen.migrations.operations import Loss, Refusal
+
+__all__ = ["Rows", "Targets", "losses", "refusals"]
+
+Targets: TypeAlias = Mapping[str, tuple[str, Mapping[str, str]]]
+
+
+class Rows:
+    """The rows of a table as they would be, in terms of the table as it is.
+
+    Args:
+        before: the table as it is.
+        columns: where each column comes from.
+    """
+
+    def __init__(self, before: TableSpec, columns: Sequence[Source]) -> None:
+        self.before = before
+        self.columns = columns
+        self._keys = [(name, f"key {name}") for name in before["primary_key"]]
+
+    def where(self, condition: str) -> str:
+        """The keys of the rows that would fulfil a condition."""
+        keys = ", ".join(quoted(alias) for _, alias in self._keys)
+        return f"SELECT {keys} FROM ({self._projection(condition)}) AS candidate WHERE {condition}"
+
+    def repeated(self, parts: str, condition: str) -> str:
+        """The keys of rows that would have the same values as another one."""
+        rows = self._projection(f"{parts} {condition}")
+        grouped = f"SELECT {parts} FROM ({rows}) AS other WHERE {condition} GROUP BY {parts} HAVING count(*) > 1"
+        return self.where(f"{condition} AND ({parts}) IN ({grouped})")
+
+    def _projection(self, condition: str) -> str:
+        keys = [f"{quoted(name)} AS {quoted(alias)}" for name, alias in self._keys]
+        named = [source for source in self.columns if quoted(source.column["name"]) in condition]
+        values = [f"{source.sql()} AS {quoted(source.column['name'])}" for source in named]
+        return f"SELECT {', '.join([*keys, *values])} FROM {quoted(self.before['table'])}"
+
+    def as_they_are(self, condition: str) -> str:
+        """The keys of the rows that fulfil a condition now."""
+        keys = ", ".join(map(quoted, self.before["primary_key"]))
+        return f"SELECT {keys} FROM {quoted(self.before['table'])} WHERE {condition}"
+
+
+def refusals(rows: Rows, base: TableSpec, after: TableSpec, targets: Targets) -> Iterator[Refusal]:
+    """What the table would not take.
+
+    Args:
+        rows: its rows as they would be.
+        base: the table as it is, under its new names.
+        after: the table as it is to be.
+        targets: by new name, the tables that exist now, and the columns that they have now, new to old names.
+    """
+    changed = {source.column["name"] for source in rows.columns if not source.is_same}
+    for source in rows.columns:
+        yield from _values(rows, source)
+    for check in after["checks"]:
+        known = any(check["sql"] == old["sql"] for old in base["checks"])
+        if check["dialect"] in {None, "sqlite"} and (
+            not known or any(quoted(name) in check["sql"] for name in changed)
+        ):
+            yield Refusal(f"that break the check {check['name']}", rows.where(f"NOT ({check['sql']})"))
+    if after["primary_key"] != base["primary_key"]:
+        key = ", ".join(map(quoted, after["primary_key"]))
+        yield Refusal("that have the same new primary key as another", rows.repeated(key, "true"))
+    for index in after["indexes"]:
+        if index["unique"] and _is_new(index, base, changed):
+            yield _repeated(rows, index)
+    for reference in after["foreign_keys"]:
+        if not any(_same_target(reference, old) for old in base["foreign_keys"]):
+            yield _orphans(rows, reference, targets)
+
+
+def _values(rows: Rows, source: Source) -> Iterator[Refusal]:
+    column, former = source.column, source.former
+    if former is None:
+        return
+    if source.conversion.impossible is not None:
+        condition = source.conversion.impossible.format(value=quoted(former["name"]))
+        what = f"whose {former['name']} cannot become {column['type']['name']}"
+        yield Refusal(what, rows.as_they_are(condition))
+    if former["nullable"] and not column["nullable"] and source.fill is None:
+        condition = f"{quoted(former['name'])} IS NULL"
+        yield Refusal(
+            f"whose {former['name']} is missing, and {column['name']} is required", rows.as_they_are(condition)
+        )
+
+
+def _is_new(index: TableIndexSpec, base: TableSpec, changed: set[str]) -> bool:
+    if any(part["column"] in changed for part in index["columns"]):
+        return True
+    return not any(_same_values(index, old) for old in base["indexes"])
+
+
+def _same_values(index: TableIndexSpec, old: TableIndexSpec) -> bool:
+    def parts(which: TableIndexSpec) -> set[tuple[str, str | None]]:
+        return {(part["column"], part["function"]) for part in which["columns"]}
+
+    return old["unique"] and parts(index) == parts(old) and index["where"] == old["where"]
+
+
+def _repeated(rows: Rows, index: TableIndexSpec) -> Refusal:
+    parts = [index_part({**part, "descending": False}) for part in index["columns"]]
+    condition = " AND ".join(f"{part} IS NOT NULL" for part in parts)
+    if index["where"] is not None:
+        condition += f" AND ({index['where']['sqlite']})"
+    names = " and ".join(part["column"] for part in index["columns"])
+    return Refusal(f"that have the same {names} as another", rows.repeated(", ".join(parts), condition))
+
+
+def _same_target(reference: ForeignKeySpec, old: ForeignKeySpec) -> bool:
+    return all(reference[part] == old[part] for part in ("column", "table", "target"))
+
+
+def _orphans(rows: Rows, reference: ForeignKeySpec, targets: Targets) -> Refusal:
+    column, what = quoted(reference["column"]), f"whose {reference['column']} refers to nothing in {reference['table']}"
+    condition = f"{column} IS NOT NULL"
+    table, kept = targets.get(reference["table"], ("", {}))
+    if reference["target"] in kept:  # else the table or its key is new, and nothing that exists refers to it
+        found = f"SELECT 1 FROM {quoted(table)} AS target WHERE target.{quoted(kept[reference['target']])}"
+        condition += f" AND NOT EXISTS ({found} = candidate.{column})"
+    return Refusal(what, rows.where(condition))
+
+
+def losses(rows: Rows, dropped: Sequence[str]) -> Iterator[Loss]:
+    """What is lost: values of columns that are gone, and what a conversion drops."""
+    for name in dropped:
+        yield Loss(f"the values of {name}", rows.as_they_are(f"{quoted(name)} IS NOT NULL"))
+    for source in rows.columns:
+        if source.former is not None and source.conversion.lossy is not None:
+            condition = source.conversion.lossy.format(value=quoted(source.former["name"]))
+            what = f"part of the values of {source.former['name']}, which become {source.column['type']['name']}"
+            yield Loss(what, rows.as_they_are(condition))

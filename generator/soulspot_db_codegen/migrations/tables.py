@@ -1,0 +1,193 @@
+"""What changed in one table, and what brings it to its new form."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from soulspot_db.language.conditions import quoted
+from soulspot_db.language.indexes import constraint_name
+from soulspot_db.language.table import CheckSpec, ColumnSpec, ForeignKeySpec, TableSpec, storage_check
+
+from soulspot_db_codegen.migrations.columns import Source, Unclear, sources
+from soulspot_db_codegen.migrations.hints import TableHints
+from soulspot_db_codegen.migrations.operations import (
+    AddColumn,
+    Archive,
+    CreateIndex,
+    DropIndex,
+    Loss,
+    Operation,
+    RebuildTable,
+    Refusal,
+    RenameColumn,
+)
+from soulspot_db_codegen.migrations.refusals import Rows, Targets, losses, refusals
+from soulspot_db_codegen.migrations.renames import rename_in_order
+from soulspot_db_codegen.migrations.snapshot import physical
+
+__all__ = ["TableChange", "TableDiff", "diff_table"]
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """A table and what it is to become.
+
+    `before` goes by its old names, `base` is the same under its new ones; `former` are the columns that were renamed, new
+    to old names.
+    """
+
+    before: TableSpec
+    base: TableSpec
+    after: TableSpec
+    former: Mapping[str, str]
+    hints: TableHints
+
+
+@dataclass(slots=True)
+class TableDiff:
+    """The operations for one table: `archives` before anything else, `renames` before new tables, the others after them."""
+
+    archives: list[Archive] = field(default_factory=list)
+    renames: list[RenameColumn] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    unclear: list[Unclear] = field(default_factory=list)
+    lossless: bool = True
+
+
+def diff_table(change: TableChange, targets: Targets) -> TableDiff:
+    """Compare a table with what it is to become; `targets` is as `refusals` takes it."""
+    found = TableDiff()
+    before, base, after = change.before, change.base, change.after
+    columns: list[Source] = []
+    for source in sources(before, after, change.former, change.hints):
+        (found.unclear if isinstance(source, Unclear) else columns).append(source)  # type: ignore[arg-type]
+    dropped = _dropped(change, columns)
+    found.unclear += _unburied(change, dropped)
+    if found.unclear:
+        return found
+    moves = {old: new for new, old in change.former.items()}
+    taken = [column["name"] for column in before["columns"]]
+    found.renames = [RenameColumn(after["table"], *move) for move in rename_in_order(moves, taken)]
+    rows = Rows(before, columns)
+    found.refusals = [_of(after, item) for item in refusals(rows, base, after, targets)]
+    archived = [name for name in dropped if change.hints.removed[name].data == "archive"]
+    found.archives = [_archive(before, name) for name in archived]
+    kept = losses(rows, [name for name in dropped if name not in archived])
+    found.losses = [Loss(f"{item.what} of {after['table']}", item.rows) for item in kept]
+    found.operations = list(_operations(change, columns, dropped))
+    added = [source for source in columns if source.former is None]
+    filled = [source for source in columns if source.former is not None and not source.conversion.back]
+    found.lossless = not (dropped or added or filled or any(s.fill for s in columns))
+    return found
+
+
+def _of(table: TableSpec, refusal: Refusal) -> Refusal:
+    return Refusal(f"of {table['table']} {refusal.what}", refusal.keys)
+
+
+def _dropped(change: TableChange, columns: Sequence[Source]) -> list[str]:
+    used = {source.former["name"] for source in columns if source.former is not None}
+    clear = {column["name"] for column in change.after["columns"]}  # those that are unclear are there all the same
+    return [
+        column["name"]
+        for column in change.before["columns"]
+        if column["name"] not in used and not (column["name"] in clear and column["name"] not in change.former.values())
+    ]
+
+
+def _unburied(change: TableChange, dropped: Sequence[str]) -> Iterator[Unclear]:
+    known = {column["name"] for column in change.before["columns"]}
+    added = [c["name"] for c in change.after["columns"] if c["name"] not in known and c["name"] not in change.former]
+    for name in dropped:
+        if name not in change.hints.removed:
+            bury = f"removed: {{{name}: {{data: discard, reason: ...}}}}"
+            hint = f"if its values may go, write '{bury}'"
+            if added:
+                hint = f"if it has another name now, write 'renamed_from: {name}' there ({', '.join(added)}?); {hint}"
+            yield Unclear("", f"column {name!r} of {change.before['table']!r} is gone", hint)
+
+
+def _archive(table: TableSpec, column: str) -> Archive:
+    names = ", ".join(quoted(name) for name in dict.fromkeys([*table["primary_key"], column]))
+    select = f"SELECT {names} FROM {quoted(table['table'])} WHERE {quoted(column)} IS NOT NULL"
+    return Archive(f"archived_{table['table']}_{column}", select, f"{column} of {table['table']}")
+
+
+def _operations(change: TableChange, columns: Sequence[Source], dropped: Sequence[str]) -> Iterator[Operation]:
+    base, after = change.base, change.after
+    wanted = {index["name"]: index for index in after["indexes"]}
+    for index in base["indexes"]:
+        if wanted.get(index["name"]) != index:
+            yield DropIndex(after["table"], index["name"])
+    native = [addition for source in columns if (addition := _addable(change, source)) is not None]
+    reasons = list(_reasons(change, columns, dropped, native))
+    if reasons:
+        values = {source.column["name"]: source.sql(source.column["name"]) for source in columns if not source.is_same}
+        yield RebuildTable(after, values, dropped, reasons)
+        return
+    yield from native
+    for index in after["indexes"]:
+        if index not in base["indexes"]:
+            yield CreateIndex(after["table"], index)
+
+
+def _addable(change: TableChange, source: Source) -> AddColumn | None:
+    """The column as one that `ALTER TABLE ... ADD COLUMN` takes, with what belongs to it alone."""
+    column, after = source.column, change.after
+    if source.former is not None or column["name"] in change.hints.backfill or column["name"] in after["primary_key"]:
+        return None
+    if not column["nullable"] and column["default"] is None:
+        return None  # filled by an expression
+    keys = [key for key in after["foreign_keys"] if key["column"] == column["name"]]
+    if keys and column["default"] is not None:
+        return None  # SQLite takes a reference only where rows that exist refer to nothing
+    return AddColumn(after["table"], column, list(_own_checks(after, column["name"])), keys[0] if keys else None)
+
+
+def _own_checks(table: TableSpec, column: str) -> Iterator[CheckSpec]:
+    kind = next(item["type"]["name"] for item in table["columns"] if item["name"] == column)
+    names = {constraint_name("ck", table["table"], column, part) for part in (kind, "length", "values")}
+    for check in table["checks"]:
+        if check["name"] in names and (check["dialect"] is None or check["sql"] == storage_check(column, kind)):
+            yield check
+
+
+def _reasons(
+    change: TableChange, columns: Sequence[Source], dropped: Sequence[str], native: Sequence[AddColumn]
+) -> Iterator[str]:
+    """Why the table has to be made anew, in words; nothing where it need not be."""
+    base, after = change.base, change.after
+    added = {addition.column["name"] for addition in native}
+    if change.before["table"] != after["table"]:
+        yield "names of constraints"
+    yield from (f"drop column {name}" for name in dropped)
+    for source in columns:
+        column, former = source.column, source.former
+        if former is None and column["name"] not in added:
+            yield f"add column {column['name']}"
+        elif former is not None and (parts := list(_altered(physical(former), physical(column)))):
+            yield f"{' and '.join(parts)} of {column['name']}"
+    if base["primary_key"] != after["primary_key"]:
+        yield "primary key"
+    checks = [check for addition in native for check in addition.checks]
+    if _by_name(base["checks"]) != _by_name(check for check in after["checks"] if check not in checks):
+        yield "checks"
+    keys = [addition.foreign_key for addition in native]
+    if _by_name(base["foreign_keys"]) != _by_name(key for key in after["foreign_keys"] if key not in keys):
+        yield "foreign keys"
+
+
+def _altered(former: ColumnSpec, column: ColumnSpec) -> Iterator[str]:
+    if former["type"] != column["type"]:
+        yield "type"
+    if former["nullable"] != column["nullable"]:
+        yield "nullable"
+    # As text: to Python, 1 and 1.0 and true are equal, also inside a list.
+    if json.dumps(former["default"], sort_keys=True) != json.dumps(column["default"], sort_keys=True):
+        yield "default"
+
+
+def _by_name(items: Iterable[CheckSpec] | Iterable[ForeignKeySpec]) -> dict[str, CheckSpec | ForeignKeySpec]:
+    return {item["name"]: item for item in items}

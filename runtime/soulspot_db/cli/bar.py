@@ -1,0 +1,47 @@
+"""Lines, and below them a bar that shows how far something is, where there is a terminal to show it on."""
+
+import sys
+from types import TracebackType
+from typing import Self
+
+import click
+
+__all__ = ["Bar"]
+
+_WIDTH = 30
+
+
+class Bar:
+    """Prints lines, and a bar that is gone when the block ends."""
+
+    def __init__(self) -> None:
+        self._shows = sys.stdout.isatty()
+        self._drawn = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._clear()
+
+    def line(self, text: str) -> None:
+        """Print a line that stays."""
+        self._clear()
+        click.echo(text)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Show how far `what` is, in rows; a log file is told of the end alone."""
+        if self._shows:
+            filled = _WIDTH * min(done, total) // max(total, 1)
+            bar = f"{'#' * filled}{'.' * (_WIDTH - filled)}"
+            click.echo(f"\r\033[K{what} [{bar}] {done:,} of {total:,} rows", nl=False, color=True)
+            self._drawn = True
+        elif done >= total:
+            click.echo(f"{what}: {done:,} rows")
+
+    def _clear(self) -> None:
+        if self._drawn:
+            click.echo("\r\033[K", nl=False, color=True)
+            self._drawn = False

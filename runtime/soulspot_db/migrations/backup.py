@@ -1,0 +1,74 @@
+"""The copy of a database that is made before it is migrated, beside it, and kept."""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from soulspot_db.engine.sqlite_copy import copy
+from soulspot_db.errors import DiskFullError
+from soulspot_db.settings import DatabaseSettings
+
+__all__ = ["back_up", "has_tables"]
+
+
+def has_tables(connection: Connection) -> bool:
+    """Whether there is anything to lose."""
+    return connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE type = 'table'").first() is not None
+
+
+def back_up(settings: DatabaseSettings, connection: Connection, revision: str | None) -> Path:
+    """Copy the database.
+
+    Args:
+        settings: which database.
+        connection: one that has the write lock and has written nothing yet, so that the copy is what is migrated.
+        revision: where it is, for the name.
+
+    Returns:
+        The copy: `soulspot.before-migration.<revision>.<time, UTC>.db`.
+
+    Raises:
+        DiskFullError: there is no room for the copy and for the migration after it.
+    """
+    path = settings.database_path
+    size = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    size *= connection.exec_driver_sql("PRAGMA page_size").scalar_one()
+    _require_room(path, size)
+    final = _unused(path, revision)
+    # Under a name that promises nothing until it is whole: the process may be killed. A later run writes over it.
+    unfinished = path.with_name(f"{path.name}.backup-unfinished")
+    unfinished.unlink(missing_ok=True)
+    unfinished.touch()
+    try:
+        shutil.copymode(path, unfinished)  # before anything is in it
+        copy(path, unfinished, patience=settings.pool_timeout)
+        unfinished.rename(final)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return final
+
+
+def _require_room(path: Path, size: int) -> None:
+    # Once for the copy, once for the tables that are rebuilt: the migration must not fill the disk of a running system.
+    free = shutil.disk_usage(path.absolute().parent).free
+    if free < 2 * size:
+        raise DiskFullError(
+            f"{path} has {_mb(size)}; a backup and the migration need {_mb(2 * size)}, and {_mb(free)} are free",
+            f"Free space on the disk of {path}, then migrate again: nothing was changed.",
+            "Or copy the database to another disk yourself, and run: soulspot-db migrate --no-backup",
+            database_path=str(path),
+        )
+
+
+def _unused(path: Path, revision: str | None) -> Path:
+    # Only one process at a time comes here, because it has the database's write lock.
+    time = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    stem = f"{path.stem}.before-migration.{revision or 'none'}.{time}"
+    names = (f"{stem}{f'-{number}' if number > 1 else ''}{path.suffix}" for number in range(1, 1000))
+    return next(found for name in names if not (found := path.with_name(name)).exists())
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1_000_000:,.1f} MB"

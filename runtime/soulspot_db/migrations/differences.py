@@ -1,0 +1,98 @@
+"""Where a live database is other than it should be, in words, each with what to do."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+from soulspot_db.language.conditions import quoted
+from soulspot_db.migrations.rebuild import PREFIX
+from soulspot_db.migrations.structure import Structure, TableStructure
+
+__all__ = ["compare_structures"]
+
+_BY_HAND = "undo what was changed by hand, or change the schema likewise and run `soulspot-db generate`"
+_WORDS = {"key": "place in the primary key", "where": "condition", "unique": "UNIQUE", "on_delete": "ON DELETE"}
+
+
+def compare_structures(expected: Structure, found: Structure) -> list[str]:
+    """The differences, one line each.
+
+    Tables that nobody expects are left alone, because other programs may keep theirs in the file.
+    """
+    lines: list[str] = []
+    for name, table in expected.items():
+        if name in found:
+            lines += _compare(name, table, found[name])
+        else:
+            lines.append(f"table {name} is missing: restore a backup that has it")
+    return lines + [
+        f"table {name} is not ours: look at what is in it, then DROP TABLE {quoted(name)}"
+        for name in found
+        if name.startswith(PREFIX)
+    ]
+
+
+def _compare(name: str, expected: TableStructure, found: TableStructure) -> Iterator[str]:
+    if expected.strict and not found.strict:
+        yield f"table {name} is not STRICT, so wrong types can be stored in it: {_BY_HAND}"
+    for column, missing, line in _sides("column", name, expected.columns, found.columns):
+        required = not missing and not found.columns[column].nullable and found.columns[column].default is None
+        harm = "; it must not be null, so that nothing can be inserted" if required else ""
+        yield f"{line}{harm}: {_BY_HAND}"
+    for _check, _missing, line in _sides("check", name, expected.checks, found.checks):
+        yield f"{line}: {_BY_HAND}"
+    for _key, _missing, line in _sides("foreign key", name, expected.foreign_keys, found.foreign_keys):
+        yield f"{line}: {_BY_HAND}"
+    for index, missing, line in _sides("index", name, expected.indexes, found.indexes):
+        yield f"{line}: {_create(name, index, expected) if missing else f'DROP INDEX {quoted(index)}, or declare it in the schema'}"
+    for kind, wanted, there in (
+        ("column", expected.columns, found.columns),
+        ("check", expected.checks, found.checks),
+        ("foreign key", expected.foreign_keys, found.foreign_keys),
+    ):
+        yield from (f"{line}: {_BY_HAND}" for _part, line in _changes(kind, name, wanted, there))
+    for index, line in _changes("index", name, expected.indexes, found.indexes):
+        yield f"{line}: DROP INDEX {quoted(index)}, then {_create(name, index, expected)}"
+
+
+def _sides(
+    kind: str, table: str, expected: Mapping[str, Any], found: Mapping[str, Any]
+) -> Iterator[tuple[str, bool, str]]:
+    for name in expected:
+        if name not in found:
+            yield name, True, f"{kind} {name} of {table} is missing"
+    for name in found:
+        if name not in expected:
+            yield name, False, f"{kind} {name} of {table} is in no schema"
+
+
+def _changes(kind: str, table: str, expected: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, wanted in expected.items():
+        there = found.get(name, wanted)
+        if there == wanted:
+            continue
+        if isinstance(wanted, str):
+            yield name, f"{kind} {name} of {table} is {there} and should be {wanted}"
+            continue
+        for part in fields(wanted):
+            should, does = getattr(wanted, part.name), getattr(there, part.name)
+            if should != does:
+                word = _WORDS.get(part.name, part.name)
+                yield name, f"{kind} {name} of {table}: {word} is {_said(does)} and should be {_said(should)}"
+
+
+def _said(value: Any) -> str:
+    match value:
+        case None | "":
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case tuple():
+            return ", ".join(value)
+    return str(value)
+
+
+def _create(table: str, name: str, expected: TableStructure) -> str:
+    index = expected.indexes[name]
+    where = f" WHERE {index.where}" if index.where else ""
+    return f"CREATE {'UNIQUE ' if index.unique else ''}INDEX {quoted(name)} ON {quoted(table)} ({index.parts}){where}"

@@ -1,0 +1,166 @@
+"""The revisions in a migrations folder, and where a database is among them."""
+
+import ast
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+
+from soulspot_db.errors import MigrationError, SchemaAheadError
+from soulspot_db.language.history import SUMS, read_history
+
+__all__ = [
+    "Status",
+    "ahead",
+    "compare",
+    "config_of",
+    "losses_of",
+    "open_revisions",
+    "require_recorded",
+    "target_of",
+    "title_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where a database is in the history.
+
+    `current` is None before the first revision; `pending` are ids with titles. `losses` says, for pending revisions,
+    what is lost with them. `backup` is the copy that a run has made.
+    """
+
+    current: str | None
+    head: str | None
+    pending: tuple[tuple[str, str], ...]
+    ahead: bool = False
+    losses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    backup: Path | None = None
+
+
+def config_of(folder: Path) -> Config:
+    """Alembic's configuration for a migrations folder."""
+    config = Config()
+    # Alembic reads its options with %-interpolation.
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    return config
+
+
+def open_revisions(folder: Path) -> ScriptDirectory:
+    """The revisions, which are all that were recorded, as they were recorded.
+
+    Raises:
+        MigrationError: it is not a migrations folder, or a file was edited, is missing, or is not recorded.
+    """
+    if not (folder / "env.py").is_file():
+        raise MigrationError(
+            f"{folder} is not a migrations folder",
+            "Check `migrations` in the [tool.soulspot-db] section of pyproject.toml.",
+            operation="migrate",
+        )
+    require_recorded(folder)
+    return ScriptDirectory.from_config(config_of(folder))
+
+
+def require_recorded(folder: Path) -> None:
+    """Refuse a folder whose revisions are not those that `migrations.sum` records.
+
+    Raises:
+        MigrationError: a file was edited, is missing, or is not recorded; it is named.
+    """
+    history, problems = read_history(folder)
+    problems += [f"versions/{name} is not in {SUMS}" for name in history.unrecorded]
+    if problems:
+        raise MigrationError(
+            f"the revisions in {folder} are not those that were recorded: {'; '.join(problems)}",
+            "Restore the folder from version control, or install the package anew.",
+            "A revision that may have been applied anywhere is never edited: change the schema, and generate the next one.",
+            "After a merge of two branches: soulspot-db rebase",
+            operation="migrate",
+        )
+
+
+def compare(script: ScriptDirectory, current: str | None) -> Status:
+    """Where a database is that says it is at `current`.
+
+    Raises:
+        MigrationError: the revisions do not follow from one another, or not in one line.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # Alembic says the same; the error below says what to do
+            revisions = list(reversed(list(script.walk_revisions())))
+            heads = script.get_heads()
+    except (CommandError, KeyError) as error:
+        raise MigrationError(
+            f"the revisions in {script.versions} do not follow from one another: {error} is missing or wrong",
+            "Restore the folder from version control, or install the package anew.",
+            operation="migrate",
+        ) from error
+    if len(heads) > 1:
+        raise MigrationError(
+            f"{len(heads)} revisions in {script.versions} have none after them: {', '.join(sorted(heads))}",
+            "They come from two branches. Bring them in one line: soulspot-db rebase",
+            operation="migrate",
+        )
+    known = [revision.revision for revision in revisions]
+    head = known[-1] if known else None
+    if current is not None and current not in known:
+        return Status(current, head, (), ahead=True)
+    start = known.index(current) + 1 if current is not None else 0
+    pending = tuple((revision.revision, title_of(revision.doc)) for revision in revisions[start:])
+    return Status(current, head, pending)
+
+
+def losses_of(path: Path) -> Iterator[tuple[str, str]]:
+    """What a revision's upgrade says that it loses, in words, and the SELECT that finds it; nothing of it is run."""
+    functions = [node for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.FunctionDef)]
+    for node in (inner for function in functions if function.name == "upgrade" for inner in ast.walk(function)):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr="loses"), args=[ast.Constant(value=str(what)), ast.Constant(value=str(rows))]
+            ):
+                yield what, rows
+
+
+def target_of(script: ScriptDirectory, to: str | None) -> str | None:
+    """The revision that `to` means: the newest, one by its id or how that begins, or None for "none".
+
+    Raises:
+        MigrationError: there is none.
+    """
+    if to is None:
+        return compare(script, None).head
+    if to == "none":
+        return None
+    try:
+        revision = script.get_revision(to)
+    except CommandError:
+        revision = None
+    if revision is None:
+        raise MigrationError(
+            f"there is no revision {to}",
+            "`soulspot-db migrate --status` lists those that are pending; `none` is before the first.",
+            operation="migrate",
+        )
+    return revision.revision
+
+
+def ahead(state: Status) -> SchemaAheadError:
+    """The error for a database whose revision these migrations do not know."""
+    return SchemaAheadError(
+        f"the database is at revision {state.current}, which this version of the code does not know",
+        "Start the version that wrote it, or a newer one.",
+        "Or restore a backup from before the upgrade.",
+        current=state.current,
+        head=state.head,
+    )
+
+
+def title_of(doc: str | None) -> str:
+    """What a revision is called: the first line of its docstring."""
+    return (doc or "").strip().partition("\n")[0]

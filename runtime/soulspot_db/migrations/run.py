@@ -1,0 +1,93 @@
+"""What a run of revisions is told and remembers: kept in Alembic's config, which is made for each run."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from alembic import context, op
+from alembic.config import Config
+
+from soulspot_db.errors import MigrationError
+
+__all__ = ["Progress", "Run", "current_run", "enter", "in_turn", "is_offline"]
+
+_KEY = "soulspot_db_run"
+
+# Alembic keeps the running environment in module globals, so two threads must not migrate at once. It is taken before
+# the database's lock: who waits for it must not keep a database that the other goes on with.
+in_turn = threading.Lock()
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Told what is being done, how many rows of it are done, and how many there are."""
+
+
+def _silent(_what: str, _done: int, _total: int) -> None:
+    pass
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of Alembic.
+
+    `allowed` are the revisions that may lose data. `revision` is the one that runs now, `is_data`
+    says that it changes rows, `kept` the newest one that is
+    committed, `loops` how many loops over batches the running one has begun. `indexes` are those that a rebuilt table
+    had before, by name with their SQL.
+    """
+
+    allowed: frozenset[str] = frozenset()
+    report: Callable[[str], None] = print
+    progress: Progress = _silent
+    revision: str = ""
+    is_data: bool = False
+    kept: str | None = None
+    loops: int = 0
+    indexes: dict[str, str] = field(default_factory=dict)
+
+    def begin(self, revision: str, *, is_data: bool) -> None:
+        """Remember that another revision runs now, and whether it changes rows."""
+        self.revision, self.is_data, self.loops, self.indexes = revision, is_data, 0, {}
+
+    @property
+    def outcome(self) -> str:
+        """What a failure of the running revision leaves, in a sentence."""
+        if self.loops:
+            return f"The batches of revision {self.revision} that were done stay, and the next run goes on after them."
+        if self.kept is None:
+            return "Nothing was changed."
+        return f"The database is at revision {self.kept}; what came before is applied and stays."
+
+
+def enter(config: Config, run: Run) -> Config:
+    """Let the revisions that are run with `config` find `run`."""
+    config.attributes[_KEY] = run
+    return config
+
+
+def current_run() -> Run:
+    """The run that the calling revision belongs to; one that the plain `alembic` command began is made here.
+
+    Raises:
+        MigrationError: an argument after `-x` means nothing here.
+    """
+    config = context.config
+    run: Run | None = config.attributes.get(_KEY)
+    if run is None:
+        run = Run(frozenset(map(_allowed, context.get_x_argument())))
+        enter(config, run)
+    return run
+
+
+def _allowed(argument: str) -> str:
+    name, _, revision = argument.partition("=")
+    if name != "allow_destructive" or not revision:
+        raise MigrationError(
+            f"-x {argument} means nothing here", "Write -x allow_destructive=REVISION.", operation="migrate"
+        )
+    return revision
+
+
+def is_offline() -> bool:
+    """Whether SQL is printed instead of being run."""
+    return bool(op.get_context().as_sql)

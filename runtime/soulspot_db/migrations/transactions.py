@@ -1,0 +1,44 @@
+"""The transactions of a run: where one ends and the next begins, another process may have gone on in between."""
+
+from sqlalchemy import Connection
+
+from soulspot_db.errors import MigrationError
+from soulspot_db.migrations.version import VERSION_TABLE
+
+__all__ = ["OvertakenError", "next_transaction", "read_version"]
+
+
+class OvertakenError(MigrationError):
+    """Another process has applied the revision that this one was at. The runner looks anew; nobody else meets it."""
+
+
+def read_version(connection: Connection) -> str | None:
+    """The revision that the database says it is at; None before the first."""
+    known = connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE name = ?", (VERSION_TABLE,)).first()
+    # The name is ours.
+    found = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").first() if known else None  # noqa: S608
+    return None if found is None else str(found[0])
+
+
+def next_transaction(connection: Connection, *, foreign_keys: bool) -> None:
+    """Commit, and go on in a new transaction that has the write lock.
+
+    Args:
+        connection: in a transaction.
+        foreign_keys: whether they are enforced from now on: they must be where rows change, and must not be where
+            tables do. Inside a transaction the pragma is ignored.
+
+    Raises:
+        OvertakenError: another process applied a revision before the lock was had again.
+    """
+    version = read_version(connection)
+    connection.exec_driver_sql("COMMIT")
+    connection.exec_driver_sql(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    now = read_version(connection)
+    if now != version:
+        raise OvertakenError(
+            f"another process has brought the database from revision {version or 'none'} to {now or 'none'}",
+            "Run the command again: it goes on from there.",
+            operation="migrate",
+        )
