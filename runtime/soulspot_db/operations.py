@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from soulspot_db.cache.region import CacheRegion
 from soulspot_db.cache.tags import Tag
 from soulspot_db.engine.base import Rows, Statement
-from soulspot_db.events.bus import Event
+from soulspot_db.events.event import Event
 from soulspot_db.events.rows import Told
 
 __all__ = ["Effects", "OpenTransaction", "Read", "ReadMany", "Write"]

@@ -2,14 +2,11 @@
 
 from collections.abc import Awaitable
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, TypeVar
 
 from soulspot_db.errors import TransactionError
 
-if TYPE_CHECKING:
-    from soulspot_db.transaction import Transaction
-
-__all__ = ["Once", "Savepoint", "ending"]
+__all__ = ["HasSavepoints", "Once", "Savepoint", "ending"]
 
 
 class Once:
@@ -39,15 +36,30 @@ class Once:
         self._taken = True
 
 
-class Savepoint:
+class HasSavepoints(Protocol):
+    """A transaction in which blocks can be nested."""
+
+    async def open_savepoint(self, *, read_only: bool) -> None:
+        """Begin a nested block."""
+        ...
+
+    async def close_savepoint(self, *, keep: bool) -> None:
+        """End the innermost one."""
+        ...
+
+
+Outer = TypeVar("Outer", bound=HasSavepoints)
+
+
+class Savepoint(Generic[Outer]):
     """What `transaction()` returns in a transaction: `async with` enters it once."""
 
-    def __init__(self, transaction: "Transaction", *, read_only: bool) -> None:
+    def __init__(self, transaction: Outer, *, read_only: bool) -> None:
         self._transaction = transaction
         self._read_only = read_only
         self._entry = Once("tx.transaction()")
 
-    async def __aenter__(self) -> "Transaction":
+    async def __aenter__(self) -> Outer:
         self._entry.take()
         await self._transaction.open_savepoint(read_only=self._read_only)
         return self._transaction

@@ -30,7 +30,7 @@ class TransactionScope:
         self._read_only = read_only
         self._opened = opened or opened_here()
         self._entry = Once("db.transaction()")
-        self._savepoint: Savepoint | None = None
+        self._savepoint: Savepoint[Transaction] | None = None
         self._transaction: Transaction | None = None
 
     async def __aenter__(self) -> Transaction:

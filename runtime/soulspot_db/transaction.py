@@ -89,7 +89,7 @@ class Transaction(DatabaseService):
     def _records(self, entity_type: str) -> Records:
         return Records(self, EntityRegistry.get_schema(entity_type))
 
-    def transaction(self, *, read_only: bool = False) -> "Savepoint":
+    def transaction(self, *, read_only: bool = False) -> "Savepoint[Transaction]":
         """A savepoint: what is done in it can be undone without the rest."""
         return Savepoint(self, read_only=read_only)
 
