@@ -1,13 +1,28 @@
 """What a stored value becomes in a column of another type, in plain Python."""
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
 
 __all__ = ["CONVERSIONS", "DEFAULTS", "ENUMS", "TYPES", "VALUES", "RefusedError", "converted"]
 
-TEXTS = ["", "a", "A", "bb", 'it\'s: "ä"', "12", "-3", "007", "1.5", "[]", '["x"]', "2026-01-02", "true", "x" * 12]
+TEXTS = [
+    "",
+    "a",
+    "A",
+    "bb",
+    'it\'s: "ä"',
+    "12",
+    "-3",
+    "007",
+    "1.5",
+    "[]",
+    '["x"]',
+    "2026-01-02",
+    "true",
+    "x" * 12,
+    "0.1234567890123456",
+]
 UUIDS = [f"0190b2d4-0000-7000-8000-00000000000{number}" for number in range(6)]
 ENUMS = ["a", "A", "bb", 'it\'s: "ä"', "12"]
 VALUES: dict[str, list[Any]] = {
@@ -74,18 +89,6 @@ def _matching(pattern: str, make: Callable[[Any], Any]) -> Convert:
     return _only(lambda value: re.fullmatch(pattern, value) is not None, make)
 
 
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_list(text: str) -> bool:
-    return _is_json(text) and isinstance(json.loads(text), list)
-
-
 def _scaled(value: int, old: Rules, new: Rules) -> int:
     """A whole number at another scale, cut off towards zero."""
     shift = new.get("scale", 0) - old.get("scale", 0)
@@ -109,6 +112,10 @@ def _rounded(value: float, _old: Rules, new: Rules) -> int:
 
 def _is_rounded(value: float, _old: Rules, new: Rules) -> bool:
     return _rounded(value, _old, new) / 10 ** new["scale"] != value
+
+
+def _has_many_digits(value: str, _old: Rules, _new: Rules) -> bool:
+    return len(re.sub(r"\D", "", value).strip("0")) > 15
 
 
 def _is_inexact(value: int, _old: Rules, _new: Rules) -> bool:
@@ -135,7 +142,6 @@ _WAYS: dict[tuple[str, str], tuple[Convert, Callable[[Any, Rules, Rules], bool]]
         lambda value, _old, _new: not value.endswith(" 00:00:00.000000"),
     ),
     ("list", "json"): (_same, _nothing),
-    ("json", "list"): (_only(_is_list), _nothing),
 }
 for _text in ("string", "text", "enum"):
     _WAYS |= {(_text, other): (_same, _nothing) for other in ("string", "text", "enum")}
@@ -146,9 +152,7 @@ for _text in ("string", "text", "enum"):
     _WAYS |= {
         ("integer", _text): (lambda value, _old, _new: str(value), _nothing),
         (_text, "integer"): (_matching(r"0|-?[1-9]\d{0,17}", int), _nothing),
-        (_text, "float"): (_matching(r"-?(0|[1-9]\d*)(\.\d+)?", float), _nothing),
-        (_text, "json"): (_only(_is_json), _nothing),
-        (_text, "list"): (_only(_is_list), _nothing),
+        (_text, "float"): (_matching(r"-?(0|[1-9]\d*)(\.\d+)?", float), _has_many_digits),
     }
 
 CONVERSIONS = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
@@ -102,6 +102,7 @@ def retyped(before: str, value: str, after: str, found: Any, **more: Any) -> Sce
 
 
 NAMED = "indexes: [{fields: [id desc], name: newest}]\n"
+PARTIAL = "indexes: [{fields: [title], unique: true, where: {n: 5}}]\n"
 TITLES = "INSERT INTO m_songs (id, title) VALUES (1, 'Sinnerman'), (2, 'Four Women')"
 TITLE_ROWS = [(1, "Sinnerman"), (2, "Four Women")]
 TOMBSTONE = "removed: {title: {data: %s, reason: It is unused.}}\n"
@@ -352,6 +353,29 @@ MISTAKES: dict[str, tuple[Mistake, Scene]] = {
             "INSERT INTO m_songs VALUES (1, 'a')",
             ({"m/song.yaml": "fields:\n  id: {type: integer}\n  code: {type: string, primary_key: true}\n"},),
             {"m_songs": [("a", 1)]},
+        ),
+    ),
+    "rows that come into a partial unique index not looked for": (
+        lambda: replaced(refusals, "_is_new", (" or any(quoted(name) in where for name in changed)", "")),
+        Scene(
+            song("title: {type: string}", "n: {type: integer, nullable: true}", tail=PARTIAL),
+            "INSERT INTO m_songs (id, title, n) VALUES (1, 'a', NULL), (2, 'a', 5)",
+            (song("title: {type: string}", "n: {type: integer, backfill: 5}", tail=PARTIAL),),
+            {"m_songs": [(1, None, "a"), (2, 5, "a")]},
+            refused="2 rows of m_songs that have the same title as another",
+        ),
+    ),
+    "digits that text loses as a float not told": (
+        lambda: mock.patch.dict(
+            conversions._SIMPLE, {("string", "float"): replace(conversions._SIMPLE["string", "float"], lossy=None)}
+        ),
+        retyped(
+            "{type: string}",
+            "'0.12345678901234567'",
+            "{type: float}",
+            0.12345678901234567,
+            refused="part of the values of n",
+            lost=True,
         ),
     ),
     "an index that becomes unique believed to be so already": (

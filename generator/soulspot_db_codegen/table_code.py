@@ -61,7 +61,7 @@ def _index_options(index: TableIndexSpec) -> dict[str, Expression]:
 def column(spec: ColumnSpec) -> Expression:
     """A column."""
     kind = spec["type"]
-    arguments = [str(value) for key, value in kind.items() if key != "name"]
+    arguments = [str(value) for key, value in kind.items() if key not in {"name", "items"}]
     options: dict[str, Expression] = {"nullable": repr(spec["nullable"])}
     if spec["default"] is not None:
         scale: dict[str, Expression] = {"scale": str(kind["scale"])} if "scale" in kind else {}

@@ -49,7 +49,7 @@ def _index(index: TableIndexSpec) -> sa.Index:
 
 def _column(column: ColumnSpec) -> sa.Column[Any]:
     kind, literal = column["type"], column["default"]
-    options = {key: value for key, value in kind.items() if key != "name"}
+    options = {key: value for key, value in kind.items() if key not in {"name", "items"}}
     default = None if literal is None else _server_default(literal, kind)
     column_type = getattr(ddl, kind["name"])(**options)
     return sa.Column(column["name"], column_type, nullable=column["nullable"], server_default=default)

@@ -359,3 +359,14 @@ def test_rebase_onto_an_unknown_commit_names_it(repository):
     outcome = repository.rebase("--onto", "nowhere")
     assert outcome.code == 2
     assert "git knows no commit 'nowhere'" in outcome.err
+
+
+def test_amending_does_not_put_a_data_revision_behind_the_loss_of_what_it_reads(grown):
+    """`n filled from j` between `n added` and `j dropped` would find no j, if the two became one."""
+    assert grown.data_revision("fill_it").code == 0
+    assert grown.command().code == 0
+    write(grown, {SONG: ID + "removed: {note: {data: discard, reason: x}, year: {data: discard, reason: x}}\n"})
+    before = grown.versions
+    outcome = grown.command("--amend")
+    assert (outcome.code, grown.versions) == (1, before), outcome.out
+    assert "would come to stand behind the loss of" in outcome.err

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from soulspot_db.language.conditions import quoted, sql_text
 from soulspot_db.language.json_value import dump_json
-from soulspot_db.language.table import ColumnSpec, TableSpec
+from soulspot_db.language.table import ColumnSpec, TableSpec, TypeSpec
 
 from soulspot_db_codegen.migrations.conversions import Conversion, conversion
 from soulspot_db_codegen.migrations.hints import TableHints
@@ -69,12 +69,16 @@ def sources(
             continue
         way = conversion(was["type"], column["type"])
         if way is None:
-            message = f"nobody can say how {was['type']['name']} becomes {column['type']['name']}"
+            message = f"nobody can say how {_called(was['type'])} becomes {_called(column['type'])}"
             hint = "add a field of the new type under a new name, and fill it in a data revision"
             yield Unclear(name, message, hint)
             continue
         is_filled = was["nullable"] and not column["nullable"]
         yield Source(column, was, way, hints.backfill.get(name) if is_filled else None)
+
+
+def _called(kind: TypeSpec) -> str:
+    return f"{kind['name']} of {kind['items']}" if "items" in kind else kind["name"]
 
 
 def _added(column: ColumnSpec, fill: str | None) -> Source | Unclear:

@@ -10,8 +10,10 @@ from soulspot_db.language.table import TypeSpec
 __all__ = ["Conversion", "conversion"]
 
 _TEXTS = frozenset({"string", "text", "enum"})
-_TO_TEXT = frozenset({"uuid", "date", "time", "datetime", "json", "list"})  # stored as text already
+_WRITTEN = frozenset({"uuid", "date", "time", "datetime"})  # stored as text of one form, which a CHECK asks for
+_JSON = frozenset({"json", "list"})  # stored as text, too, but of a form and with items that no CHECK asks for
 _MAX_EXACT = 2**53  # the largest whole numbers that a double tells apart
+_MAX_DIGITS = 15  # as many digits of a decimal as any double gives back; near zero they are fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +37,16 @@ def _outside(largest: int) -> str:
 
 _SAME = Conversion(back=True)
 _AS_IT_IS = Conversion()
-# Text that is no JSON makes the CHECK of a list fail instead of answering; in its place stands what it answers no to.
-_LIST = Conversion("CASE WHEN {value} IS NULL OR json_valid({value}) THEN {value} ELSE '0' END")
+
+# The digits that count, of text that is a number: without exponent, sign and point, and zeros at either end.
+_MANTISSA = "substr({value}, 1, instr(lower({value}) || 'e', 'e') - 1)"
+_DIGITS = f"trim(replace(replace({_MANTISSA}, '-', ''), '.', ''), '0')"
+_REAL = "CAST({value} AS REAL)"
 
 _SIMPLE: dict[tuple[str, str], Conversion] = {
     ("boolean", "integer"): _AS_IT_IS,
     ("integer", "boolean"): _AS_IT_IS,
     ("list", "json"): _AS_IT_IS,
-    ("json", "list"): _AS_IT_IS,
     ("integer", "float"): Conversion("CAST({value} AS REAL)", lossy=_outside(_MAX_EXACT)),
     ("float", "integer"): Conversion(
         "CAST({value} AS INTEGER)", lossy="{value} <> CAST({value} AS INTEGER)", impossible="abs({value}) >= 9.2e18"
@@ -57,9 +61,11 @@ for _text in _TEXTS:
         "CAST({value} AS INTEGER)", impossible="CAST(CAST({value} AS INTEGER) AS TEXT) <> {value}"
     )
     _SIMPLE[_text, "float"] = Conversion(
-        "CAST({value} AS REAL)",
+        _REAL,
+        lossy=f"length({_DIGITS}) > {_MAX_DIGITS} OR (abs({_REAL}) < 1e-300 AND {_DIGITS} <> '')",
         # To older versions of SQLite, NULL is no valid JSON.
-        impossible="{value} IS NOT NULL AND (NOT json_valid({value}) OR json_type({value}) NOT IN ('integer', 'real'))",
+        impossible="{value} IS NOT NULL AND (NOT json_valid({value}) OR json_type({value}) NOT IN ('integer', 'real')"
+        f" OR abs({_REAL}) > 1.7976931348623157e308)",
     )
 
 
@@ -68,13 +74,20 @@ def conversion(before: TypeSpec, after: TypeSpec) -> Conversion | None:
     old, new = before["name"], after["name"]
     if before == after or (old in _TEXTS and new in _TEXTS):
         return _SAME
-    if old in _TO_TEXT and new in _TEXTS:
+    if old == new == "list":
+        return _SAME if _same_items(before.get("items"), after.get("items")) else None
+    if old in _WRITTEN | _JSON and new in _TEXTS:
         return _AS_IT_IS
-    if old in _TEXTS and new in _TO_TEXT:
-        return _LIST if new == "list" else _AS_IT_IS  # the new column's CHECK refuses what is none
+    if old in _TEXTS and new in _WRITTEN:
+        return _AS_IT_IS  # the new column's CHECK refuses what is none
     if "decimal" in {old, new}:
         return _decimal(before, after)
     return _SIMPLE.get((old, new))
+
+
+def _same_items(old: str | None, new: str | None) -> bool:
+    """Whether stored items can be read as before. Of lists that were recorded without their items, nobody knows better."""
+    return old in {new, None} or new is None or {old, new} <= {"string", "text"}
 
 
 def _decimal(before: TypeSpec, after: TypeSpec) -> Conversion | None:

@@ -181,4 +181,15 @@ Operation: TypeAlias = (
 
 def canonical(operations: Sequence[Operation]) -> list[dict[str, Any]]:
     """Operations as JSON can hold them, the same for the same operations."""
-    return [{"operation": operation.kind, **asdict(operation)} for operation in operations]
+    return [{"operation": operation.kind, **_without_items(asdict(operation))} for operation in operations]
+
+
+def _without_items(found: dict[str, Any]) -> dict[str, Any]:
+    """Without the types of lists' items, which no database sees."""
+    tables = [found[name] for name in ("table", "after") if isinstance(found.get(name), dict)]
+    columns = [column for table in tables for column in table["columns"]]
+    if isinstance(found.get("column"), dict):
+        columns.append(found["column"])
+    for column in columns:
+        column["type"].pop("items", None)
+    return found

@@ -64,11 +64,29 @@ def plan_on(configuration: Configuration, resolved: Resolved, commit: str | None
         hint = "what was committed there is broken; mend it there first"
         return Rebased(MigrationPlan(None, {}), [], []), [Diagnostic(folder, 1, 1, fault, hint) for fault in faults]
     ours = own_revisions(configuration, past)
+    if (between := _between(ours)) is not None:
+        message = f"the data revision {between} stands between revisions that change tables, which cannot become one"
+        hint = "commit them as they are; after a merge, make yours again by hand, one after the other"
+        return Rebased(MigrationPlan(None, {}), [], []), [Diagnostic(folder, 1, 1, message, hint)]
     plan, problems = plan_migrations(configuration, resolved, past)
     data = {name: text for name, text in ours.items() if is_data(text)}
+    if data and plan.revision is not None and plan.revision.up.losses:
+        message = f"{next(iter(data))} would come to stand behind the loss of {plan.revision.up.losses[0].what}"
+        hint = "what it reads may be gone there: run `soulspot-db generate` without --amend, which adds a revision after it"
+        problems = [*problems, Diagnostic(folder, 1, 1, message, hint)]
     plan, moved = _with_data(folder, plan, data)
     kept = {path.rpartition("/")[2] for path in plan.files if "/versions/" in path}
     return Rebased(plan, [f"{folder}/versions/{name}" for name in ours if name not in kept], moved), problems
+
+
+def _between(ours: Mapping[str, str]) -> str | None:
+    """A data revision that would come to stand behind tables that follow it now: what it reads may be gone there."""
+    kinds = [(name, is_data(text)) for name, text in sorted(ours.items())]
+    tables = [position for position, (_, data) in enumerate(kinds) if not data]
+    return next(
+        (name for position, (name, data) in enumerate(kinds) if data and tables and tables[0] < position < tables[-1]),
+        None,
+    )
 
 
 def _with_data(folder: str, plan: MigrationPlan, data: Mapping[str, str]) -> tuple[MigrationPlan, list[str]]:

@@ -95,7 +95,8 @@ def _values(rows: Rows, source: Source) -> Iterator[Refusal]:
 
 
 def _is_new(index: TableIndexSpec, base: TableSpec, changed: set[str]) -> bool:
-    if any(part["column"] in changed for part in index["columns"]):
+    where = index["where"]["sqlite"] if index["where"] else ""
+    if changed & {part["column"] for part in index["columns"]} or any(quoted(name) in where for name in changed):
         return True
     return not any(_same_values(index, old) for old in base["indexes"])
 

@@ -57,8 +57,10 @@ def dump_table(table: TableSpec) -> str:
 
 def physical(column: ColumnSpec) -> ColumnSpec:
     """A column as databases see it: some types are stored alike, and differ in the CHECKs that the table has."""
-    kind = column["type"]
-    return {**column, "type": {**kind, "name": _STORED_AS.get(kind["name"], kind["name"])}}
+    kind = column["type"].copy()
+    kind["name"] = _STORED_AS.get(kind["name"], kind["name"])
+    kind.pop("items", None)
+    return {**column, "type": kind}
 
 
 def digest(snapshot: Snapshot) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["SUMS", "History", "dump_sums", "history_of", "is_data", "read_history", "sums_of", "text_of"]
+__all__ = ["BY_HAND", "SUMS", "History", "dump_sums", "history_of", "is_data", "read_history", "sums_of", "text_of"]
 
 SUMS = "migrations.sum"
+BY_HAND = "# Written by hand; soulspot-db keeps its place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def dump_sums(sums: Mapping[str, str]) -> str:
 
 def is_data(text: str) -> bool:
     """Whether a revision changes rows and no tables: a person writes it."""
-    return re.search(r"^data = True$", text, re.MULTILINE) is not None
+    return text.startswith(BY_HAND) or re.search(r"^data\b[^=\n]*=\s*True\b", text, re.MULTILINE) is not None
 
 
 def text_of(content: bytes) -> str:

@@ -29,11 +29,15 @@ __all__ = [
 
 
 class TypeSpec(TypedDict, total=False):
-    """A column's type: the name of a field type and what its SQL depends on."""
+    """A column's type: the name of a field type and what its SQL depends on.
+
+    `items`, the type of a list's items, is nothing to SQL; it tells whether the lists that are stored can still be read.
+    """
 
     name: Required[str]
     precision: int
     scale: int
+    items: str
 
 
 class ColumnSpec(TypedDict):
@@ -126,6 +130,8 @@ def _column(field: FieldSpec) -> ColumnSpec:
     kind = TypeSpec(name=field.type)
     if field.type == "decimal":
         kind["precision"], kind["scale"] = field.precision or 0, field.scale or 0
+    if field.items is not None:
+        kind["items"] = field.items
     return ColumnSpec(name=field.column, type=kind, nullable=field.nullable, default=_default(field))
 
 

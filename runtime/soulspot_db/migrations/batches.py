@@ -43,7 +43,8 @@ def batches(
         The rows of a page.
 
     Raises:
-        MigrationError: SQL was asked for, and this is Python; or the revision does not say `data = True`.
+        MigrationError: SQL was asked for, and this is Python; the revision does not say `data = True`; or a loop is in
+            another one.
     """
     run = current_run()
     if is_offline():
@@ -59,9 +60,27 @@ def batches(
             "Write `data = True` in it, and change tables in another revision: batches are committed one by one.",
             operation="migrate",
         )
+    if run.in_loop:
+        # A loop is known by its number, and how often the outer one begins it depends on where the run was stopped.
+        raise MigrationError(
+            f"revision {run.revision} begins a loop over batches inside another one",
+            "Read what the inner loop needs with a SELECT, or write two loops, one after the other.",
+            run.outcome,
+            operation="migrate",
+        )
     bookmark = _Bookmark(op.get_bind(), run.revision, run.loops)
     run.loops += 1
-    names = [key] if isinstance(key, str) else list(key)
+    run.in_loop = True
+    try:
+        yield from _pages(table, [key] if isinstance(key, str) else list(key), size, bookmark)
+    finally:
+        run.in_loop = False
+
+
+def _pages(
+    table: sa.TableClause, names: list[str], size: int, bookmark: "_Bookmark"
+) -> Iterator[Sequence[sa.Row[Any]]]:
+    run = current_run()
     columns = [table.c[name] for name in names]
     total: int = bookmark.connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
     while True:

@@ -40,8 +40,16 @@ async def _bring_to(settings: DatabaseSettings, package: str, current: str | Non
 
     folder = migrations_of(package)
     if settings.auto_migrate:
-        await migrate(settings, folder, _log.info)
-        return
+        reached = (await migrate(settings, folder, _log.info)).current
+        if reached == head:
+            return
+        raise MigrationRequiredError(
+            f"the newest revision in {folder} is {reached or 'none'}; the code needs {head}",
+            "Run `soulspot-db generate` in a project, or install code and migrations of one version.",
+            current=reached,
+            head=head,
+            database_path=str(settings.database_path),
+        )
     state = await status(settings, folder)
     if state.ahead:
         raise ahead(state)

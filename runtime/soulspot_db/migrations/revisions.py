@@ -138,7 +138,7 @@ def target_of(script: ScriptDirectory, to: str | None) -> str | None:
     if to == "none":
         return None
     try:
-        revision = script.get_revision(to)
+        revision = script.get_revision(to) if to else None
     except CommandError:
         revision = None
     if revision is None:

@@ -43,11 +43,17 @@ class Run:
     is_data: bool = False
     kept: str | None = None
     loops: int = 0
+    in_loop: bool = False
     indexes: dict[str, str] = field(default_factory=dict)
 
     def begin(self, revision: str, *, is_data: bool) -> None:
         """Remember that another revision runs now, and whether it changes rows."""
         self.revision, self.is_data, self.loops, self.indexes = revision, is_data, 0, {}
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether a failure now leaves the database as it was."""
+        return not self.loops and self.kept is None
 
     @property
     def outcome(self) -> str:

@@ -20,6 +20,7 @@ from soulspot_db.errors import (
 )
 from soulspot_db.migrations.backup import back_up, has_tables
 from soulspot_db.migrations.connection import writing
+from soulspot_db.migrations.consent import require_consent
 from soulspot_db.migrations.revisions import Status, ahead, compare, config_of, open_revisions, target_of
 from soulspot_db.migrations.run import Progress, Run, enter, in_turn
 from soulspot_db.migrations.status import status
@@ -105,17 +106,26 @@ def _migrate(order: _Order) -> Status:
                     if target == state.current or (is_up and not is_pending):
                         return replace(state, backup=saved)
                     is_up = is_pending
+                    if is_up and has_tables(connection):
+                        require_consent(script, state, target, order.allowed)
                     if order.backup and saved is None and has_tables(connection):
                         saved = back_up(order.settings, connection, state.current)
                         order.report(f"backup: {saved}")
-                    _run(connection, order, target, is_up=is_up)
+                    run = Run(order.allowed, order.report, order.progress)
+                    try:
+                        _run(connection, order, run, target, is_up=is_up)
+                    except DatabaseError:
+                        if saved is not None and run.is_untouched:
+                            # Started again and again, a program would fill the disk with copies of one and the same.
+                            saved.unlink(missing_ok=True)
+                            order.report("nothing was changed, and the backup is removed")
+                        raise
                     return replace(compare(script, read_version(connection)), backup=saved)
             except OvertakenError:
                 continue  # the other process has gone on with our revision; look where it is now
 
 
-def _run(connection: Connection, order: _Order, target: str | None, *, is_up: bool) -> None:
-    run = Run(order.allowed, order.report, order.progress)
+def _run(connection: Connection, order: _Order, run: Run, target: str | None, *, is_up: bool) -> None:
     config = enter(config_of(order.folder), run)
     config.attributes["connection"] = connection
     try:
