@@ -161,7 +161,7 @@ def test_check_says_what_differs_and_what_to_do_and_exits_with_1(settings, migra
     assert bad.exit_code == 1
     assert bad.output.splitlines() == [
         'index ix_automation_rules_name of automation_rules is missing: CREATE INDEX "ix_automation_rules_name" ON "automation_rules" (name)',
-        "column mine of library_tracks is in no schema: undo what was changed by hand, or change the schema likewise and run `soulspot-db generate`",
+        "column mine of library_tracks is in no schema: undo what was changed by hand; if it is wanted, change the schema then, and run `soulspot-db generate`",
     ]
     sql("UPDATE soulspot_db_version SET version_num = 'ffffffffffff'")
     ahead = run("--database")

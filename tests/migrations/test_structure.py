@@ -131,7 +131,7 @@ async def test_a_difference_of_a_table_is_told_in_one_line_with_what_to_do(check
     lines = [line for line in await check(statement, UNIQUE.replace("title)", "title)")) if "index" not in line]
     assert len(lines) == (2 if "generated" in words else 1), lines
     assert any(line.startswith(words) for line in lines), lines
-    assert all(line.endswith("change the schema likewise and run `soulspot-db generate`") for line in lines)
+    assert all(line.endswith("change the schema then, and run `soulspot-db generate`") for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,10 @@ async def test_a_missing_index_is_made_by_the_statement_that_is_told_and_one_too
     words, _, mend = line.partition(": ")
     assert words == "index ix_songs_title of songs is missing"
     (line,) = await check(mend, "CREATE INDEX by_hand ON songs (price)")
-    assert line == 'index by_hand of songs is in no schema: DROP INDEX "by_hand", or declare it in the schema'
+    assert (
+        line
+        == 'index by_hand of songs is in no schema: DROP INDEX "by_hand"; if it is wanted, declare it in the schema then'
+    )
 
 
 async def test_a_missing_table_and_one_of_a_rebuild_are_told(check):

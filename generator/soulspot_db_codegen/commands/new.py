@@ -56,3 +56,4 @@ def revision(*, name: str, project: Path) -> None:
         apply(configuration.root, changes)
     for change in changes:
         click.echo(f"{change.verb} {change.path}")
+    click.echo("fill it in, then run `soulspot-db generate`, which records it")

@@ -10,7 +10,7 @@ from soulspot_db.migrations.structure import Structure, TableStructure
 
 __all__ = ["compare_structures"]
 
-_BY_HAND = "undo what was changed by hand, or change the schema likewise and run `soulspot-db generate`"
+_BY_HAND = "undo what was changed by hand; if it is wanted, change the schema then, and run `soulspot-db generate`"
 _WORDS = {"key": "place in the primary key", "where": "condition", "unique": "UNIQUE", "on_delete": "ON DELETE"}
 
 
@@ -44,7 +44,7 @@ def _compare(name: str, expected: TableStructure, found: TableStructure) -> Iter
     for _key, _missing, line in _sides("foreign key", name, expected.foreign_keys, found.foreign_keys):
         yield f"{line}: {_BY_HAND}"
     for index, missing, line in _sides("index", name, expected.indexes, found.indexes):
-        yield f"{line}: {_create(name, index, expected) if missing else f'DROP INDEX {quoted(index)}, or declare it in the schema'}"
+        yield f"{line}: {_create(name, index, expected) if missing else f'DROP INDEX {quoted(index)}; if it is wanted, declare it in the schema then'}"
     for kind, wanted, there in (
         ("column", expected.columns, found.columns),
         ("check", expected.checks, found.checks),

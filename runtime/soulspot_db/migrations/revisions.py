@@ -79,7 +79,7 @@ def require_recorded(folder: Path) -> None:
             f"the revisions in {folder} are not those that were recorded: {'; '.join(problems)}",
             "Restore the folder from version control, or install the package anew.",
             "A revision that may have been applied anywhere is never edited: change the schema, and generate the next one.",
-            "After a merge of two branches: soulspot-db rebase",
+            "Where it is a data revision that you are writing: soulspot-db generate. After a merge: soulspot-db rebase",
             operation="migrate",
         )
 
