@@ -1,6 +1,7 @@
 """Code is laid out as the formatter would lay it out, whatever the values."""
 
 import ast
+import keyword
 import subprocess
 import sys
 
@@ -33,7 +34,10 @@ VALUES = st.recursive(
     ),
     max_leaves=12,
 )
-WORDS = st.text(st.sampled_from("abcdefgh_"), min_size=1, max_size=60).filter(lambda word: not word.startswith("_"))
+# `def` can be spelled with these letters.
+WORDS = st.text(st.sampled_from("abcdefgh_"), min_size=1, max_size=60).filter(
+    lambda word: not word.startswith("_") and not keyword.iskeyword(word)
+)
 
 
 def formatted(source: str) -> str:
