@@ -271,7 +271,7 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
         f"{_OVERTAKEN}_not_kept_unique_value",
     ),
     "an entry believed though its row was written": (
-        lambda: replaced(CacheRegion, "peek", ("not moment.lasts() or ", "")),
+        lambda: replaced(CacheRegion, "known", ("value if moment.lasts() else MISS", "value")),
         "once_somebody_has_seen_a_commit_nobody_sees_what_was_before_it",
     ),
     "a load kept though a COMMIT is under way": (

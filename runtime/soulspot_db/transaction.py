@@ -171,7 +171,9 @@ class Transaction(DatabaseService):
         try:
             async with self._its_turn():
                 await self._close_frame(keep=keep)
-        except BaseException:  # above all a cancellation; raised again
+        except (
+            BaseException
+        ):  # a cancellation, or RELEASE that failed: what is half undone must not be stored; raised again
             # Nobody is left to close the frame, or to undo what RELEASE has kept; what an exception has left must not be
             # kept by an outer block. The transaction stays the current one, so that every later call in the outer
             # block raises and none commits on its own.
@@ -208,7 +210,7 @@ class Transaction(DatabaseService):
             effects = self._frames[0].effects
             finish = self._session.committing(effects.tags, lambda _rows: effects, lambda _rows: None)
             await self._lease.commit(finish)
-        except BaseException:  # a cancellation too must give the connection back; raised again
+        except BaseException:  # whatever it was, a cancellation too, the connection must be given back; raised again
             self._lease.abandon()  # does nothing once COMMIT or ROLLBACK has been asked for
             raise
         finally:

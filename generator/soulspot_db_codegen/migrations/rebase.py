@@ -74,7 +74,8 @@ def plan_on(configuration: Configuration, resolved: Resolved, commit: str | None
         message = f"{next(iter(data))} would come to stand behind the loss of {plan.revision.up.losses[0].what}"
         hint = "what it reads may be gone there: run `soulspot-db generate` without --amend, which adds a revision after it"
         problems = [*problems, Diagnostic(folder, 1, 1, message, hint)]
-    plan, moved = _with_data(folder, plan, data)
+    schema = plan.revision.schema_after if plan.revision else past.history.schema
+    plan, moved = _with_data(folder, plan, data, schema or "")
     kept = {path.rpartition("/")[2] for path in plan.files if "/versions/" in path}
     return Rebased(plan, [f"{folder}/versions/{name}" for name in ours if name not in kept], moved), problems
 
@@ -89,12 +90,12 @@ def _between(ours: Mapping[str, str]) -> str | None:
     )
 
 
-def _with_data(folder: str, plan: MigrationPlan, data: Mapping[str, str]) -> tuple[MigrationPlan, list[str]]:
+def _with_data(
+    folder: str, plan: MigrationPlan, data: Mapping[str, str], schema: str
+) -> tuple[MigrationPlan, list[str]]:
     files = dict(plan.files)
     versions = {path: text for path, text in files.items() if path.startswith(f"{folder}/versions/")}
     head, moved = plan.head, []
-    newest = list(versions.values())[-1] if versions else ""
-    schema = next(iter(re.findall(r'^schema_after = "(\w+)"$', newest, re.MULTILINE)), "")
     for name, text in data.items():
         path = f"{folder}/versions/{len(versions) + 1:04}_{name.partition('_')[2]}"
         head, versions[path] = rechained(text, head, schema)

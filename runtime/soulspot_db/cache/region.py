@@ -55,11 +55,8 @@ class CacheRegion:
 
     def peek(self, key: Hashable) -> Any:
         """The answer to `key` where it can be had at once, else MISS; whoever gets that asks `read`, which counts it."""
-        try:
-            moment, value = self._entries[key]
-        except (KeyError, TypeError):  # not there, or a value that cannot be hashed and so never is
-            return MISS
-        if not moment.lasts() or not self._trust.lasts() or self._turns.are_due():
+        value = self.known(key)
+        if value is MISS or not self._trust.lasts() or self._turns.are_due():
             return MISS
         self.hits += 1
         return value
@@ -68,7 +65,7 @@ class CacheRegion:
         """The answer to `key` as it is kept and valid, else MISS; counts for nothing."""
         try:
             moment, value = self._entries[key]
-        except (KeyError, TypeError):
+        except (KeyError, TypeError):  # not there, or a value that cannot be hashed and so never is
             return MISS
         return value if moment.lasts() else MISS
 

@@ -197,8 +197,7 @@ class SQLiteEngine:
         self._put(self._reads if read_only else self._writes, job)
         try:
             await job.result_within(self._settings.pool_timeout, self._no_reader if read_only else self._no_writer)
-        except BaseException:  # a cancellation too; raised again
-            # If it has begun, there is nobody to end it.
+        except BaseException:  # above all a cancellation: if it has begun, there is nobody to end it; raised again
             lease.abandon()
             raise
         if lease.is_over:
