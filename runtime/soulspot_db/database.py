@@ -17,6 +17,7 @@ from soulspot_db.errors import ConfigurationError, ValidationFailedError
 from soulspot_db.events.bus import EventBus
 from soulspot_db.events.limits import is_seconds
 from soulspot_db.events.publisher import Publisher, PublishesEvents
+from soulspot_db.migrations.guard import guard_for
 from soulspot_db.monitoring.hooks import Hooks
 from soulspot_db.monitoring.recorder import StatementRecorder
 from soulspot_db.operations import Effects, Write
@@ -106,9 +107,10 @@ class Database(DatabaseService, Generic[Bus]):
                 return self
             if self._is_connected:  # by an `open` or a `close` that was cancelled
                 await self._disconnect()
-            await self._require_heads(EntityRegistry.migration_heads())
+            heads = EntityRegistry.migration_heads()
+            await self._require_heads(heads)
             try:
-                await self._engine.open()
+                await self._engine.open(guard_for(heads))
             except BaseException:  # a cancellation too must leave no lane behind; raised again
                 await self._disconnect()
                 raise

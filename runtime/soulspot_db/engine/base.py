@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-__all__ = ["Connections", "Engine", "Lease", "Looked", "Outcome", "Rows", "Statement"]
+from soulspot_db.errors import DatabaseError
+
+__all__ = ["Connections", "Engine", "Guard", "Lease", "Looked", "Outcome", "Rows", "Select", "Statement"]
 
 T = TypeVar("T")
 Rows: TypeAlias = list[tuple[Any, ...]]
@@ -45,6 +47,12 @@ Looked: TypeAlias = Callable[[float, bool], None]
 """Told on the event loop of every look for the commits of others: when it was, on the monotonic clock, and whether there have
 been any since the last one."""
 
+Select: TypeAlias = Callable[[str], Rows]
+"""Runs a SELECT on the connection that asks, and raises a DatabaseError."""
+
+Guard: TypeAlias = Callable[[Select], DatabaseError | None]
+"""Asked where others have written: why nothing more may be read or written, or None."""
+
 
 @dataclass(frozen=True, slots=True)
 class Connections:
@@ -83,8 +91,8 @@ class Lease(Protocol):
 class Engine(Protocol):
     """One database."""
 
-    async def open(self) -> None:
-        """Connect; raises ConnectionFailedError."""
+    async def open(self, guard: Guard | None = None) -> None:
+        """Connect; raises ConnectionFailedError. `guard` is asked whenever others have written."""
         ...
 
     async def close(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from soulspot_db.engine.base import Connections, Finish, Looked, Outcome, Rows, Statement
+from soulspot_db.engine.base import Connections, Finish, Guard, Looked, Outcome, Rows, Statement
 from soulspot_db.engine.lane import Job, Lane
 from soulspot_db.engine.sqlite_connection import Connection, Look, Timing
 from soulspot_db.engine.sqlite_errors import locked_by_others
@@ -18,6 +18,7 @@ from soulspot_db.engine.sqlite_lease import BeginJob, Done, SQLiteLease, serve_l
 from soulspot_db.errors import (
     ConfigurationError,
     ConnectionFailedError,
+    DatabaseError,
     LockedError,
     PoolExhaustedError,
 )
@@ -45,6 +46,7 @@ class SQLiteEngine:
         self._settings = settings
         self._record = record
         self._looked = looked
+        self._guard: Guard | None = None
         self._writer: Connection | None = None
         self._finds_told = 0
         self._path = str(settings.database_path)
@@ -57,14 +59,18 @@ class SQLiteEngine:
         self._blocks = OpenBlocks(settings.slow_transaction_threshold)
         self._holder: tuple[str, float] | None = None
 
-    async def open(self) -> None:
+    async def open(self, guard: Guard | None = None) -> None:
         """Open the file, creating it if need be.
+
+        Args:
+            guard: asked by the writer whenever others have written; what it refuses, every call raises from then on.
 
         Raises:
             ConnectionFailedError: the folder is missing, or the file is not a usable database.
             ConfigurationError: SQLite itself is too old.
         """
         self._check()
+        self._guard = guard
         self._loop = asyncio.get_running_loop()
         self._finds_told = 0
         self._writes, self._reads = SimpleQueue(), SimpleQueue()  # a closed engine leaves stops in its queues
@@ -133,6 +139,7 @@ class SQLiteEngine:
             busy_timeout=self._settings.pool_timeout,
             query_timeout=self._settings.query_timeout,
             synchronous=self._settings.synchronous,
+            guard=None if read_only else self._guard,
         )
 
     async def close(self) -> None:
@@ -208,6 +215,8 @@ class SQLiteEngine:
     def look(self) -> None:
         """Have the writer look whether others have written, unless it keeps them from it at this moment."""
         writer, now = self._writer, time.monotonic()
+        if writer is not None and writer.ousted is not None:
+            return  # what is in memory is believed no more, so reads come here and are refused
         # What its BEGIN has found is all that there can be as long as it lasts.
         if writer is not None and writer.is_exclusive and writer.finds == self._finds_told:
             self._looked(now, False)
@@ -221,10 +230,13 @@ class SQLiteEngine:
         )
 
     def _put(self, queue: "SimpleQueue[Any]", job: Job[Any]) -> None:
+        error: DatabaseError
         if not self._is_open:
             error = self._not_open()
         elif asyncio.get_running_loop() is not self._loop:
             error = self._elsewhere()
+        elif self._writer is not None and self._writer.ousted is not None:
+            error = self._writer.ousted
         else:
             queue.put(job)
             return

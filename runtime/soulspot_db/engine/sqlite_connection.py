@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from soulspot_db.engine.base import Outcome, Rows, Statement
+from soulspot_db.engine.base import Guard, Outcome, Rows, Statement
 from soulspot_db.engine.lane import Job
 from soulspot_db.engine.sqlite_errors import translate
 from soulspot_db.errors import DatabaseError, LockedError, QueryTimeoutError
@@ -72,10 +72,18 @@ class Connection:
         busy_timeout: seconds to wait for other processes.
         query_timeout: seconds after which a statement is stopped.
         synchronous: FULL or NORMAL.
+        guard: asked where others have written; what it refuses, `ousted` tells.
     """
 
     def __init__(
-        self, path: str, *, read_only: bool, busy_timeout: float, query_timeout: float, synchronous: str
+        self,
+        path: str,
+        *,
+        read_only: bool,
+        busy_timeout: float,
+        query_timeout: float,
+        synchronous: str,
+        guard: Guard | None = None,
     ) -> None:
         self._path = path
         self._read_only = read_only
@@ -84,6 +92,8 @@ class Connection:
             self._pragmas = ["foreign_keys = ON", TO_WAL, f"synchronous = {synchronous}"]
         self._busy_timeout = busy_timeout
         self._query_timeout = query_timeout
+        self._guard = guard
+        self.ousted: DatabaseError | None = None
         self._deadline = float("inf")
         self._job: Job[object] | None = None
         self._timed_out = False
@@ -129,6 +139,7 @@ class Connection:
 
         Raises:
             LockedError: another process kept the lock for as long as `busy_timeout`.
+            DatabaseError: the guard refuses what another process has made of the database.
         """
         began = time.monotonic()
         try:
@@ -144,6 +155,9 @@ class Connection:
                     time.sleep(random.uniform(*_PAUSE))  # noqa: S311 - nothing to guess here
                 else:
                     self.is_exclusive = self.look()
+                    if self.ousted is not None:
+                        self.rollback()
+                        raise self.ousted
                     return True
             return False
         finally:
@@ -255,6 +269,8 @@ class Connection:
         except (sqlite3.Error, DatabaseError):
             return False  # who asks for data gets the error
         found = version != self._version
+        if found and self._guard is not None:
+            self.ousted = self._guard(lambda sql: self._execute(Statement(sql)))
         self._version = version
         self.finds += found
         self._look = (at, found or (self._look is not None and self._look[1]), self.finds)
