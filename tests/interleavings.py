@@ -72,6 +72,10 @@ class Stage:
 
     def _install(self, engine: Any) -> None:
         real_read, real_write, real_begin = engine.read, engine.write, engine.begin
+        real_read_now = engine.read_now
+
+        def read_now(statement: Any) -> Any:
+            return None if self._reads else real_read_now(statement)  # what is to be held goes to a lane
 
         async def read(statement: Any) -> Any:
             when, hold = self._reads.pop(0) if self._reads else ("", None)
@@ -99,7 +103,7 @@ class Stage:
             lease.commit = lambda finish: told_late(real_commit, finish)
             return lease
 
-        engine.read, engine.write, engine.begin = read, write, begin
+        engine.read, engine.write, engine.begin, engine.read_now = read, write, begin, read_now
 
     @asynccontextmanager
     async def loading(self, op: Op, when: str = "after") -> AsyncIterator[asyncio.Task[Any]]:
@@ -154,13 +158,17 @@ class Stage:
         await self.db.update("track", name, {"position": position})
 
 
-async def play(name: str, path: Path) -> None:
-    """Play one on the file at `path`, which has the tables of the model and no rows."""
+async def play(name: str, path: Path, *, inline: bool = True) -> None:
+    """Play one on the file at `path`, which has the tables of the model and no rows; `inline`: rows are read on the loop."""
     opened: list[Database] = []
     recheck = 0 if name in _BESIDE_OTHERS else 3600
 
     async def open_one() -> Database:
-        opened.append(await Database(support.settings(path, cache_recheck=recheck, connection_pool_size=3)).open())
+        opened.append(
+            await Database(
+                support.settings(path, cache_recheck=recheck, connection_pool_size=3, inline_reads=inline)
+            ).open()
+        )
         return opened[-1]
 
     try:

@@ -58,8 +58,8 @@ def delete_only_invalidation() -> AbstractContextManager[Any]:
     def invalidate(self: Cache, tags: Collection[Tag]) -> None:
         touched = {id(stamp) for stamp in self._stamps._of(tags)}
         for region in self._regions:
-            for key, (moment, _value) in list(region._entries.items()):
-                if touched.intersection(map(id, moment._stamps)):
+            for key, entry in list(region._entries.items()):
+                if touched.intersection(map(id, entry.moment._stamps)):
                     del region._entries[key]
 
     return mock.patch.object(Cache, "invalidate", invalidate)
@@ -155,9 +155,9 @@ def caching_inside_a_transaction(*, answers: bool, fills: bool) -> AbstractConte
         moment = region._stamps.now(request.tags)
         if answers:
             entry = region._entries.get(request.key)
-            if entry is not None and entry[0].lasts():
+            if entry is not None and entry.lasts():
                 region.hits += 1
-                return entry[1]
+                return entry.value
         value = await load()
         if fills:
             region._keep(request.key, moment, value, request.narrow)
@@ -271,7 +271,7 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
         f"{_OVERTAKEN}_not_kept_unique_value",
     ),
     "an entry believed though its row was written": (
-        lambda: replaced(CacheRegion, "known", ("value if moment.lasts() else MISS", "value")),
+        lambda: replaced(CacheRegion, "known", ("entry.value if entry.lasts() else MISS", "entry.value")),
         "once_somebody_has_seen_a_commit_nobody_sees_what_was_before_it",
     ),
     "a load kept though a COMMIT is under way": (

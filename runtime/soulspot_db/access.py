@@ -44,6 +44,12 @@ class EntityAccess(Generic[Model]):
 
     # Asking the session. What the engine raises speaks of tables and columns; callers know entities and fields.
 
+    def _ask_at_once(self, operation: str, request: Read[T]) -> Any:
+        try:
+            return self._session.at_once(request)
+        except DatabaseError as error:
+            raise explained(error, self._plan.spec, operation) from error.__cause__
+
     async def _ask(self, operation: str, request: Read[T]) -> T:
         hooks = self._session.hooks
         try:

@@ -57,7 +57,7 @@ class Codec(Generic[Model]):
             model: Model = self._validate(values)
         except ValueError as error:
             problems = error.errors(include_input=False) if isinstance(error, ValidationError) else []
-            fields = [str(item["loc"][0]) for item in problems]
+            fields = [str(item["loc"][0]) for item in problems if item["loc"]]
             raise QueryFailedError(
                 f"a stored row of {self._spec.entity_type} cannot be read"
                 + (f": {', '.join(fields)}" if fields else ""),
@@ -111,6 +111,7 @@ class KeyCodec:
     def __init__(self, spec: EntitySpec) -> None:
         self._spec = spec
         self._fields = spec.key_fields
+        self._validators = tuple(field.adapter.validator.validate_python for field in self._fields)
 
     def values(self, key: Any, operation: str) -> tuple[Any, ...]:
         """The parts of a typed key.
@@ -122,7 +123,7 @@ class KeyCodec:
         if len(parts) != len(self._fields):
             raise self._refuse(f"it has {len(self._fields)} parts", operation)
         try:
-            return tuple(field.adapter.validate_python(part) for field, part in zip(self._fields, parts, strict=True))
+            return tuple([validate(part) for validate, part in zip(self._validators, parts, strict=True)])
         except ValidationError as error:
             raise self._refuse(reason(error.errors(include_input=False, include_url=False)[0]), operation) from None
 

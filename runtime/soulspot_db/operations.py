@@ -28,12 +28,12 @@ class Effects:
         self.events += other.events
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Read(Generic[T]):
     """A question: the statement that answers it, and the place of its answer in the cache.
 
     `key` is None for what is not to be kept, such as an answer that depends on the clock. `narrow` says what the answer
-    depends on once it is known, None where that is all of `tags`.
+    depends on once it is known, None where that is all of `tags`. A `point` read finds at most one row, by a unique index.
     """
 
     region: CacheRegion
@@ -43,9 +43,10 @@ class Read(Generic[T]):
     decode: Callable[[Rows], T]
     narrow: Callable[[T], Collection[Tag] | None] | None = None
     fresh: bool = False
+    point: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReadMany(Generic[T]):
     """Many questions that few statements answer: of those whose answer is not known, together.
 
@@ -59,7 +60,7 @@ class ReadMany(Generic[T]):
     fresh: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Write(Generic[T]):
     """Statements, what they may touch, and what is made of their rows.
 

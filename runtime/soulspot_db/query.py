@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -87,6 +88,16 @@ class Queries:
             return query.limit(_ALL if limit is None else bind()).offset(bind() if offset else _ZERO)
 
         return self._statement(("select", where and where.shape, order, limit is None, bool(offset)), build, values)
+
+    def find(self, key: Sequence[Any]) -> Statement:
+        """The whole row with this primary key."""
+        return Statement(self._find, tuple(map(self._encode, self._key, key)))
+
+    @cached_property
+    def _find(self) -> str:
+        bind = _Binder()
+        query = sa.select(*self._columns.values()).where(*(self._columns[name] == bind() for name in self._key))
+        return _compile(query)[0]
 
     def count(self, where: Where | None) -> Statement:
         """How many rows there are."""

@@ -37,17 +37,18 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         plan, asking = self._plan, row_question(key)
         if (found := self._remembered(asking, fresh=fresh)) is not MISS:
             return cast("Model | None", found)
-        return await self._ask(
-            operation,
-            Read(
-                region=plan.region,
-                key=asking,
-                tags=plan.row_tags(key),
-                statement=lambda: plan.queries.select(plan.by_key(key)),
-                decode=lambda rows: self._decode(rows[0]) if rows else None,
-                fresh=fresh,
-            ),
+        request = Read(
+            region=plan.region,
+            key=asking,
+            tags=plan.row_tags(key),
+            statement=lambda: plan.queries.find(key),
+            decode=lambda rows: self._decode(rows[0]) if rows else None,
+            fresh=fresh,
+            point=True,
         )
+        if (found := self._ask_at_once(operation, request)) is not MISS:
+            return cast("Model | None", found)
+        return await self._ask(operation, request)
 
     async def _get_or_raise(self, key: KeyType, *, fresh: bool = False) -> Model:
         values = self._plan.keys.values(key, "get_or_raise")

@@ -1,7 +1,8 @@
 """Where reads and writes go: into the current transaction if there is one, else through the cache to the engine."""
 
+import asyncio
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from soulspot_db import ambient
 from soulspot_db.cache.cache import Cache
@@ -34,6 +35,10 @@ class SessionLike(Protocol):
 
     def peek(self, region: CacheRegion, key: Hashable) -> Any:
         """The cached answer where there is one to be had at once, else MISS."""
+        ...
+
+    def at_once(self, request: Read[T]) -> Any:
+        """The answer to a point read that can be had without waiting, else MISS."""
         ...
 
     async def read(self, request: Read[T]) -> T:
@@ -82,18 +87,40 @@ class Session:
             return MISS
         return region.peek(key)
 
+    def at_once(self, request: Read[T]) -> Any:
+        """The database's answer to a point read, kept in the cache; MISS where only `read` can tell, or it is its turn."""
+        if self.hooks or self.current() is not None or not request.region.is_ready():
+            return MISS
+        rows = self.engine.read_now(request.statement())
+        return MISS if rows is None else request.region.fill(request.key, request.tags, request.decode(rows))
+
     async def read(self, request: Read[T]) -> T:
         """Answer from the current transaction, the cache or the database, in this order."""
         transaction = self.current()
         if transaction is not None:
             return await transaction.read(request)
 
+        if request.point:
+            if self.cache.turns.are_due():
+                await asyncio.sleep(0)
+            found = MISS if request.fresh else self.peek(request.region, request.key)
+            if found is not MISS or (found := self.at_once(request)) is not MISS:
+                return cast("T", found)
+
         async def load() -> T:
-            return request.decode(await self.engine.read(request.statement()))
+            return request.decode(await self._rows(request))
 
         if request.key is None:
             return await load()
         return await request.region.read(request.key, request.tags, load, narrow=request.narrow, fresh=request.fresh)
+
+    async def _rows(self, request: Read[Any]) -> Rows:
+        rows = self.engine.read_now(request.statement()) if request.point else None
+        if rows is None:
+            return await self.engine.read(request.statement())
+        if self.cache.turns.are_due():
+            await asyncio.sleep(0)
+        return rows
 
     async def read_many(self, request: ReadMany[T]) -> Mapping[Hashable, T]:
         """Answer many questions in the same way; what the cache does not know is asked together."""

@@ -50,6 +50,7 @@ class DatabaseSettings(BaseSettings):
     pool_timeout: _Seconds = 30.0
     query_timeout: _Seconds = 30.0
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
+    inline_reads: bool = True
     auto_migrate: bool = False
     cache_ttl: _Seconds = 300.0
     cache_max_size: int = Field(1000, ge=0)

@@ -78,6 +78,10 @@ class Transaction(DatabaseService):
         """MISS: the cache does not know what this transaction has written."""
         return MISS
 
+    def at_once(self, request: Read[T]) -> Any:  # noqa: ARG002 - as the database's own session has it
+        """MISS: statements of a transaction run on its connection, in turn."""
+        return MISS
+
     def current(self) -> "Transaction":
         """This transaction."""
         return self

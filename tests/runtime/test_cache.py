@@ -117,7 +117,8 @@ async def test_concurrent_reads_of_one_row_ask_the_database_once(db):
     assert await statements(db) == before + 1
 
 
-async def test_readers_behind_a_cancelled_reader_are_answered(db):
+async def test_readers_behind_a_cancelled_reader_are_answered(open_database):
+    db = await open_database(inline_reads=False)
     await db.save("counter", {"name": "a"})
     tasks = [asyncio.create_task(db.get("counter", "a")) for _ in range(5)]
     await asyncio.sleep(0)

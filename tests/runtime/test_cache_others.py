@@ -137,7 +137,7 @@ async def test_while_a_transaction_keeps_others_out_the_cache_is_believed(open_d
 
 
 async def test_a_load_from_before_a_commit_of_others_is_not_joined_or_kept(open_database):
-    db = await open_database(cache_recheck=0)
+    db = await open_database(cache_recheck=0, inline_reads=False)
     await db.save("counter", {"name": "a"})
     read, held, go = db.session.engine.read, asyncio.Event(), asyncio.Event()
 

@@ -18,7 +18,8 @@ def _registered():
         yield
 
 
+@pytest.mark.parametrize("inline", [True, False], ids=["on the loop", "in lanes"])
 @pytest.mark.parametrize("name", interleavings.INTERLEAVINGS)
-async def test(empty, tmp_path, name):
+async def test(empty, tmp_path, name, inline):
     shutil.copy(empty, tmp_path / "soulspot.db")
-    await interleavings.play(name, tmp_path / "soulspot.db")
+    await interleavings.play(name, tmp_path / "soulspot.db", inline=inline)

@@ -37,9 +37,9 @@ async def test_a_planted_mistake_is_found(empty, tmp_path, name):
     mistake, scene = planted.MISTAKES[name]
     for file in ("without.db", "with.db"):
         shutil.copy(empty, tmp_path / file)
-    await play(scene, tmp_path / "without.db")
+    await play(scene, tmp_path / "without.db", inline=False)
     with mistake(), pytest.raises((AssertionError, TimeoutError)):
-        await play(scene, tmp_path / "with.db")
+        await play(scene, tmp_path / "with.db", inline=False)
 
 
 @pytest.mark.slow

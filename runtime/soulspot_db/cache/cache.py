@@ -26,7 +26,7 @@ class Cache:
         self._ttl = ttl
         self._max_size = max_size
         self._regions: list[CacheRegion] = []
-        self._turns = Turns()
+        self.turns = Turns()
         self._stamps = Stamps()
         self.trust = Trust(recheck=recheck, on_others=self._stamps.touch_all)
 
@@ -36,7 +36,7 @@ class Cache:
         if isinstance(setting, CacheDocument):
             ttl = setting.ttl or ttl
             size = min(size, setting.max_size) if setting.max_size is not None else size
-        region = CacheRegion(self._stamps, self.trust, self._turns, ttl=ttl, max_size=size if setting else 0)
+        region = CacheRegion(self._stamps, self.trust, self.turns, ttl=ttl, max_size=size if setting else 0)
         self._regions.append(region)
         return region
 

@@ -4,9 +4,9 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
-from cachetools import TLRUCache
+from cachetools import LRUCache
 
 from soulspot_db.cache.stamps import Moment, Stamps
 from soulspot_db.cache.tags import Tag
@@ -20,6 +20,16 @@ MISS: Final[Any] = object()
 """No answer, where None would be one."""
 # Entries made together do not end together: up to a tenth of their time less for each.
 _JITTER = 0.1
+
+
+class _Entry(NamedTuple):
+    ends: float
+    moment: Moment
+    value: Any
+
+    def lasts(self) -> bool:
+        """Whether it may still be served."""
+        return self.moment.lasts() and time.monotonic() < self.ends
 
 
 class CacheRegion:
@@ -37,21 +47,16 @@ class CacheRegion:
         self._stamps = stamps
         self._trust = trust
         self._turns = turns
-
-        def expiry(_key: Hashable, _entry: Any, now: float) -> float:
-            return now + ttl * (1 - _JITTER * random.random())  # noqa: S311 - nothing to guess here
-
-        self._entries: TLRUCache[Hashable, tuple[Moment, Any]] = TLRUCache(
-            max(max_size, 1), expiry, timer=time.monotonic
-        )
+        self._ttl = ttl
+        self._entries: LRUCache[Hashable, _Entry] = LRUCache(max(max_size, 1))
         self._enabled = max_size > 0
         self._loads: dict[Hashable, asyncio.Future[Any]] = {}
         self.hits = 0
         self.misses = 0
 
     def __len__(self) -> int:
-        self._entries.expire()
-        return len(self._entries)
+        now = time.monotonic()
+        return sum(now < entry.ends for entry in self._entries.values())
 
     def peek(self, key: Hashable) -> Any:
         """The answer to `key` where it can be had at once, else MISS; whoever gets that asks `read`, which counts it."""
@@ -64,10 +69,25 @@ class CacheRegion:
     def known(self, key: Hashable) -> Any:
         """The answer to `key` as it is kept and valid, else MISS; counts for nothing."""
         try:
-            moment, value = self._entries[key]
+            entry = self._entries[key]
         except (KeyError, TypeError):  # not there, or a value that cannot be hashed and so never is
             return MISS
-        return value if moment.lasts() else MISS
+        return entry.value if entry.lasts() else MISS
+
+    def is_ready(self) -> bool:
+        """Whether what is read at once may be returned without a word to anybody else; if not, `read` sees to it."""
+        return self._trust.lasts() and not self._turns.are_due()
+
+    def fill(self, key: Hashable, tags: Collection[Tag], value: T) -> T:
+        """Keep an answer that was read at this very moment, unless what it depends on is being written; returns it."""
+        self.misses += 1
+        if self._enabled and (moment := self._stamps.now(tags)).lasts():
+            self._set(key, moment, value)
+        return value
+
+    def _set(self, key: Hashable, moment: Moment, value: Any) -> None:
+        ends = time.monotonic() + self._ttl * (1 - _JITTER * random.random())  # noqa: S311 - nothing to guess here
+        self._entries[key] = _Entry(ends, moment, value)
 
     async def read(
         self,
@@ -96,11 +116,11 @@ class CacheRegion:
             return await load()
         if trusted:
             entry = self._entries.get(key)
-            if entry is not None and entry[0].lasts():
+            if entry is not None and entry.lasts():
                 self.hits += 1
                 if self._turns.are_due():
                     await asyncio.sleep(0)
-                cached: T = entry[1]
+                cached: T = entry.value
                 return cached
         self.misses += 1
         # The generation is part of the flight: a read that starts after a write must not join a load from before it. What
@@ -123,16 +143,16 @@ class CacheRegion:
             load: reads the database for the keys that are missing, and answers each of them.
             fresh: read the database for all.
         """
-        known: dict[Hashable, tuple[Moment, T]] = {}
+        known: dict[Hashable, _Entry] = {}
         if self._enabled and not fresh and await self._trust.renewed():
             for key in asked:
                 entry = self._entries.get(key)
-                if entry is not None and entry[0].lasts():
+                if entry is not None and entry.lasts():
                     known[key] = entry
         missing = {key: self._stamps.now(tags) for key, tags in asked.items() if key not in known}
         if missing:
             answers = dict(await load(missing))
-            if not all(moment.lasts() for moment, _ in known.values()):
+            if not all(entry.moment.lasts() for entry in known.values()):
                 # What was loaded may be from after a write, and what was known is from before it.
                 missing = {key: self._stamps.now(tags) for key, tags in asked.items()}
                 answers, known = dict(await load(missing)), {}
@@ -144,7 +164,7 @@ class CacheRegion:
                 await asyncio.sleep(0)
         self.hits += len(known)
         self.misses += len(missing)
-        return answers | {key: value for key, (_, value) in known.items()}
+        return answers | {key: entry.value for key, entry in known.items()}
 
     def _keep(
         self, key: Hashable, moment: Moment, value: T, narrow: Callable[[T], Collection[Tag] | None] | None
@@ -153,7 +173,7 @@ class CacheRegion:
         if self._enabled and moment.lasts():
             tags = None if narrow is None else narrow(value)
             # Nothing the wide tags stand for was written since, so nothing the narrow ones stand for was either.
-            self._entries[key] = (moment if tags is None else self._stamps.now(tags), value)
+            self._set(key, moment if tags is None else self._stamps.now(tags), value)
 
     async def _load_once(self, flight: Hashable, load: Callable[[], Awaitable[T]]) -> T:
         while (loading := self._loads.get(flight)) is not None:

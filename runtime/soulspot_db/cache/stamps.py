@@ -53,13 +53,11 @@ class Stamps:
         return len(self._stamps)
 
     def _of(self, tags: Collection[Tag]) -> tuple[Stamp, ...]:
-        stamps = []
-        for tag in tags:
-            stamp = self._stamps.get(tag)
-            if stamp is None:
-                stamp = self._stamps[tag] = Stamp()
-            stamps.append(stamp)
-        return tuple(stamps)
+        return tuple([self._stamps.get(tag) or self._made(tag) for tag in tags])
+
+    def _made(self, tag: Tag) -> Stamp:
+        stamp = self._stamps[tag] = Stamp()
+        return stamp
 
     def now(self, tags: Collection[Tag]) -> Moment:
         """This moment, for what depends on `tags`."""

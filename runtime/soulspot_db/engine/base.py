@@ -99,6 +99,10 @@ class Engine(Protocol):
         """Finish what has begun and disconnect; closing twice is safe."""
         ...
 
+    def read_now(self, statement: Statement) -> Rows | None:
+        """Run one that finds at most one row, by a unique index, if that needs no waiting; else None."""
+        ...
+
     async def read(self, statement: Statement) -> Rows:
         """Run one statement that changes nothing."""
         ...

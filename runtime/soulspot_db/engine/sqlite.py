@@ -14,6 +14,7 @@ from soulspot_db.engine.lane import Job, Lane
 from soulspot_db.engine.sqlite_connection import Connection, Look, Timing
 from soulspot_db.engine.sqlite_errors import locked_by_others
 from soulspot_db.engine.sqlite_group import LookJob, WriteQueue, commit_group
+from soulspot_db.engine.sqlite_inline import InlineReads
 from soulspot_db.engine.sqlite_lease import BeginJob, Done, SQLiteLease, serve_lease
 from soulspot_db.errors import (
     ConfigurationError,
@@ -50,6 +51,7 @@ class SQLiteEngine:
         self._writer: Connection | None = None
         self._finds_told = 0
         self._path = str(settings.database_path)
+        self._inline = InlineReads(self._path)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writes: SimpleQueue[Any] = SimpleQueue()
         self._reads: SimpleQueue[Any] = SimpleQueue()
@@ -78,6 +80,8 @@ class SQLiteEngine:
         await self._start("soulspot-db writer", self._writes, self._serve_writes, read_only=False)
         for number in range(self._settings.connection_pool_size):
             await self._start(f"soulspot-db reader {number + 1}", self._reads, self._serve_reads, read_only=True)
+        if self._settings.inline_reads:
+            await asyncio.to_thread(self._inline.open)
         self._is_open = True
 
     def _check(self) -> None:
@@ -146,6 +150,7 @@ class SQLiteEngine:
         """Roll back open transactions, finish what is queued, disconnect."""
         self._is_open = False
         self._writer = None
+        self._inline.close()
         for lease in tuple(self._leases):
             if lease.has_begun:
                 message = "%s is still open while the database closes; it is rolled back"
@@ -164,6 +169,14 @@ class SQLiteEngine:
                 job = queue.get()
                 if job is not None and job.claim():
                     job.deliver(Outcome(error=self._not_open()))
+
+    def read_now(self, statement: Statement) -> Rows | None:
+        """Run one that finds at most one row, by a unique index, on the event loop, unless that could keep it waiting."""
+        if self._refusal() is not None or (found := self._inline.rows(statement)) is None:
+            return None
+        rows, seconds = found
+        self._recorded([(statement.sql, seconds)])
+        return rows
 
     async def read(self, statement: Statement) -> Rows:
         """Run one statement that changes nothing.
@@ -230,18 +243,19 @@ class SQLiteEngine:
         )
 
     def _put(self, queue: "SimpleQueue[Any]", job: Job[Any]) -> None:
-        error: DatabaseError
-        if not self._is_open:
-            error = self._not_open()
-        elif asyncio.get_running_loop() is not self._loop:
-            error = self._elsewhere()
-        elif self._writer is not None and self._writer.ousted is not None:
-            error = self._writer.ousted
-        else:
+        error = self._refusal()
+        if error is None:
             queue.put(job)
-            return
-        if job.claim():
+        elif job.claim():
             job.deliver(Outcome(error=error))
+
+    def _refusal(self) -> DatabaseError | None:
+        """Why nothing can be asked."""
+        if not self._is_open:
+            return self._not_open()
+        if asyncio.get_running_loop() is not self._loop:
+            return self._elsewhere()
+        return None if self._writer is None else self._writer.ousted
 
     def _not_open(self) -> ConnectionFailedError:
         return ConnectionFailedError(
@@ -307,6 +321,9 @@ class SQLiteEngine:
             self._looked(at, others)  # first: who is answered may read at once
         for job, outcome in done:
             job.deliver(outcome)
+        self._recorded(timings)
+
+    def _recorded(self, timings: list[Timing]) -> None:
         try:
             self._record(timings)
         except Exception:  # noqa: BLE001 - logged; what only watches must not cost callers anything

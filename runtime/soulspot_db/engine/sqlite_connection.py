@@ -25,20 +25,25 @@ TO_WAL = "journal_mode = WAL"
 _PAUSE = (0.0005, 0.005)  # seconds between two tries to get the lock
 
 
-def connect(path: str, pragmas: Iterable[str], *, patience: float) -> sqlite3.Connection:
+def connect(
+    path: str, pragmas: Iterable[str], *, patience: float, check_same_thread: bool = True
+) -> sqlite3.Connection:
     """A connection on which nothing begins a transaction by itself.
 
     Args:
         path: the database file, made if need be.
         pragmas: what to set on it.
         patience: seconds to wait for a lock, now and later.
+        check_same_thread: whether it refuses to be used in another thread than that which opened it.
 
     Raises:
         DatabaseError: what prevents it.
     """
     raw = None
     try:
-        raw = sqlite3.connect(path, timeout=patience, isolation_level=None, cached_statements=512)
+        raw = sqlite3.connect(
+            path, timeout=patience, isolation_level=None, cached_statements=512, check_same_thread=check_same_thread
+        )
         for pragma in pragmas:
             _set(raw, pragma, patience)
     except sqlite3.Error as error:

@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
+from pydantic import TypeAdapter
+
 from soulspot_db.language import rules
 from soulspot_db.language.json_value import dump_json, load_json, thaw
 
@@ -74,7 +76,12 @@ def _encode_datetime(value: dt.datetime) -> str:
 
 
 def _decode_datetime(text: str) -> dt.datetime:
-    return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+    # Read as UTC at once: replacing the zone of a naive one takes four times as long.
+    return dt.datetime.fromisoformat(text + "+00:00")
+
+
+# Pydantic's own, because the one in `uuid` is written in Python and takes five times as long.
+_decode_uuid: Convert = TypeAdapter(UUID).validator.validate_python
 
 
 def _encode_time(value: dt.time) -> str:
@@ -122,7 +129,7 @@ _ROWS = (
         "uuid",
         "UUID",
         "uuid",
-        Codec(_same(str), _same(UUID), _UUID_CHECK),
+        Codec(_same(str), _same(_decode_uuid), _UUID_CHECK),
         imports="uuid",
         export=str,
     ),

@@ -1,0 +1,199 @@
+"""One row by its key: read on the event loop where that keeps nobody waiting, else in a lane."""
+
+import asyncio
+import contextvars
+import sqlite3
+import threading
+import time
+from contextlib import closing
+
+import pytest
+from soulspot_db import ConnectionFailedError, Database
+from soulspot_db.engine.base import Statement
+from support import until, within
+
+SLOW_SQL = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000) SELECT count(*) FROM n"
+
+
+def inline(db: Database):
+    return db._engine._inline
+
+
+@pytest.fixture
+def in_lanes(db, monkeypatch):
+    """The statements that a lane has run."""
+    ran = []
+    read = db._engine.read
+
+    async def noted(statement):
+        ran.append(statement.sql)
+        return await read(statement)
+
+    monkeypatch.setattr(db._engine, "read", noted)
+    return ran
+
+
+async def primed(db):
+    """One row, and a look at what others do, without which nothing is believed or read at once."""
+    await db.save("counter", {"name": "a"})
+    await db.get("counter", "a")
+    inline(db)._again_at = 0.0  # this machine may have been slow
+
+
+async def test_a_row_is_read_on_the_loop(db, in_lanes):
+    await primed(db)
+    in_lanes.clear()
+    for _ in range(20):
+        inline(db)._again_at = 0.0
+        assert (await db.get("counter", "a", fresh=True))["value"] == 0
+    assert in_lanes == []
+
+
+async def test_what_was_read_on_the_loop_is_kept_and_counted(db, in_lanes):
+    await primed(db)
+    await db.get("counter", "a", fresh=True)
+    before = await db.stats()
+    assert (await db.get("counter", "a"))["value"] == 0
+    assert (await db.stats())["queries"] == before["queries"]
+    await db.get("counter", "a", fresh=True)
+    assert (await db.stats())["queries"]["total"] == before["queries"]["total"] + 1
+
+
+async def test_without_inline_reads_every_row_is_read_in_a_lane(open_database, monkeypatch):
+    db = await open_database(inline_reads=False)
+    await db.save("counter", {"name": "a"})
+    used = []
+    monkeypatch.setattr(db._engine, "read_now", used.append)
+    assert (await db.get("counter", "a"))["name"] == "a"
+    assert inline(db)._raw is None
+
+
+async def test_a_statement_over_its_budget_is_stopped_at_once_and_left_to_a_lane(db):
+    started = time.perf_counter()
+    assert db._engine.read_now(Statement(SLOW_SQL)) is None
+    assert time.perf_counter() - started < 0.05
+    assert await db._engine.read(Statement(SLOW_SQL)) == [(100000,)]
+
+
+async def test_the_budget_is_counted_from_each_statements_start(db):
+    """SQLite counts the steps of a prepared statement over all its runs."""
+    steps = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 150) SELECT count(*) FROM n"
+    for _ in range(200):
+        inline(db)._again_at = 0.0
+        assert db._engine.read_now(Statement(steps)) == [(150,)]
+
+
+async def test_after_a_slow_one_lanes_read_for_a_second(db, in_lanes):
+    await primed(db)
+    in_lanes.clear()
+    inline(db)._raw.create_function("wait", 0, lambda: time.sleep(0.005))
+    assert db._engine.read_now(Statement("SELECT wait()")) == [(None,)]
+    await db.get("counter", "a", fresh=True)
+    assert len(in_lanes) == 1
+    inline(db)._again_at -= 1.0
+    await db.get("counter", "a", fresh=True)
+    assert len(in_lanes) == 1
+
+
+async def test_a_locked_database_keeps_no_loop_waiting(open_database):
+    db = await open_database(pool_timeout=0.2)
+    await primed(db)
+    with closing(sqlite3.connect(db.settings.database_path, isolation_level=None, timeout=0)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError):
+            other.execute("PRAGMA journal_mode = DELETE")  # our connections keep it from that
+        started = time.perf_counter()
+        assert db._engine.read_now(Statement("SELECT 1")) is not None
+        assert time.perf_counter() - started < 0.05
+
+
+async def test_what_is_wrong_with_a_statement_is_told_by_a_lane(db):
+    assert db._engine.read_now(Statement("SELECT * FROM nothing")) is None
+
+
+async def test_a_committed_write_is_seen_by_the_next_read_on_the_loop(db):
+    await primed(db)
+    for value in range(1, 50):
+        await db.update("counter", "a", {"value": value})
+        assert (await db.get("counter", "a", fresh=True))["value"] == value
+
+
+async def test_a_transaction_sees_its_own_writes_and_others_do_not(db):
+    await primed(db)
+    outside = contextvars.copy_context()
+    async with db.transaction() as tx:
+        await tx.update("counter", "a", {"value": 5})
+        assert (await tx.get("counter", "a"))["value"] == 5
+        assert (await db.get("counter", "a"))["value"] == 5
+        assert (await asyncio.create_task(db.get("counter", "a", fresh=True), context=outside))["value"] == 0
+    assert (await db.get("counter", "a"))["value"] == 5
+
+
+async def test_a_loop_over_rows_lets_others_run(db):
+    await db.save_many("counter", [{"name": f"c{n}"} for n in range(300)])
+    turns = 0
+
+    async def other():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(other())
+    started = time.perf_counter()
+    for _ in range(5):
+        for n in range(300):
+            inline(db)._again_at = 0.0
+            await db.get("counter", f"c{n}", fresh=True)
+    spent = time.perf_counter() - started
+    beside.cancel()
+    # A turn for each millisecond, more or less: less where the machine gave the process no time.
+    assert turns > spent * 1000 / 10
+
+
+async def test_many_tasks_at_once_let_others_run(db):
+    await db.save_many("counter", [{"name": f"c{n}"} for n in range(500)])
+    longest, last = 0.0, time.thread_time()
+
+    async def watch():
+        nonlocal longest, last
+        while True:
+            now = time.thread_time()
+            longest, last = max(longest, now - last), now
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(watch())
+    await asyncio.sleep(0)
+    inline(db)._again_at = 0.0
+    rows = await asyncio.gather(*(db.get("counter", f"c{n}", fresh=True) for n in range(500)))
+    beside.cancel()
+    assert [row["name"] for row in rows] == [f"c{n}" for n in range(500)]
+    assert longest < 0.05  # of the loop's own time
+
+
+async def test_the_database_can_be_closed_and_opened_again(db):
+    await primed(db)
+    await db.close()
+    assert inline(db)._raw is None
+    await db.open()
+    assert (await db.get("counter", "a"))["value"] == 0
+
+
+async def test_a_loop_that_did_not_open_the_database_is_refused(db):
+    await primed(db)
+    caught = []
+
+    def run():
+        async def ask():
+            try:
+                await db.get("counter", "a", fresh=True)
+            except ConnectionFailedError as error:
+                caught.append(error)
+
+        asyncio.run(ask())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    await until(lambda: not thread.is_alive())
+    assert "another event loop" in str(caught[0])
+    await within(5, db.get("counter", "a"))
