@@ -24,7 +24,7 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
-	$(BIN)/python tests/benchmarks
+	$(BIN)/python tests/benchmarks $(BENCH)
 
 generate: $(INSTALLED)
 	$(BIN)/soulspot-db generate

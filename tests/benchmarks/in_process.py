@@ -77,7 +77,7 @@ async def measure(path: Path) -> dict[str, float]:
     return best
 
 
-def memory() -> Table:
+def in_process() -> Table:
     """Microseconds per call, and how many times the floor that is."""
     with tempfile.TemporaryDirectory() as name:
         found = asyncio.run(measure(Path(name) / "soulspot.db"))

@@ -1,0 +1,70 @@
+"""This package: typed repositories, as generated."""
+
+from typing import Any
+from uuid import UUID
+
+from data import TABLE
+from place import SqlitePlace
+from soulspot_db import Database, DatabaseError, DatabaseSettings
+from soulspot_db_entities import Repositories
+from soulspot_db_entities.metadata import (
+    EnrichmentCandidateCreate,
+    EnrichmentCandidateSchema,
+    EnrichmentCandidateUpdate,
+)
+
+__all__ = ["SoulspotDb"]
+
+
+class SoulspotDb:
+    """Everything as it is by default: models, rules, cache, events."""
+
+    name = "soulspot-db"
+    errors = (DatabaseError,)
+
+    def __init__(self, place: SqlitePlace) -> None:
+        settings = DatabaseSettings(database_path=place.path, auto_migrate=True, enable_query_logging=False)
+        self._db = Database(settings)
+
+    async def open(self) -> None:
+        assert EnrichmentCandidateSchema.table_name == TABLE
+        await self._db.open()
+        self._candidates = Repositories(self._db).metadata.enrichment_candidate
+
+    async def close(self) -> None:
+        await self._db.close()
+
+    async def get(self, key: UUID) -> Any:
+        return await self._candidates.get(key, fresh=True)
+
+    async def get_cached(self, key: UUID) -> Any:
+        return await self._candidates.get(key)
+
+    async def get_many(self, keys: list[UUID]) -> Any:
+        return await self._candidates.get_many(keys, fresh=True)
+
+    async def query(self, kind: str) -> Any:
+        where = {"entity_type": kind}
+        return await self._candidates.query(where, order_by="confidence_score desc", limit=100, fresh=True)
+
+    async def count(self, kind: str) -> int:
+        return await self._candidates.count({"entity_type": kind}, fresh=True)
+
+    async def save(self, row: dict[str, Any]) -> None:
+        await self._candidates.save(EnrichmentCandidateCreate(**row))
+
+    async def update(self, change: tuple[UUID, float]) -> None:
+        key, score = change
+        await self._candidates.update(key, EnrichmentCandidateUpdate(confidence_score=score))
+
+    async def transaction(self, row: dict[str, Any]) -> None:
+        key = row["id"]
+        async with self._db.transaction():
+            await self._candidates.save(EnrichmentCandidateCreate(**row))
+            await self._candidates.update(key, EnrichmentCandidateUpdate(confidence_score=0.5))
+            await self._candidates.get(key)
+            await self._candidates.update(key, EnrichmentCandidateUpdate(is_selected=True))
+            await self._candidates.delete(key)
+
+    async def save_many(self, rows: list[dict[str, Any]]) -> None:
+        await self._candidates.save_many([EnrichmentCandidateCreate(**row) for row in rows])

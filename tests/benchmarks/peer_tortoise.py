@@ -1,0 +1,95 @@
+"""Tortoise ORM: models that know their database, as its documentation shows."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from data import TABLE
+from mapped import now
+from place import Place
+from tortoise import Tortoise, fields
+from tortoise.exceptions import BaseORMException
+from tortoise.models import Model
+from tortoise.transactions import in_transaction
+
+__all__ = ["TortoiseOrm"]
+
+
+class TortoiseCandidate(Model):
+    """A row."""
+
+    id = fields.UUIDField(primary_key=True)
+    entity_type = fields.CharField(20)
+    entity_id = fields.UUIDField()
+    spotify_uri = fields.CharField(255, db_index=True)
+    spotify_name = fields.CharField(255)
+    spotify_image_url = fields.CharField(512, null=True)
+    confidence_score = fields.FloatField(db_index=True)
+    is_selected = fields.BooleanField(default=False)
+    is_rejected = fields.BooleanField(default=False)
+    extra_info = fields.JSONField(null=True)
+    created_at = fields.DatetimeField()
+    updated_at = fields.DatetimeField()
+
+    class Meta:
+        table = TABLE
+
+
+class TortoiseOrm:
+    """Active records."""
+
+    name = "Tortoise ORM"
+    errors = (BaseORMException,)
+
+    def __init__(self, place: Place) -> None:
+        self._is_sqlite = place.kind == "sqlite"
+        if self._is_sqlite:
+            self._url = place.url.replace("sqlite+aiosqlite:///", "sqlite://")
+            self._url += "?journal_mode=WAL&synchronous=FULL&busy_timeout=30000"
+        else:
+            self._url = place.url.replace("postgresql+asyncpg", "asyncpg")
+
+    async def open(self) -> None:
+        await Tortoise.init(db_url=self._url, modules={"models": [__name__]}, use_tz=not self._is_sqlite)
+
+    async def close(self) -> None:
+        await Tortoise.close_connections()
+
+    def _now(self) -> datetime:
+        """The time as this database has it: on SQLite without a zone, as SoulSpot stores it."""
+        return now().replace(tzinfo=None) if self._is_sqlite else now()
+
+    async def get(self, key: UUID) -> Any:
+        return await TortoiseCandidate.get(id=key)
+
+    async def get_many(self, keys: list[UUID]) -> Any:
+        return await TortoiseCandidate.filter(id__in=keys)
+
+    async def query(self, kind: str) -> Any:
+        return await TortoiseCandidate.filter(entity_type=kind).order_by("-confidence_score").limit(100)
+
+    async def count(self, kind: str) -> int:
+        return await TortoiseCandidate.filter(entity_type=kind).count()
+
+    async def save(self, row: dict[str, Any]) -> None:
+        await TortoiseCandidate.create(**row)
+
+    async def update(self, change: tuple[UUID, float]) -> None:
+        key, score = change
+        found = await TortoiseCandidate.get(id=key)
+        found.confidence_score, found.updated_at = score, self._now()
+        await found.save(update_fields=["confidence_score", "updated_at"])
+
+    async def transaction(self, row: dict[str, Any]) -> None:
+        async with in_transaction():
+            saved = await TortoiseCandidate.create(**row)
+            saved.confidence_score, saved.updated_at = 0.5, self._now()
+            await saved.save(update_fields=["confidence_score", "updated_at"])
+            found = await TortoiseCandidate.get(id=saved.id)
+            found.is_selected, found.updated_at = True, self._now()
+            await found.save(update_fields=["is_selected", "updated_at"])
+            await found.delete()
+
+    async def save_many(self, rows: list[dict[str, Any]]) -> None:
+        async with in_transaction():
+            await TortoiseCandidate.bulk_create([TortoiseCandidate(**row) for row in rows])
