@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from edit_schemas import default_of, rules_of
+from edit_schemas import default_of, rules_of, stored_default
 from edit_state import Made, State
 from edit_values import CONVERSIONS, DEFAULTS, TYPES, RefusedError, converted
 from hypothesis import strategies as st
@@ -278,12 +278,13 @@ def change_nullable(draw: Any, state: State) -> bool:
     ):
         return False
     del rules["nullable"]
-    if draw(st.booleans()):
-        given = default_of(draw, rules)
-        if given is not None:
-            rules["backfill"] = given[0]
-            for row in state.rows[name]:
-                row[at] = given[1] if row[at] is None else row[at]
+    given = default_of(draw, rules) if draw(st.booleans()) else None
+    if given is not None:
+        rules["backfill"] = given[0]
+    if given is not None or "default" in rules:
+        value = given[1] if given is not None else stored_default(rules)
+        for row in state.rows[name]:
+            row[at] = value if row[at] is None else row[at]
     return True
 
 

@@ -6,7 +6,7 @@ from edit_state import State, violations
 from edit_values import DEFAULTS, ENUMS, TYPES, VALUES
 from hypothesis import strategies as st
 
-__all__ = ["check_of", "default_of", "field_of", "index_of", "rules_of", "schemas"]
+__all__ = ["check_of", "default_of", "field_of", "index_of", "rules_of", "schemas", "stored_default"]
 
 NAMES = ["f1", "f2", "f3", "f4", "f5", "order", "limit"]
 
@@ -36,6 +36,15 @@ def default_of(draw: Any, rules: dict[str, Any]) -> tuple[Any, Any] | None:
             given = stored = -1
         return given, round(float(stored) * 10 ** rules["scale"])
     return None if isinstance(stored, str) and len(stored) > rules.get("max_length", 99) else (given, stored)
+
+
+def stored_default(rules: dict[str, Any]) -> Any:
+    """A field's default as it is stored."""
+    default = rules["default"]
+    if rules["type"] == "decimal":
+        return round(float(default) * 10 ** rules["scale"])
+    known = DEFAULTS.get(rules["type"], [(default, default)])
+    return next(stored for given, stored in known if repr(given) == repr(default))
 
 
 def value_of(draw: Any, rules: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import homes
 from soulspot_db import Database, DatabaseSettings, EntityRegistry, EntitySchema
 
 
@@ -99,13 +100,16 @@ async def create_tables(db: Database) -> None:
         await db.create_table(schema.entity_type)
 
 
-def settings(path: Path, **changes: Any) -> DatabaseSettings:
+def settings(path: Path | None = None, **changes: Any) -> DatabaseSettings:
     """Settings for a test: few connections, no waiting for the disk."""
-    return DatabaseSettings(database_path=path, **{"connection_pool_size": 2, "synchronous": "NORMAL", **changes})
+    where = {} if path is None else {"database_path": path}
+    return DatabaseSettings(**where, **{"connection_pool_size": 2, "synchronous": "NORMAL", **changes})
 
 
 def outside(db: Database, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    """Run a statement on the file as another program would, past the runtime."""
+    """Run a statement as another program would, past the runtime."""
+    if db.settings.database_type == "postgresql":
+        return homes.on_server(db.settings, sql, values)
     connection = sqlite3.connect(db.settings.database_path, isolation_level=None, timeout=5)
     try:
         connection.execute("PRAGMA foreign_keys = ON")

@@ -10,12 +10,13 @@ from soulspot_db_codegen.documents import read_documents
 from soulspot_db_codegen.errors import ConfigurationError, Diagnostic, SchemaError
 from soulspot_db_codegen.git import head_commit
 from soulspot_db_codegen.loader import load
-from soulspot_db_codegen.migrations.planner import MigrationPlan, plan_migrations
+from soulspot_db_codegen.migrations.planner import MigrationPlan, plan_migrations, read_past
 from soulspot_db_codegen.migrations.rebase import own_revisions, past_at, plan_on
 from soulspot_db_codegen.migrations.revision import Revision
+from soulspot_db_codegen.migrations.unwritten import unwritten_revisions
 from soulspot_db_codegen.outputs import render_all
 from soulspot_db_codegen.resolver import Resolved, resolve_all
-from soulspot_db_codegen.writer import Change, compare, foreign
+from soulspot_db_codegen.writer import UNFINISHED, Change, compare, foreign
 
 __all__ = ["ProjectPlan", "amend_project", "plan_project", "read_schemas", "refuse_foreign", "replan_project"]
 
@@ -57,6 +58,7 @@ def plan_project(configuration: Configuration) -> ProjectPlan:
     """
     resolved = read_schemas(configuration)
     plan, problems = plan_migrations(configuration, resolved)
+    problems += unwritten_revisions(configuration)
     if problems:
         raise SchemaError(problems)
     return _planned(configuration, resolved, plan)
@@ -66,15 +68,25 @@ def amend_project(configuration: Configuration) -> ProjectPlan:
     """The same, with the revisions that git's HEAD does not have made again.
 
     Raises:
-        SchemaError: the schemas, or the revisions that git has, have problems.
+        SchemaError: the schemas, or the revisions that git has, have problems, or one of those was edited.
         ConfigurationError: there is no git, or it has every revision.
     """
     commit = head_commit(configuration.root)
     past, _ = past_at(configuration, commit)
-    if not own_revisions(configuration, past):
+    ours = own_revisions(configuration, past)
+    if edited := sorted(ours.keys() & past.history.files.keys()):
+        _, problems = read_past(configuration)
+        if problems:
+            raise SchemaError(problems)
+        raise ConfigurationError(
+            f"git's HEAD has {edited[0]} as it was before it was written: run `soulspot-db generate` and commit it first"
+        )
+    if not ours:
         raise ConfigurationError(
             "nothing to amend: git's HEAD has every revision; without --amend the next one is written"
         )
+    if problems := unwritten_revisions(configuration):
+        raise SchemaError(problems)
     return replan_project(configuration, commit)[0]
 
 
@@ -102,7 +114,11 @@ def _planned(configuration: Configuration, resolved: Resolved, plan: MigrationPl
     project = assemble(resolved, configuration.package)
     files = {**render_all(project, configuration, plan.head), **plan.files}
     owned = (configuration.output, str(Path(configuration.migrations) / "snapshot"))
-    return ProjectPlan(compare(configuration.root, files, owned), plan.revision)
+    changes = compare(configuration.root, files, owned)
+    mark = Path(configuration.migrations) / UNFINISHED
+    if (configuration.root / mark).is_file():  # what is done now leaves nothing unfinished
+        changes.append(Change(mark.as_posix(), (configuration.root / mark).read_text("utf-8"), None))
+    return ProjectPlan(changes, plan.revision)
 
 
 def refuse_foreign(changes: list[Change]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from soulspot_db_codegen.errors import ConfigurationError
 
-__all__ = ["files_at", "head_commit", "others_commit"]
+__all__ = ["files_at", "head_commit", "head_is_beyond", "others_commit"]
 
 
 def files_at(root: Path, commit: str, folder: str) -> Mapping[str, bytes]:
@@ -47,14 +47,39 @@ def others_commit(root: Path) -> str:
     Raises:
         ConfigurationError: there is no git or no repository, or nothing was merged.
     """
+    commit = _under_way(root)
+    if commit is None and _git(root, "rev-parse", "--verify", "--quiet", "HEAD^2") is not None:
+        commit = "HEAD^2"
+    if commit is None:
+        raise ConfigurationError(
+            "nothing was merged; say whose revisions stay as they are: --onto main, or --onto HEAD after a `git stash pop`"
+        )
+    return commit
+
+
+def head_is_beyond(root: Path, commit: str) -> bool:
+    """Whether HEAD follows a commit, and nothing is being merged or rebased.
+
+    Raises:
+        ConfigurationError: there is no git or no repository.
+    """
+    both = (_git(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") for name in (commit, "HEAD"))
+    return (
+        len(set(both)) == 2
+        and _git(root, "merge-base", "--is-ancestor", commit, "HEAD") is not None
+        and _under_way(root) is None
+    )
+
+
+def _under_way(root: Path) -> str | None:
+    """Whose revisions stay in what git is in the middle of: of a merge, what is merged; else what we are put on top of."""
     if _git(root, "rev-parse", "--verify", "--quiet", "MERGE_HEAD") is not None:
         return "MERGE_HEAD"
-    folder = _git(root, "rev-parse", "--git-path", "rebase-merge")
-    if folder is not None and (root / folder.decode().strip()).is_dir():
-        return "HEAD"  # what we are being put on top of
-    if _git(root, "rev-parse", "--verify", "--quiet", "HEAD^2") is not None:
-        return "HEAD^2"
-    raise ConfigurationError("nothing was merged; say whose revisions stay as they are: --onto main")
+    for name in ("rebase-merge", "rebase-apply", "CHERRY_PICK_HEAD"):
+        path = _git(root, "rev-parse", "--git-path", name)
+        if path is not None and (root / path.decode().strip()).exists():
+            return "HEAD"
+    return None
 
 
 def _git(root: Path, *arguments: str) -> bytes | None:

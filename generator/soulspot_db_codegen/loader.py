@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from soulspot_db.language.conflicts import conflict_line
+
 from soulspot_db_codegen import naming
 from soulspot_db_codegen.configuration import Configuration
 from soulspot_db_codegen.errors import Diagnostic
@@ -84,9 +86,14 @@ def _read(path: Path, inside: Path, folder: str) -> Source | Diagnostic:
     if misplaced is not None:
         return Diagnostic(file, 1, 1, *misplaced)
     try:
-        return Source(file, inside.parts[0], path.stem, read_yaml(path.read_text("utf-8-sig")), folder)
+        text = path.read_text("utf-8-sig")
     except UnicodeDecodeError:
         return Diagnostic(file, 1, 1, "the file is not UTF-8", "save it as UTF-8")
+    if (line := conflict_line(text)) is not None:
+        hint = "keep what is right of both sides, and take the lines <<<<<<<, ======= and >>>>>>> out"
+        return Diagnostic(file, line, 1, f"this file has an unresolved merge conflict at line {line}", hint)
+    try:
+        return Source(file, inside.parts[0], path.stem, read_yaml(text), folder)
     except YamlError as error:
         return Diagnostic(file, *error.mark, error.message)
 

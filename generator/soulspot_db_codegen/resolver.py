@@ -68,8 +68,14 @@ def resolve_all(documents: Documents) -> tuple[Resolved, list[Diagnostic]]:
         located.setdefault(path, item)
     problems.extend(collisions(documents, specs))
     problems.extend(_bad_keys(specs, located))
+    removed = {
+        f"{module}/{name}": tombstone
+        for module, document in documents.modules.items()
+        for name, tombstone in document.removed.items()
+    }
     if not problems:
-        problems.extend(_bad_references(specs, located, documents.unread))
+        gone = frozenset(path.replace("/", ".") for path in removed)
+        problems.extend(_bad_references(specs, located, documents.unread, gone))
     if problems or documents.unread:
         return Resolved({}, ()), problems
 
@@ -86,11 +92,6 @@ def resolve_all(documents: Documents) -> tuple[Resolved, list[Diagnostic]]:
         )
         for path in sorted(specs)
     )
-    removed = {
-        f"{module}/{name}": tombstone
-        for module, document in documents.modules.items()
-        for name, tombstone in document.removed.items()
-    }
     return Resolved({name: module.description for name, module in documents.modules.items()}, entities, removed), []
 
 
@@ -110,13 +111,23 @@ def _bad_keys(specs: Mapping[str, EntitySpec], located: Mapping[str, Located]) -
 
 
 def _bad_references(
-    specs: Mapping[str, EntitySpec], located: Mapping[str, Located], unread: frozenset[str]
+    specs: Mapping[str, EntitySpec], located: Mapping[str, Located], unread: frozenset[str], removed: frozenset[str]
 ) -> Iterator[Diagnostic]:
     for path, spec in specs.items():
         for field in spec.fields.values():
             if field.references in unread:
                 continue
-            if field.references is not None and (wrong := _bad_reference(field, specs)) is not None:
+            if field.references is None:
+                continue
+            if field.references in removed - specs.keys():
+                message = (
+                    f"the field {field.name!r} of {spec.entity_type!r} "
+                    f"still refers to the removed entity {field.references!r}"
+                )
+                bury = f"'removed: {{{field.column}: {{data: discard, reason: ...}}}}' in this file"
+                hint = f"let it refer to another entity, or remove it as well: {bury}"
+                yield located[path].problem(("fields", field.name, "references"), message, hint)
+            elif (wrong := _bad_reference(field, specs)) is not None:
                 yield located[path].problem(("fields", field.name, "references"), *wrong)
     for cycle in _required_cycles(specs):
         first, name = cycle[0]
@@ -132,7 +143,8 @@ def _bad_reference(field: FieldSpec, specs: Mapping[str, EntitySpec]) -> tuple[s
     reference = field.references or ""
     other = specs.get(reference)
     if other is None:
-        return f"unknown entity {reference!r}", nearest(reference, specs) or "write 'module.entity'"
+        hint = "write 'module.entity'; where that one was removed or renamed, this field has to follow first"
+        return f"unknown entity {reference!r}", nearest(reference, specs) or hint
     if len(other.key) != 1:
         return f"{reference} has a composite key, which one field cannot reference", None
     key = other.key_fields[0]

@@ -16,6 +16,8 @@ from soulspot_db_codegen.writer import Change
 __all__ = ["Scaffold", "plan_scaffold"]
 
 _TAKEN = frozenset({"soulspot_db", "soulspot_db_codegen", "schemas", "migrations"})
+# Whoever has one of these has an idea of his own about it.
+_WISHED = (".env", ".gitignore", ".vscode/settings.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,12 @@ def plan_scaffold(root: Path, package: str | None, module: str) -> Scaffold:
         "words": naming.words(module),
         "modeline": True,
         "contract": not has_linter,
+        "alembic": not (pyproject.has_tool("alembic") or (root / "alembic.ini").exists()),
         "ruff": not (pyproject.has_tool("ruff") or any((root / name).exists() for name in ("ruff.toml", ".ruff.toml"))),
     }
     needed = _needed(place, context)
     _refuse_what_is_there(root, [*needed, place.output], pyproject)
-    # Whoever has one of these has an idea of his own about it.
-    wished = {path: render(f"init/{Path(path).name}", **context) for path in (".env", ".vscode/settings.json")}
+    wished = {path: render(f"init/{Path(path).name}", **context) for path in _WISHED}
     kept = [path for path in wished if (root / path).exists()]
     files = needed | {path: text for path, text in wished.items() if path not in kept}
     changes = [pyproject.extended(render("init/section.toml", **context))]

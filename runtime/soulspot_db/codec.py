@@ -1,12 +1,13 @@
 """Between Python and the database: values to bind, rows to models, models to the facade's dicts."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, unquote
 
 from pydantic import ValidationError
 
+from soulspot_db.dialects import Dialect
 from soulspot_db.entity import Entity
 from soulspot_db.errors import QueryFailedError, ValidationFailedError
 from soulspot_db.language.field import FieldSpec
@@ -22,26 +23,40 @@ _INTEGER = re.compile(r"-?[0-9]{1,19}")  # no longer, because Python refuses to 
 
 
 class Codec(Generic[Model]):
-    """Converts one entity's values for SQLite; a value the driver already takes is passed through untouched."""
+    """Converts one entity's values for a database; a value the driver already takes is passed through untouched."""
 
-    def __init__(self, spec: EntitySpec, model: type[Model]) -> None:
+    def __init__(self, spec: EntitySpec, model: type[Model], dialect: Dialect) -> None:
         self._spec = spec
         self._names = tuple(spec.fields)
         self._validate = model.__pydantic_validator__.validate_python
-        self._encoders = {field.name: encode for field in spec.fields.values() if (encode := _encoder(field))}
+        self._encoders = {field.name: encode for field in spec.fields.values() if (encode := _encoder(field, dialect))}
         self._decoders = [
             (position, decode)
             for position, field in enumerate(spec.fields.values())
-            if (decode := _decoder(field)) is not None
+            if (decode := _decoder(field, dialect)) is not None
         ]
         self._key_positions = tuple(map(self._names.index, spec.key))
-        self._key_decoders = tuple(map(_decoder, spec.key_fields))
+        self._key_decoders = tuple(_decoder(field, dialect) for field in spec.key_fields)
         self._exports = {field.name: export for field in spec.fields.values() if (export := _exporter(field))}
 
     def encode(self, name: str, value: Any) -> Any:
         """The value to bind for field `name`."""
         encode = self._encoders.get(name)
         return value if encode is None or value is None else encode(value)
+
+    def encode_rows(self, rows: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+        """What to bind for rows that have every field, in the schema's order."""
+        encoders = [
+            (position, self._encoders[name]) for position, name in enumerate(self._names) if name in self._encoders
+        ]
+        encoded = []
+        for row in rows:
+            values = [row[name] for name in self._names]
+            for position, encode in encoders:
+                if values[position] is not None:
+                    values[position] = encode(values[position])
+            encoded.append(tuple(values))
+        return encoded
 
     def decode(self, row: Sequence[Any]) -> Model:
         """The model of a row that has every field in the schema's order.
@@ -90,13 +105,13 @@ class Codec(Generic[Model]):
         return values
 
 
-def _encoder(field: FieldSpec) -> Convert | None:
-    make = TYPES[field.type].sqlite.encode
+def _encoder(field: FieldSpec, dialect: Dialect) -> Convert | None:
+    make = TYPES[field.type].codec(dialect.name).encode
     return make(field) if make else None
 
 
-def _decoder(field: FieldSpec) -> Convert | None:
-    make = TYPES[field.type].sqlite.decode
+def _decoder(field: FieldSpec, dialect: Dialect) -> Convert | None:
+    make = TYPES[field.type].codec(dialect.name).decode
     return make(field) if make else None
 
 

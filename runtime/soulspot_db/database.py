@@ -11,7 +11,8 @@ from typing_extensions import TypeVar
 
 from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.control import CacheControl
-from soulspot_db.engine.base import Statement
+from soulspot_db.dialects import DIALECTS
+from soulspot_db.engine.base import Engine, Statement
 from soulspot_db.engine.sqlite import SQLiteEngine
 from soulspot_db.errors import ConfigurationError, ValidationFailedError
 from soulspot_db.events.bus import EventBus
@@ -59,7 +60,6 @@ class Database(DatabaseService, Generic[Bus]):
         self.settings = settings or DatabaseSettings()
         # Where none is given, the type variable is its default.
         self._events = cast("Bus", EventBus()) if events is None else events
-        self.settings.require_sqlite()
         if self.settings.redis is not None:
             raise ConfigurationError(
                 "this version has no cache in Redis",
@@ -68,16 +68,16 @@ class Database(DatabaseService, Generic[Bus]):
         self._recorder = StatementRecorder(
             slow=self.settings.slow_query_threshold, log=self.settings.enable_query_logging
         )
+        self._dialect = DIALECTS[self.settings.database_type]
         self._cache = Cache(
             ttl=self.settings.cache_ttl,
-            max_size=self.settings.cache_max_size,
+            max_size=self.settings.cache_max_size if self._is_told_of_writes else 0,
             recheck=self.settings.cache_recheck,
         )
-        self._engine = SQLiteEngine(self.settings, self._recorder.record, self._cache.trust.looked)
-        self._cache.trust.ask(self._engine.look)
+        self._engine = self._make_engine()
         self.cache = CacheControl(self._cache, self._records)
         self._publisher = Publisher(self.events, is_shared=events is not None)
-        plans = Plans(self._cache, self._publisher.wanted)
+        plans = Plans(self._cache, self._publisher.wanted, self._dialect)
         self.hooks = Hooks()
         self._session = Session(self._engine, self._cache, self._publisher, plans, self.hooks)
         self._is_open = False
@@ -93,6 +93,25 @@ class Database(DatabaseService, Generic[Bus]):
     def session(self) -> Session:
         """Where repositories made of this database read and write."""
         return self._session
+
+    @property
+    def _is_told_of_writes(self) -> bool:
+        """Whether it is known what others write, or that nobody else does: what is kept in memory would be old otherwise."""
+        return self.settings.database_type == "sqlite" or self.settings.single_instance
+
+    def _make_engine(self) -> Engine:
+        if self.settings.database_type == "sqlite":
+            engine = SQLiteEngine(self.settings, self._recorder.record, self._cache.trust.looked)
+            self._cache.trust.ask(engine.look)
+            return engine
+        try:
+            # Only who uses PostgreSQL has its driver.
+            from soulspot_db.engine.postgresql import PostgreSQLEngine  # noqa: PLC0415
+        except ImportError as error:
+            raise ConfigurationError(
+                "the driver for PostgreSQL is not installed", "Install it: pip install 'soulspot-db[postgresql]'"
+            ) from error
+        return PostgreSQLEngine(self.settings, self._recorder.record)
 
     async def open(self) -> Self:
         """Connect, and check that the tables are those the code was generated for. Opening twice is safe.
@@ -208,7 +227,9 @@ class Database(DatabaseService, Generic[Bus]):
 
         Tables of generated entities come from migrations instead.
         """
-        statements = create_statements(resolved(EntityRegistry.get_schema(entity_type)).spec, _referenced)
+        statements = create_statements(
+            resolved(EntityRegistry.get_schema(entity_type)).spec, _referenced, self._dialect
+        )
         await self._session.write(
             Write([Statement(sql) for sql in statements], (), lambda _rows: Effects(), lambda _rows: None)
         )
@@ -218,9 +239,16 @@ class Database(DatabaseService, Generic[Bus]):
 
         What is written through it is seen by the cache within `cache_recheck` seconds, and publishes no events.
         """
-        from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - few programs need it
+        from sqlalchemy import make_url  # noqa: PLC0415 - few programs need it
+        from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
 
-        return create_async_engine(self.settings.database_url)
+        settings = self.settings
+        url = make_url(settings.database_url)
+        if settings.database_type == "postgresql":
+            url = url.set(
+                username=settings.user, password=settings.password.get_secret_value() if settings.password else None
+            )
+        return create_async_engine(url)
 
     async def stats(self) -> dict[str, Any]:
         """Connections, cache and statements since this object was made, in the shape of `/api/database/stats`."""

@@ -5,6 +5,7 @@ DatabaseError
 ├── ConnectionFailedError       DATABASE_CONNECTION_FAILED
 ├── QueryTimeoutError           DATABASE_QUERY_TIMEOUT
 ├── LockedError                 DATABASE_LOCKED                 retryable
+├── SerializationFailedError    DATABASE_SERIALIZATION_FAILED   retryable
 ├── PoolExhaustedError          DATABASE_POOL_EXHAUSTED
 ├── DiskFullError               DATABASE_DISK_FULL
 ├── QueryFailedError            DATABASE_QUERY_FAILED
@@ -41,6 +42,7 @@ __all__ = [
     "QueryTimeoutError",
     "SchemaAheadError",
     "SchemaInvalidError",
+    "SerializationFailedError",
     "TransactionError",
     "UnknownEntityError",
     "UnknownFieldError",
@@ -122,6 +124,14 @@ class LockedError(DatabaseError):
     """The writer could not be had in time."""
 
     code = "DATABASE_LOCKED"
+    page = "locks"
+    retryable = True
+
+
+class SerializationFailedError(DatabaseError):
+    """Another transaction has changed what this one has read."""
+
+    code = "DATABASE_SERIALIZATION_FAILED"
     page = "locks"
     retryable = True
 

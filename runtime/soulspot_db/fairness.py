@@ -2,10 +2,16 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
-__all__ = ["Turns"]
+__all__ = ["Turns", "spread"]
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _SLICE = 0.001  # seconds
+_STEPS = 16  # items between two looks at the clock
 
 
 class Turns:
@@ -25,3 +31,13 @@ class Turns:
 
     def _turned(self) -> None:
         self._began = None
+
+
+async def spread(items: Iterable[T], make: Callable[[T], R], turns: Turns) -> list[R]:
+    """`[make(item) for item in items]`, letting the loop turn every millisecond; `items` must stay as they are meanwhile."""
+    made: list[R] = []
+    for item in items:
+        made.append(make(item))
+        if not len(made) % _STEPS and turns.are_due():
+            await asyncio.sleep(0)
+    return made

@@ -1,9 +1,10 @@
 """What a repository asks of its session: reads and writes, and what hangs on their outcome."""
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from soulspot_db.batching import ByKey, chunks
 from soulspot_db.cache.region import CacheRegion
 from soulspot_db.cache.tags import Tag
 from soulspot_db.engine.base import Rows, Statement
@@ -33,7 +34,8 @@ class Read(Generic[T]):
     """A question: the statement that answers it, and the place of its answer in the cache.
 
     `key` is None for what is not to be kept, such as an answer that depends on the clock. `narrow` says what the answer
-    depends on once it is known, None where that is all of `tags`. A `point` read finds at most one row, by a unique index.
+    depends on once it is known, None where that is all of `tags`. A `point` read finds at most one row, by a unique index;
+    one with `batch` may be asked together with others: how, and for which key.
     """
 
     region: CacheRegion
@@ -44,20 +46,27 @@ class Read(Generic[T]):
     narrow: Callable[[T], Collection[Tag] | None] | None = None
     fresh: bool = False
     point: bool = False
+    batch: tuple[ByKey, Any] | None = None
 
 
 @dataclass(slots=True)
 class ReadMany(Generic[T]):
     """Many questions that few statements answer: of those whose answer is not known, together.
 
-    `asked` are the keys, with what the answer to each depends on; `statements` and `decode` are given those to ask for.
+    `asked` are the questions, with what the answer to each depends on; `keys` the keys that they are about, which `by`
+    finds. `decode` is given those that were asked for.
     """
 
     region: CacheRegion
     asked: Mapping[Hashable, Collection[Tag]]
-    statements: Callable[[Collection[Hashable]], Iterable[Statement]]
+    keys: Mapping[Hashable, Any]
+    by: ByKey
     decode: Callable[[Collection[Hashable], Rows], Mapping[Hashable, T]]
     fresh: bool = False
+
+    def chunks(self, asked: Collection[Hashable]) -> Iterator[Sequence[Any]]:
+        """The keys of these questions, as many at a time as one statement takes."""
+        return chunks([self.keys[question] for question in asked])
 
 
 @dataclass(slots=True)

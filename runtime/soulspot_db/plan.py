@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from soulspot_db.batching import ByKey
 from soulspot_db.cache import tags
 from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.region import CacheRegion
 from soulspot_db.cache.tags import Tag
 from soulspot_db.codec import Codec, KeyCodec
 from soulspot_db.defaults import utc_now
+from soulspot_db.dialects import Dialect
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.events.rows import row_events
+from soulspot_db.fairness import Turns
 from soulspot_db.language.cascades import cascades
 from soulspot_db.language.filters import Compare, Group, Predicate
 from soulspot_db.language.spec import EntitySpec
@@ -20,10 +24,11 @@ from soulspot_db.query import Queries
 from soulspot_db.registry import EntityRegistry
 from soulspot_db.schema import ResolvedSchema, resolved
 
-__all__ = ["Plan", "Plans"]
+__all__ = ["MANY", "Plan", "Plans"]
 
 Key = tuple[Any, ...]
-_MANY = 1000  # rows, above which one tag for all of them costs readers less than a tag for each costs the event loop
+MANY = 1000
+"""Rows, above which one tag for all of them costs readers less than a tag for each costs the event loop."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,19 @@ class Plan:
     queries: Queries
     region: CacheRegion
     wanted: Callable[[str], bool]
+    turns: Turns
+    by_one: ByKey | None
+    """How rows are found by a key of one part, several at once."""
+
+    @cached_property
+    def made_now(self) -> tuple[str, ...]:
+        """The fields whose default is the moment of the save."""
+        return tuple(field.name for field in self.spec.fields.values() if field.made == "now")
+
+    @cached_property
+    def assigned(self) -> str | None:
+        """The key, where the database gives its value."""
+        return next((field.name for field in self.spec.key_fields if field.assigned), None)
 
     @property
     def spec(self) -> EntitySpec:
@@ -63,7 +81,7 @@ class Plan:
     def touched(self, keys: Sequence[Key] = ()) -> set[Tag]:
         """What a write touches: the rows with these keys, or any row where they are not known or very many."""
         table = self.spec.table_name
-        if not 0 < len(keys) <= _MANY:
+        if not 0 < len(keys) <= MANY:
             return {tags.bulk(table), tags.table(table)}
         return {tags.table(table), *(tags.row(table, key) for key in keys)}
 
@@ -85,7 +103,7 @@ class Plan:
         topic = f"database.{self.spec.entity_type}.{what}"
         told = self.spec.events and self.wanted(topic)
         decoded = map(self.codec.decode_key, stored)  # of many rows, each when its event is made
-        keys = list(decoded) if len(stored) <= _MANY else []
+        keys = list(decoded) if len(stored) <= MANY else []
         effects = Effects(tags=self.touched(keys))
         if told:
             ids = map(self.keys.text, keys or decoded)
@@ -115,7 +133,8 @@ def _cascades(schema: ResolvedSchema) -> set[str]:
 class Plans:
     """The plans of one database, by schema."""
 
-    def __init__(self, cache: Cache, wanted: Callable[[str], bool]) -> None:
+    def __init__(self, cache: Cache, wanted: Callable[[str], bool], dialect: Dialect) -> None:
+        self._dialect = dialect
         self._cache = cache
         self._wanted = wanted
         self._plans: dict[type[EntitySchema], Plan] = {}
@@ -130,12 +149,24 @@ class Plans:
     def _make(self, schema: type[EntitySchema]) -> Plan:
         complete = resolved(schema)
         spec = complete.spec
-        codec = Codec(spec, complete.model)
+        codec = Codec(spec, complete.model, self._dialect)
+        queries = Queries(spec, complete.table, codec.encode, self._dialect)
         return Plan(
             schema=complete,
             codec=codec,
             keys=KeyCodec(spec),
-            queries=Queries(spec, complete.table, codec.encode),
+            queries=queries,
             region=self._cache.add_region(spec.cache),
             wanted=self._wanted,
+            turns=self._cache.turns,
+            by_one=_by_key(spec, queries, codec) if len(spec.key) == 1 else None,
         )
+
+
+def _by_key(spec: EntitySpec, queries: Queries, codec: Codec[Entity]) -> ByKey:
+    (name,) = spec.key
+    return ByKey(
+        lambda keys: queries.select(Compare(name, "in", tuple(keys))) if len(keys) > 1 else queries.find(keys),
+        list(spec.fields).index(name),
+        lambda key: codec.encode(name, key),
+    )

@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
-from soulspot_db.engine.base import Statement
+from soulspot_db.dialects import Dialect
+from soulspot_db.engine.base import Bulk, Statement
 from soulspot_db.language.filters import Compare, Predicate, Term, padded_length
 from soulspot_db.language.spec import EntitySpec
 
@@ -18,7 +18,6 @@ __all__ = ["EitherKey", "Queries", "Where"]
 _MAX_SHAPES = 1024
 # Left to itself, SQLite's dialect adds the half of LIMIT and OFFSET that is missing as a parameter we have no value for.
 _ZERO, _ONE, _ALL = (sa.literal_column(text, sa.Integer()) for text in ("0", "1", str(2**63 - 1)))
-_DIALECT = sqlite.dialect(paramstyle="qmark")
 
 Encode: TypeAlias = Callable[[str, Any], Any]
 Build: TypeAlias = Callable[[], sa.sql.ClauseElement]
@@ -51,7 +50,8 @@ Where: TypeAlias = Predicate | EitherKey
 class Queries:
     """The statements of one entity. Compiled text is kept by shape, so no value ever becomes part of it."""
 
-    def __init__(self, spec: EntitySpec, table: sa.Table, encode: Encode) -> None:
+    def __init__(self, spec: EntitySpec, table: sa.Table, encode: Encode, dialect: Dialect) -> None:
+        self._dialect = dialect
         self._encode = encode
         self._columns = {name: table.c[field.column] for name, field in spec.fields.items()}
         self._nullable = frozenset(name for name, field in spec.fields.items() if field.nullable)
@@ -97,7 +97,19 @@ class Queries:
     def _find(self) -> str:
         bind = _Binder()
         query = sa.select(*self._columns.values()).where(*(self._columns[name] == bind() for name in self._key))
-        return _compile(query)[0]
+        return self._compile(query)[0]
+
+    def keys(self, where: Where | None, limit: int) -> Statement:
+        """The keys of the first rows, by key."""
+
+        def build() -> sa.Select[Any]:
+            bind = _Binder()
+            columns = [self._columns[name] for name in self._key]
+            query = sa.select(*columns).order_by(*columns)
+            query = query.where(self._clause(where, bind)) if where is not None else query
+            return query.limit(bind()).offset(_ZERO)
+
+        return self._statement(("keys", where and where.shape), build, [*self._values(where), limit])
 
     def count(self, where: Where | None) -> Statement:
         """How many rows there are."""
@@ -129,6 +141,17 @@ class Queries:
         encoded = [self._encode(name, value) for name, value in values.items()]
         return self._statement(("insert", names), build, encoded)
 
+    def insert_all(self, rows: Sequence[tuple[Any, ...]]) -> Statement:
+        """Insert rows that are encoded, in the schema's order; what is stored is what is bound, so nothing is returned."""
+        columns = [column.name for column in self._columns.values()]
+
+        def build() -> sa.Insert:
+            bind = _Binder()
+            return sa.insert(self._table).values({column: bind() for column in columns})
+
+        statement = self._statement("insert all", build, [None] * len(columns))
+        return Statement(statement.sql, bulk=Bulk(self._table.name, columns, rows))
+
     def update(self, where: Where | None, changes: Mapping[str, Any], *, whole: bool) -> Statement:
         """Change every matching row and return those rows, `whole` or their keys alone."""
         names = tuple(changes)
@@ -158,15 +181,23 @@ class Queries:
         if compiled is None:
             if len(self._compiled) >= _MAX_SHAPES:
                 del self._compiled[next(iter(self._compiled))]  # the oldest: keeping count of use costs every call
-            compiled = self._compiled[shape] = _compile(build())
+            compiled = self._compiled[shape] = self._compile(build())
         sql, order = compiled
         return Statement(sql, tuple([values[position] for position in order]))
+
+    def _compile(self, query: sa.sql.ClauseElement) -> tuple[str, tuple[int, ...]]:
+        compiled: Any = query.compile(dialect=self._dialect.compiler)
+        # In one line, as logs and statistics show it; there is no literal in it that could be changed by that.
+        return " ".join(str(compiled).split()), tuple(int(name[1:]) for name in compiled.positiontup or ())
 
     def _values(self, where: Where | None) -> list[Any]:
         if where is None:
             return []
         if isinstance(where, Compare):
-            return _padded([self._encode(where.field, value) for value in where.values])
+            values = [self._encode(where.field, value) for value in where.values]
+            if where.operator in {"in", "not_in"} and values:
+                return [values] if self._dialect.has_arrays else _padded(values)
+            return values
         if isinstance(where, EitherKey):
             return [value for part in (where.key, where.natural, where.key) for value in self._values(part)]
         return [value for part in where.parts for value in self._values(part)]
@@ -187,13 +218,19 @@ class Queries:
             return column.is_(None)
         if where.operator == "not_null":
             return column.is_not(None)
-        if where.operator in {"in", "not_in"} and not where.values:
-            # Null is not in an empty list either; and SQLAlchemy's own form of one asks for values when it is compiled.
-            return sa.false() if where.operator == "in" else sa.true()
         if where.operator in {"in", "not_in"}:
-            listed = column.in_([bind() for _ in range(padded_length(len(where.values)))])
-            return listed if where.operator == "in" else sa.not_(listed)
+            return self._membership(column, where, bind)
         return _OPERATORS[where.operator](column, bind() if where.other is None else self._columns[where.other])
+
+    def _membership(self, column: ColumnElement[Any], where: Compare, bind: "_Binder") -> ColumnElement[bool]:
+        is_in = where.operator == "in"
+        if not where.values:
+            # Null is not in an empty list either; and SQLAlchemy's own form of one asks for values when it is compiled.
+            return sa.false() if is_in else sa.true()
+        if self._dialect.has_arrays:
+            return column == sa.func.any(bind()) if is_in else column != sa.func.all(bind())
+        listed = column.in_([bind() for _ in range(padded_length(len(where.values)))])
+        return listed if is_in else sa.not_(listed)
 
     def _either(self, where: EitherKey, bind: "_Binder") -> ColumnElement[bool]:
         # In a subquery, so that it names the one row in an UPDATE and a DELETE as well.
@@ -226,9 +263,3 @@ class _Binder:
 def _padded(values: list[Any]) -> list[Any]:
     """Lists grow to the next power of two by repeating a value, so that few shapes serve every length."""
     return values + values[-1:] * (padded_length(len(values)) - len(values))
-
-
-def _compile(query: sa.sql.ClauseElement) -> tuple[str, tuple[int, ...]]:
-    compiled: Any = query.compile(dialect=_DIALECT)
-    # In one line, as logs and statistics show it; there is no literal in it that could be changed by that.
-    return " ".join(str(compiled).split()), tuple(int(name[1:]) for name in compiled.positiontup or ())

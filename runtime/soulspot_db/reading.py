@@ -1,9 +1,10 @@
 """Reading an entity: from memory where that can be told at once, else through the session."""
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 from soulspot_db.access import EntityAccess, Filter, first
+from soulspot_db.batching import MOST
 from soulspot_db.cache.question import question, row_question, typed
 from soulspot_db.cache.region import MISS
 from soulspot_db.cache.tags import Tag
@@ -11,7 +12,7 @@ from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity
 from soulspot_db.errors import NotFoundError, ValidationFailedError
 from soulspot_db.language.field import FieldSpec
-from soulspot_db.language.filters import Compare, FilterError, parse_order
+from soulspot_db.language.filters import FilterError, parse_order
 from soulspot_db.operations import Read, ReadMany
 from soulspot_db.plan import Key
 from soulspot_db.refusals import refused_filter
@@ -22,7 +23,6 @@ Model = TypeVar("Model", bound=Entity)
 KeyType = TypeVar("KeyType")
 T = TypeVar("T")
 _MAX_INT = 2**63 - 1
-_CHUNK = 1000  # keys in one IN; SQLite binds at most 32,766 values to a statement
 
 
 class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
@@ -45,6 +45,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
             decode=lambda rows: self._decode(rows[0]) if rows else None,
             fresh=fresh,
             point=True,
+            batch=None if plan.by_one is None else (plan.by_one, key[0]),
         )
         if (found := self._ask_at_once(operation, request)) is not MISS:
             return cast("Model | None", found)
@@ -80,24 +81,20 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
 
     async def _find_many(self, wanted: Sequence[Key], *, fresh: bool = False) -> list[Model | None]:
         plan = self._plan
-        if len(plan.spec.key) != 1:
+        if plan.by_one is None:
             return [await self._find(key, "get_many", fresh=fresh) for key in wanted]
         if not wanted:
             return []
         keys = {row_question(key): key for key in wanted}
-
-        def statements(asked: Collection[Hashable]) -> Iterator[Statement]:
-            values = [keys[asking][0] for asking in asked]
-            for start in range(0, len(values), _CHUNK):
-                chunk = tuple(values[start : start + _CHUNK])
-                yield plan.queries.select(Compare(plan.spec.key[0], "in", chunk))
 
         def decode(asked: Collection[Hashable], rows: Rows) -> Mapping[Hashable, Model | None]:
             found = {plan.key_of(model): model for model in self._all(rows)}
             return {asking: found.get(keys[asking]) for asking in asked}
 
         tags = {asking: plan.row_tags(key) for asking, key in keys.items()}
-        answers = await self._ask_many("get_many", ReadMany(plan.region, tags, statements, decode, fresh=fresh))
+        values = {asking: key[0] for asking, key in keys.items()}
+        request = ReadMany(plan.region, tags, values, plan.by_one, decode, fresh=fresh)
+        answers = await self._ask_many("get_many", request)
         return [answers[row_question(key)] for key in wanted]
 
     async def _get_by(self, values: Mapping[str, Any], *, fresh: bool = False) -> Model | None:
@@ -108,7 +105,8 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         if any(value is None for value in values.values()):
             return None  # null is not equal to null, so a unique index finds nothing
         statement = self._plan.queries.select(where)
-        return first(await self._answer("get_by", asking, statement, self._all, narrow=self._row_tags_of, fresh=fresh))
+        found = self._answer("get_by", asking, statement, self._all, narrow=self._row_tags_of, fresh=fresh, point=True)
+        return first(await found)
 
     def _row_tags_of(self, rows: Sequence[Model]) -> tuple[Tag, ...] | None:
         """What the answer to a question for one row depends on: that row, if there is one.
@@ -167,6 +165,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         *,
         narrow: Callable[[T], Collection[Tag] | None] | None = None,
         fresh: bool = False,
+        point: bool = False,
     ) -> T:
         """What a statement answers, now or before.
 
@@ -177,12 +176,15 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
             decode: makes the answer of its rows.
             narrow: what the answer depends on once it is known, if not on everything in the table.
             fresh: ask the database even if the answer is known.
+            point: at most one row is found, by a unique index.
         """
-        if asking is None and len(statement.values) <= _CHUNK:
+        if asking is None and len(statement.values) <= MOST:
             # To Python 1, 1.0 and True are equal; to the database they need not be.
             asking = (statement.sql, statement.values, tuple(map(type, statement.values)))
         plan = self._plan
-        request = Read(plan.region, asking, plan.table_tags, lambda: statement, decode, narrow=narrow, fresh=fresh)
+        request = Read(plan.region, asking, plan.table_tags, lambda: statement, decode, narrow, fresh, point)
+        if point and (known := self._ask_at_once(operation, request)) is not MISS:
+            return cast("T", known)
         return await self._ask(operation, request)
 
     def _amount(self, name: str, value: Any) -> int:

@@ -51,7 +51,7 @@ class Records(Repository[Entity, Any]):
             return tags if tags is None or key is None else {*tags, *self._plan.row_tags(key)}
 
         statement = self._plan.queries.select(where)
-        return first(await self._answer("get", asking, statement, self._all, narrow=narrow, fresh=fresh))
+        return first(await self._answer("get", asking, statement, self._all, narrow=narrow, fresh=fresh, point=True))
 
     async def get_or_raise(self, entity_id: str, *, fresh: bool = False) -> Record:
         """The row with this key or natural key."""

@@ -9,7 +9,7 @@ from soulspot_db.errors import ConstraintViolationError, DatabaseError, UnknownF
 from soulspot_db.language.filters import FilterError
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.spec import EntitySpec
-from soulspot_db.language.table import checks
+from soulspot_db.language.table import constrained
 
 __all__ = ["explained", "reason", "refused_filter", "refused_input"]
 
@@ -75,15 +75,14 @@ def explained(error: DatabaseError, spec: EntitySpec, operation: str) -> Databas
 def _violated(error: ConstraintViolationError, spec: EntitySpec, operation: str) -> str | None:
     kind, columns = error.context["kind"], error.context["field"]
     fields = spec.fields.values()
-    if kind == "check":
-        names = {check["name"]: field.name for field in fields for check in checks(spec.table_name, field)}
-        return names.get(error.context["constraint"])
+    named = constrained(spec).get(error.context["constraint"])
+    if named is not None:
+        return ", ".join(named)
     if kind == "foreign key" and not operation.startswith("delete"):
         # SQLite does not say which; there is no doubt where there is only one.
         references = [field.name for field in fields if field.references]
         return references[0] if len(references) == 1 else None
     if columns is None:
-        parts = {index.name: index.fields for index in spec.indexes}
-        return ", ".join(parts.get(error.context["constraint"], ())) or None
+        return None
     by_column = {field.column: field.name for field in fields}
     return ", ".join(by_column.get(column, column) for column in str(columns).split(", "))

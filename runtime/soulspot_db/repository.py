@@ -1,18 +1,22 @@
 """Repository: all behaviour of generated repositories. A generated method is one call of a method here."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from soulspot_db.access import Filter, first
+from soulspot_db.bulk import Key, Progress, batched, both, checked_size, each_batch
 from soulspot_db.cache.tags import Tag
 from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows
 from soulspot_db.entity import Entity, EntityCreate, EntityUpdate
 from soulspot_db.errors import UnsafeWriteError
+from soulspot_db.fairness import spread
 from soulspot_db.language.filters import Predicate
 from soulspot_db.language.folding import folded
-from soulspot_db.operations import Effects, Write
+from soulspot_db.operations import Effects, Read, Write
+from soulspot_db.plan import MANY
 from soulspot_db.query import Where
 from soulspot_db.reading import ReadRepository
 
@@ -34,30 +38,67 @@ class Repository(ReadRepository[Model, KeyType]):
         return (await self._save_many([new], "save"))[0]
 
     async def _save_many(self, new: Sequence[EntityCreate], operation: str = "save_many") -> list[Model]:
-        plan = self._plan
         now = utc_now()
-        rows = [self._values_of(item, now, operation) for item in self._listed(new, "rows", operation)]
+        listed = tuple(self._listed(new, "rows", operation))
+        rows = await spread(listed, partial(self._values_of, now=now, operation=operation), self._plan.turns)
+        return await spread(await self._insert(operation, rows), self._decode, self._plan.turns)
+
+    async def _save_stream(
+        self,
+        new: Iterable[EntityCreate] | AsyncIterable[EntityCreate],
+        *,
+        batch_size: int = 1000,
+        progress: Progress | None = None,
+    ) -> int:
+        size, saved = checked_size(batch_size), 0
+        async for batch in batched(new, size):
+            now = utc_now()
+            rows = await spread(batch, partial(self._values_of, now=now, operation="save_stream"), self._plan.turns)
+            await self._insert("save_stream", rows)
+            saved += len(rows)
+            if progress is not None:
+                progress(saved)
+        return saved
+
+    async def _insert(self, operation: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[tuple[Any, ...]]:
+        """Insert rows, all or none; returns them as they are stored."""
+        plan = self._plan
         if not rows:
             return []
+        if len(rows) > 1 and all(plan.spec.key[0] in values for values in rows):
+            return await self._insert_all(operation, rows)
         keys = [tuple(values[name] for name in plan.spec.key) for values in rows if plan.spec.key[0] in values]
         request = Write(
             statements=[plan.queries.insert(values) for values in rows],
             tags=plan.touched(keys if len(keys) == len(rows) else ()),
             effects=lambda results: plan.effects(plan.codec.stored_keys(rows[0] for rows in results), "created"),
-            result=lambda results: [self._decode(rows[0]) for rows in results],
+            result=lambda results: [rows[0] for rows in results],
         )
         return await self._do(operation, request)
 
-    def _values_of(self, new: EntityCreate, now: datetime, operation: str) -> dict[str, Any]:
+    async def _insert_all(self, operation: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[tuple[Any, ...]]:
+        """Insert rows whose keys are known with one statement: what was bound is what is stored."""
+        plan = self._plan
+        stored = plan.codec.encode_rows(rows)
+        keys = plan.codec.stored_keys(stored)
+        request = Write(
+            statements=[plan.queries.insert_all(stored)],
+            tags=plan.touched(list(map(plan.codec.decode_key, keys)) if len(keys) <= MANY else ()),
+            effects=lambda _results: plan.effects(keys, "created"),
+            result=lambda _results: stored,
+        )
+        return await self._do(operation, request)
+
+    def _values_of(self, new: EntityCreate, *, now: datetime, operation: str) -> dict[str, Any]:
         self._check_model(new, self._plan.schema.create_model, operation)
-        values = {name: getattr(new, name) for name in self._plan.spec.fields}
-        for field in self._plan.spec.fields.values():
+        plan, given = self._plan, new.__dict__
+        values = {name: given[name] for name in plan.spec.fields}
+        for name in plan.made_now:
             # The time of the save and not of the model, and the same for every field of the row.
-            if field.made == "now" and field.name not in new.model_fields_set:
-                values[field.name] = now
-        for name in self._plan.spec.key:
-            if self._plan.spec.fields[name].assigned and values[name] is None:
-                del values[name]
+            if name not in new.model_fields_set:
+                values[name] = now
+        if plan.assigned is not None and values[plan.assigned] is None:
+            del values[plan.assigned]
         return values
 
     async def _update(self, key: KeyType, changes: EntityUpdate) -> Model | None:
@@ -105,21 +146,68 @@ class Repository(ReadRepository[Model, KeyType]):
         return await self._do(operation, Write([statement], tags, effects, lambda results: result(results[0])))
 
     async def _update_where(
-        self, where: Filter, changes: EntityUpdate, *, all_rows: bool = False, names: Sequence[str] | None = None
+        self,
+        where: Filter,
+        changes: EntityUpdate,
+        *,
+        all_rows: bool = False,
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+        names: Sequence[str] | None = None,
     ) -> int:
         predicate = self._condition(where, all_rows, "update_where")
         self._check_model(changes, self._plan.schema.update_model, "update_where")
         if not changes.model_fields_set:
             return await self._count(where, fresh=True)
-        return await self._change("update_where", predicate, changes, self._plan.touched(), len, names=names)
+
+        def write(rows: Where | None) -> Awaitable[int]:
+            return self._change("update_where", rows, changes, self._plan.touched(), len, names=names)
+
+        return await self._in_batches("update_where", predicate, write, batch_size, progress)
 
     async def _delete(self, key: KeyType) -> bool:
         values = self._plan.keys.values(key, "delete")
         return bool(await self._remove("delete", self._plan.by_key(values), self._plan.touched([values])))
 
-    async def _delete_where(self, where: Filter, *, all_rows: bool = False) -> int:
+    async def _delete_where(
+        self,
+        where: Filter,
+        *,
+        all_rows: bool = False,
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> int:
         predicate = self._condition(where, all_rows, "delete_where")
-        return await self._remove("delete_where", predicate, self._plan.touched())
+
+        def write(rows: Where | None) -> Awaitable[int]:
+            return self._remove("delete_where", rows, self._plan.touched())
+
+        return await self._in_batches("delete_where", predicate, write, batch_size, progress)
+
+    async def _in_batches(
+        self,
+        operation: str,
+        predicate: Predicate | None,
+        write: Callable[[Where | None], Awaitable[int]],
+        size: int | None,
+        progress: Progress | None,
+    ) -> int:
+        """Write to all rows at once, or to `size` at a time."""
+        if size is None:
+            written = await write(predicate)
+            if progress is not None:
+                progress(written)
+            return written
+        plan, limit = self._plan, checked_size(size)
+
+        async def last_of(after: Predicate | None) -> Key | None:
+            def last(rows: Rows) -> Key | None:
+                return plan.codec.decode_key(rows[-1]) if rows else None
+
+            statement = plan.queries.keys(both(predicate, after), limit)
+            return await self._ask(operation, Read(plan.region, None, (), lambda: statement, last, fresh=True))
+
+        return await each_batch(plan.spec.key, last_of, lambda rows: write(both(predicate, rows)), progress)
 
     async def _remove(self, operation: str, where: Where | None, tags: Collection[Tag]) -> int:
         plan = self._plan

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 from soulspot_db import ambient
+from soulspot_db.batching import Batches
 from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.region import MISS, CacheRegion
 from soulspot_db.cache.tags import Tag
@@ -76,6 +77,7 @@ class Session:
         self.engine = engine
         self.cache = cache
         self.publisher = publisher
+        self._batches = Batches(lambda statement: self.engine.read(statement))  # noqa: PLW0108 - tests put theirs in its place
 
     def current(self) -> OpenTransaction | None:
         """The open transaction of this task, or of the one that started it."""
@@ -89,10 +91,12 @@ class Session:
 
     def at_once(self, request: Read[T]) -> Any:
         """The database's answer to a point read, kept in the cache; MISS where only `read` can tell, or it is its turn."""
-        if self.hooks or self.current() is not None or not request.region.is_ready():
+        if not self.engine.reads_now or self.hooks or self.current() is not None or not request.region.is_ready():
             return MISS
         rows = self.engine.read_now(request.statement())
-        return MISS if rows is None else request.region.fill(request.key, request.tags, request.decode(rows))
+        if rows is None:
+            return MISS
+        return request.region.fill(request.key, request.tags, request.decode(rows), request.narrow)
 
     async def read(self, request: Read[T]) -> T:
         """Answer from the current transaction, the cache or the database, in this order."""
@@ -100,7 +104,7 @@ class Session:
         if transaction is not None:
             return await transaction.read(request)
 
-        if request.point:
+        if request.point and self.engine.reads_now:
             if self.cache.turns.are_due():
                 await asyncio.sleep(0)
             found = MISS if request.fresh else self.peek(request.region, request.key)
@@ -116,6 +120,9 @@ class Session:
 
     async def _rows(self, request: Read[Any]) -> Rows:
         rows = self.engine.read_now(request.statement()) if request.point else None
+        if rows is None and request.batch is not None:
+            by, key = request.batch
+            return await self._batches.rows(by, [key])
         if rows is None:
             return await self.engine.read(request.statement())
         if self.cache.turns.are_due():
@@ -130,8 +137,8 @@ class Session:
 
         async def load(missing: Collection[Hashable]) -> Mapping[Hashable, T]:
             rows: Rows = []
-            for statement in request.statements(missing):
-                rows += await self.engine.read(statement)
+            for keys in request.chunks(missing):
+                rows += await self._batches.rows(request.by, keys)
             return request.decode(missing, rows)
 
         return await request.region.read_many(request.asked, load, fresh=request.fresh)

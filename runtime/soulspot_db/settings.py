@@ -12,6 +12,7 @@ from soulspot_db.errors import ConfigurationError
 __all__ = ["DatabaseSettings"]
 
 _HOST = re.compile(r"/?(?P<hosts>[^/\s]+:\d+(?:,[^/\s]+:\d+)*)/(?P<name>[^/\s]+)")
+_SOCKET = re.compile(r"(?P<folder>/[^\s:]+)(?::(?P<port>\d+))?/(?P<name>[^/\s:]+)")
 # SQLite counts its timeout in milliseconds, in 32 bits.
 _Seconds = Annotated[float, Field(gt=0, le=1_000_000)]
 
@@ -49,11 +50,13 @@ class DatabaseSettings(BaseSettings):
     max_overflow: int = Field(20, ge=0)
     pool_timeout: _Seconds = 30.0
     query_timeout: _Seconds = 30.0
+    idle_transaction_timeout: _Seconds = 60.0
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
     inline_reads: bool = True
     auto_migrate: bool = False
     cache_ttl: _Seconds = 300.0
     cache_max_size: int = Field(1000, ge=0)
+    single_instance: bool = False
     cache_recheck: float = Field(1.0, ge=0, le=1_000_000)
     slow_query_threshold: _Seconds = 1.0
     slow_transaction_threshold: _Seconds = 5.0
@@ -92,8 +95,12 @@ class DatabaseSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _has_an_address(self) -> Self:
-        if self.database_type == "postgresql" and not _HOST.fullmatch(self.database or ""):
-            raise ValueError("PostgreSQL needs DATABASE=host:5432/name")
+        if self.database_type == "postgresql" and not any(
+            form.fullmatch(self.database or "") for form in (_HOST, _SOCKET)
+        ):
+            raise ValueError(
+                "PostgreSQL needs DATABASE=host:5432/name, or the folder of its socket: /run/postgresql/name"
+            )
         return self
 
     @model_validator(mode="after")
@@ -113,16 +120,35 @@ class DatabaseSettings(BaseSettings):
         """
         if self.database_type != "sqlite":
             raise ConfigurationError(
-                "this version opens SQLite databases only",
+                "this version migrates SQLite databases only",
                 "Set DATABASE to the path of a file, such as /config/soulspot.db.",
             )
+
+    @property
+    def servers(self) -> tuple[list[str], list[int], str]:
+        """The hosts of PostgreSQL or the folder of its socket, their ports, and the database's name. Internal."""
+        found = _HOST.fullmatch(self.database or "")
+        if found is None:
+            socket = _SOCKET.fullmatch(self.database or "")
+            if socket is None:
+                raise ConfigurationError("there is no server in DATABASE", "Write DATABASE=host:5432/name.")
+            return [socket["folder"]], [int(socket["port"] or 5432)], socket["name"]
+        parts = [server.rpartition(":") for server in found["hosts"].split(",")]
+        return [host for host, _, _ in parts], [int(port) for _, _, port in parts], found["name"]
+
+    @property
+    def address(self) -> str:
+        """Where the database is, as errors name it; never with a password."""
+        return str(self.database_path) if self.database_type == "sqlite" else str(self.database).lstrip("/")
 
     @property
     def database_url(self) -> str:
         """The address in SQLAlchemy's form, without the password. Internal."""
         if self.database_type == "sqlite":
             return f"sqlite+aiosqlite:///{self.database_path.absolute()}"
-        return f"postgresql+asyncpg://{(self.database or '').lstrip('/')}"
+        hosts, ports, name = self.servers
+        listed = "&".join(f"host={host}:{port}" for host, port in zip(hosts, ports, strict=True))
+        return f"postgresql+asyncpg:///{name}?{listed}"
 
 
 def _decide(settings: DatabaseSettings, name: str, value: object) -> None:

@@ -4,16 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from soulspot_db import ddl
+from soulspot_db.dialects import Dialect
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.table import ColumnSpec, TableIndexSpec, TableSpec, TypeSpec, describe, index_part
 
 __all__ = ["create_statements", "make_table"]
-
-_DIALECT = sqlite.dialect()
 
 
 def make_table(spec: TableSpec, metadata: sa.MetaData) -> sa.Table:
@@ -62,12 +60,13 @@ def _server_default(literal: Any, kind: TypeSpec) -> Any:
     return ddl.default(literal, scale=kind.get("scale"))
 
 
-def create_statements(entity: EntitySpec, target: Callable[[str], tuple[str, str]]) -> list[str]:
+def create_statements(entity: EntitySpec, target: Callable[[str], tuple[str, str]], dialect: Dialect) -> list[str]:
     """CREATE TABLE and CREATE INDEX for `entity`, each harmless where the thing exists.
 
     Args:
         entity: the resolved entity.
         target: gives the table and the key column for the text of a `references`.
+        dialect: the database they are for.
     """
     metadata = sa.MetaData()
     description = describe(entity, target)
@@ -79,4 +78,4 @@ def create_statements(entity: EntitySpec, target: Callable[[str], tuple[str, str
     indexes = sorted(table.indexes, key=lambda index: str(index.name))
     made: list[Any] = [CreateTable(table, if_not_exists=True)]
     made += [CreateIndex(index, if_not_exists=True) for index in indexes]
-    return [str(statement.compile(dialect=_DIALECT)) for statement in made]
+    return [str(statement.compile(dialect=dialect.compiler)) for statement in made]

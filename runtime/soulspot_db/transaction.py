@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from soulspot_db.cache.region import MISS, CacheRegion
-from soulspot_db.engine.base import Lease, Outcome, Rows, Statement
+from soulspot_db.engine.base import Lease, Outcome, Rows
 from soulspot_db.errors import TransactionError
 from soulspot_db.events.bus import Event, own_event
 from soulspot_db.events.publisher import PublishesEvents
@@ -112,7 +112,8 @@ class Transaction(DatabaseService):
     async def read_many(self, request: ReadMany[T]) -> Mapping[Hashable, T]:
         """Ask the database itself for many rows."""
         rows: Rows = []
-        for statement in request.statements(request.asked):
+        for keys in request.chunks(request.asked):
+            statement = request.by.select(keys)
             async with self._its_turn():
                 found = await self._lease.execute([statement], lambda outcome: outcome.result(), read=True)
             rows += found[0]
@@ -150,7 +151,7 @@ class Transaction(DatabaseService):
             yield
 
     async def _command(self, sql: str) -> None:
-        await self._lease.execute([Statement(sql)], lambda outcome: outcome.result())
+        await self._lease.command(sql)
 
     async def open_savepoint(self, *, read_only: bool) -> None:
         """Begin a frame, in which nothing can be written if it is `read_only`.

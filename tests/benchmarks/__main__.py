@@ -19,11 +19,12 @@ from report import show, write
 from resident import memory
 from runner import run
 from servers import postgres_server, throwaway_database
+from stalls import stalls
 
 from generator import generator
 
 CONSOLE = Console(width=170)
-TABLES = {"generator": generator, "in_process": in_process, "memory": memory}
+TABLES = {"generator": generator, "in_process": in_process, "memory": memory, "stalls": stalls}
 PARTS = ("sqlite", "postgresql", *TABLES)
 
 

@@ -20,7 +20,7 @@ ALBUM = (
     "  artist_id: {type: uuid, references: music.artist, on_delete: cascade}\n"
 )
 SCHEMAS = {"music/artist.yaml": ARTIST, "music/album.yaml": ALBUM, "music/_module.yaml": "description: Music.\n"}
-REVISION = "migrations/versions/0001_create_table_music_artists_and_1_more.py"
+REVISION = "migrations/versions/0001_create_album_and_artist.py"
 
 
 @pytest.fixture
@@ -242,14 +242,14 @@ def test_a_new_entity_makes_a_second_revision(project):
     write_schema(project, "music/label.yaml", "fields:\n  id: {type: integer, primary_key: true}\n")
     outcome = run(project)
     assert outcome.code == 0
-    assert "create migrations/versions/0002_create_table_music_labels.py\n" in outcome.out
+    assert "create migrations/versions/0002_create_label.py\n" in outcome.out
     assert (project / REVISION).read_bytes() == first
     one, two = (constants(path) for path in sorted((project / "migrations/versions").glob("*.py")))
     assert (one["down_revision"], two["down_revision"]) == (None, one["revision"])
     package = (project / "generated/entities/__init__.py").read_text("utf-8")
     assert f'MIGRATION_HEAD = "{two["revision"]}"' in package
     sums = (project / "migrations/migrations.sum").read_text("utf-8").splitlines()
-    assert [line.partition("  ")[2] for line in sums] == [Path(REVISION).name, "0002_create_table_music_labels.py"]
+    assert [line.partition("  ")[2] for line in sums] == [Path(REVISION).name, "0002_create_label.py"]
     assert run(project, "--check").code == 0
 
 
@@ -296,7 +296,7 @@ def test_a_new_required_field_without_a_value_is_refused_where_it_stands(project
     assert outcome.code == 1
     assert "schemas/music/artist.yaml:" in outcome.err
     assert "rows that exist have no value for this new required field" in outcome.err
-    assert "give it a 'default', or a 'backfill' for the rows that exist" in outcome.err
+    assert "write 'backfill: ...' for the rows that exist, or 'default: ...' for new rows as well" in outcome.err
     assert tree(project) == before
 
 

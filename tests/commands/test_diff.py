@@ -26,7 +26,7 @@ def test_each_change_is_a_line_and_the_revision_says_its_operations(cli, root):
     assert "create generated/entities/music/album.py\n" in outcome.out
     assert "update generated/entities/ids.py\n" in outcome.out
     *_, revision, first, second = outcome.out.splitlines()
-    assert revision.endswith(": Create table music_albums and 1 more")
+    assert revision.endswith(": Create album and station")
     assert first == "    create table music_albums, 1 column, 0 indexes"
     assert second == "    create table radio_stations, 2 columns, 1 index"
     assert tree(root) == before

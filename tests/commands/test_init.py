@@ -77,6 +77,59 @@ def test_an_empty_folder_becomes_a_project_in_which_everything_works(program, ro
     assert "my_shop.library -> sqlalchemy" in broken.stdout
 
 
+def test_the_plain_alembic_command_works_in_a_new_project(cli, root):
+    cli("init", root)
+    assert cli("generate", "--project", root).code == 0
+    done = in_project(root, "-m", "alembic", "upgrade", "head")
+    assert done.returncode == 0, done.stderr
+    assert (root / "my_shop.db").is_file()
+    assert "(head)" in in_project(root, "-m", "alembic", "current").stdout
+    assert "(head)" in in_project(root / "my_shop", "-m", "alembic", "-c", "../pyproject.toml", "heads").stdout
+
+
+@pytest.mark.parametrize("place", ["pyproject.toml", "alembic.ini"])
+def test_settings_of_alembic_are_kept(cli, root, place):
+    root.mkdir()
+    text = "[tool.alembic]\nscript_location = 'elsewhere'\n"
+    (root / place).write_text(text if place == "pyproject.toml" else "[alembic]\nscript_location = elsewhere\n")
+    assert cli("init", root).code == 0
+    assert (root / "pyproject.toml").read_text().count("alembic]") == (1 if place == "pyproject.toml" else 0)
+    assert configuration(root).get("alembic") in (None, {"script_location": "elsewhere"})
+
+
+def test_git_sees_what_is_written_and_made_and_nothing_of_this_machine(cli, root):
+    cli("init", root)
+    cli("generate", "--project", root)
+    for command in ([*SOULSPOT_DB, "migrate"], ["-m", "my_shop.library"]):
+        assert in_project(root, *command).returncode == 0
+    for name in ("my_shop.before-migration.none.20260101T000000Z.db", "my_shop.db-wal", "my_shop.db-shm"):
+        (root / name).touch()
+    git = ["git", "-c", "core.excludesFile="]
+    subprocess.run([*git, "init", "--quiet"], cwd=root, check=True)
+    listed = [*git, "status", "--porcelain", "--untracked-files=all"]
+    seen = {
+        line[3:]
+        for line in subprocess.run(listed, cwd=root, check=True, capture_output=True, text=True).stdout.splitlines()
+    }
+    assert {"pyproject.toml", ".gitignore", "migrations/migrations.sum", "my_shop_entities/__init__.py"} <= seen
+    assert [path for path in seen if path.endswith((".db", ".pyc", "-wal", "-shm", ".env"))] == []
+
+
+def test_editors_keep_people_from_what_is_generated_and_not_from_data_revisions(cli, root):
+    cli("init", root)
+    cli("generate", "--project", root)
+    cli("new", "revision", "--data", "fill", "--project", root)
+    patterns = json.loads((root / ".vscode/settings.json").read_text())["files.readonlyInclude"]
+
+    def is_readonly(path):
+        return any(
+            path.is_relative_to(root / pattern.removesuffix("/**")) for pattern in patterns if "/**" in pattern
+        ) or (any(path in root.glob(pattern) for pattern in patterns if "**" not in pattern))
+
+    paths = [path for name in ("migrations", "my_shop_entities") for path in (root / name).rglob("*") if path.is_file()]
+    assert {path.parent.name for path in paths if not is_readonly(path)} == {"versions"}
+
+
 def test_a_project_with_its_code_in_src_works_as_the_last_line_says(cli, root):
     (root / "src").mkdir(parents=True)
     outcome = cli("init", root)
@@ -183,12 +236,14 @@ def test_settings_of_the_author_are_kept(cli, root):
     (root / ".vscode").mkdir(parents=True)
     (root / ".vscode/settings.json").write_text("{}")
     (root / ".env").write_text("DATABASE=other.db\n")
+    (root / ".gitignore").write_text("mine\n")
     (root / "ruff.toml").write_text("")
     outcome = cli("init", root)
     assert outcome.code == 0
-    assert "keep .env\nkeep .vscode/settings.json\n" in outcome.out
+    assert "keep .env\nkeep .gitignore\nkeep .vscode/settings.json\n" in outcome.out
     assert (root / ".vscode/settings.json").read_text() == "{}"
     assert (root / ".env").read_text() == "DATABASE=other.db\n"
+    assert (root / ".gitignore").read_text() == "mine\n"
     assert "ruff" not in configuration(root)
 
 

@@ -341,4 +341,4 @@ def test_no_project_is_wrong_usage(cli, tmp_path_factory):
 def test_a_new_entity_beside_others_adds_a_revision(cli, tmp_path):
     root = generated(tmp_path, {"music/song.yaml": SONG})
     cli("new", "entity", "music/album", "--project", root)
-    assert "create migrations/versions/0002_create_table_music_albums.py" in cli("generate", "--project", root).out
+    assert "create migrations/versions/0002_create_album.py" in cli("generate", "--project", root).out

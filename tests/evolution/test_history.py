@@ -130,7 +130,7 @@ def test_a_data_revision_may_be_edited_until_git_has_it(grown):
     assert grown.data_revision("mark_old_songs").code == 0
     assert grown.command().code == 0
     path = grown.newest
-    path.write_text(text_of(path).replace(".values({})", ".values({'year': 1958})"))
+    path.write_text(text_of(path).replace("values = {", "values = {'year': 1958, "))
     assert grown.command().code == 0
     assert grown.command("--check").code == 0
     grown.commit()
@@ -157,7 +157,7 @@ def test_amending_makes_the_newest_revision_again(repository):
     outcome = repository.command("--amend")
     assert outcome.code == 0, outcome.err
     assert f"remove migrations/versions/{first}" in outcome.out
-    assert repository.versions[1:] == ["0002_add_column_note_to_music_songs.py"]
+    assert repository.versions[1:] == ["0002_add_note_to_song.py"]
     require_one_line(repository, ("music_songs", ["id", "note"]))
 
 
@@ -183,7 +183,7 @@ def test_amending_keeps_a_data_revision_behind(repository):
     write(repository, {SONG: BOTH})
     assert repository.command("--amend").code == 0
     assert [name[5:] for name in repository.versions][1:] == [
-        "add_column_year_to_music_songs_and_1_more.py",
+        "add_year_and_note_to_song.py",
         "mark_old_songs.py",
     ]
     require_one_line(repository, ("music_songs", ["id", "year", "note"]))
@@ -227,7 +227,7 @@ def test_a_project_in_a_folder_of_a_repository_is_amended_as_well(tmp_path):
     home.generate({SONG: WITH_YEAR})
     write(home, {SONG: WITH_NOTE})
     assert home.command("--amend").code == 0
-    assert home.versions[1:] == ["0002_add_column_note_to_music_songs.py"]
+    assert home.versions[1:] == ["0002_add_note_to_song.py"]
 
 
 # Branches.
@@ -258,14 +258,14 @@ def conflicts(home):
 
 def test_branches_that_edit_different_entities_conflict_where_the_newest_is_named_and_rebase_mends_it(branched):
     home = branched({ALBUM: WITH_YEAR}, {SONG: WITH_NOTE})
-    theirs = home.git("show", "theirs:migrations/versions/0002_add_column_year_to_music_albums.py")
+    theirs = home.git("show", "theirs:migrations/versions/0002_add_year_to_album.py")
     home.git("merge", "theirs", check=False)
     assert conflicts(home) == HEADS
     assert "soulspot-db rebase" in home.command().err
     outcome = home.rebase()
     assert outcome.code == 0, outcome.err
-    assert re.search(r"^revision [0-9a-f]{12}: Add column note to music_songs$", outcome.out, re.MULTILINE)
-    assert home.versions[1:] == ["0002_add_column_year_to_music_albums.py", "0003_add_column_note_to_music_songs.py"]
+    assert re.search(r"^revision [0-9a-f]{12}: Add note to song$", outcome.out, re.MULTILINE)
+    assert home.versions[1:] == ["0002_add_year_to_album.py", "0003_add_note_to_song.py"]
     assert text_of(home.migrations / "versions" / home.versions[1]) == theirs
     require_one_line(home, ("music_songs", ["id", "note"]), ("music_albums", ["id", "year"]))
     home.commit("Merge")
@@ -304,14 +304,14 @@ def test_rebase_works_in_the_middle_of_a_git_rebase(branched):
     home.git("add", "--all")
     home.git("rebase", "--continue")
     require_one_line(home, ("music_songs", ["id", "note"]), ("music_albums", ["id", "year"]))
-    assert home.versions[2] == "0003_add_column_note_to_music_songs.py"
+    assert home.versions[2] == "0003_add_note_to_song.py"
 
 
 def test_onto_says_whose_revisions_stay(branched):
     home = branched({ALBUM: WITH_YEAR}, {SONG: WITH_NOTE})
     home.git("merge", "theirs", check=False)
     assert home.rebase("--onto", "ours").code == 0
-    assert home.versions[1:] == ["0002_add_column_note_to_music_songs.py", "0003_add_column_year_to_music_albums.py"]
+    assert home.versions[1:] == ["0002_add_note_to_song.py", "0003_add_year_to_album.py"]
     require_one_line(home, ("music_songs", ["id", "note"]), ("music_albums", ["id", "year"]))
 
 
@@ -325,8 +325,8 @@ def test_a_data_revision_of_ours_follows_and_is_told(branched):
     told = "migrations/versions/0004_write_notes.py now follows other revisions; read it once more"
     assert told in outcome.out
     assert [name[5:] for name in home.versions][1:] == [
-        "add_column_year_to_music_albums.py",
-        "add_column_note_to_music_songs.py",
+        "add_year_to_album.py",
+        "add_note_to_song.py",
         "write_notes.py",
     ]
     require_one_line(home, ("music_songs", ["id", "note"]), ("music_albums", ["id", "year"]))

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from language_support import RecordSchema, ask_postgresql, record_fields
 from soulspot_db import ddl
+from soulspot_db.dialects import DIALECTS
 from soulspot_db.language.conditions import _literal, condition_sql
 from soulspot_db.language.filters import Compare, parse_filter
 from soulspot_db.language.json_value import dump_json
@@ -131,7 +132,7 @@ def truth(predicate, row):
 def connection():
     """The table of records as SQLite has it."""
     with sqlite3.connect(":memory:") as opened:
-        for statement in create_statements(ENTITY, lambda _reference: ("", "")):
+        for statement in create_statements(ENTITY, lambda _reference: ("", ""), DIALECTS["sqlite"]):
             opened.execute(statement)
         yield opened
     opened.close()

@@ -1,7 +1,8 @@
 """What the two halves agree on about revisions."""
 
 import pytest
-from soulspot_db.language.history import BY_HAND, is_data
+from soulspot_db.language.conflicts import conflict_line
+from soulspot_db.language.history import BY_HAND, history_of, is_data
 
 
 @pytest.mark.parametrize("line", ["data = True", "data = True  # fills plays", "data: bool = True", "data=True"])
@@ -16,3 +17,15 @@ def test_other_lines_do_not_make_one(line):
 
 def test_what_begins_as_written_by_hand_is_one_whatever_else_it_says():
     assert is_data(f"{BY_HAND} in the line of revisions.\n")
+
+
+def test_sums_with_a_merge_conflict_are_no_history():
+    sums = "00  0001_a.py\n<<<<<<< HEAD\n11  0002_b.py\n=======\n22  0002_c.py\n>>>>>>> theirs\n"
+    history, problems = history_of(sums, {"0001_a.py": ""})
+    assert problems == ["migrations.sum has an unresolved merge conflict at line 2"]
+    assert (history.files, history.head, history.unrecorded) == ({}, None, {"0001_a.py": ""})
+
+
+@pytest.mark.parametrize("text", ["", "a: <<<<<<< b\n", "  <<<<<<< b\n", "<<<<<<<<\n", "======= \n"])
+def test_what_git_does_not_write_is_no_conflict(text):
+    assert conflict_line(text) is None

@@ -5,6 +5,7 @@ import sqlite3
 import pytest
 from language_support import TaskSchema
 from soulspot_db import ConstraintViolationError
+from soulspot_db.dialects import DIALECTS
 from soulspot_db.language.document import EntityDocument
 from soulspot_db.language.indexes import IndexPart
 from soulspot_db.language.spec import resolve
@@ -16,7 +17,7 @@ from soulspot_db.tables import create_statements
 def connection():
     """The table of tasks, and nothing else, as SQLite has it."""
     with sqlite3.connect(":memory:") as opened:
-        for statement in create_statements(resolved(TaskSchema).spec, lambda _reference: ("", "")):
+        for statement in create_statements(resolved(TaskSchema).spec, lambda _reference: ("", ""), DIALECTS["sqlite"]):
             opened.execute(statement)
         yield opened
     opened.close()

@@ -79,7 +79,7 @@ def test_a_postgresql_database_is_refused_and_no_file_is_made(run, monkeypatch, 
     for arguments in (("migrate",), ("migrate", "--status")):
         result = run(*arguments)
         assert result.exit_code == 1
-        assert "opens SQLite databases only" in result.output
+        assert "migrates SQLite databases only" in result.output
     assert not (tmp_path / "other.db").exists()
 
 

@@ -1,10 +1,7 @@
-"""`soulspot-db migrate` and `check` on revisions that change what is there, and the plain `alembic` command."""
+"""`soulspot-db migrate` and `check` on revisions that change what is there."""
 
 import asyncio
-import os
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 
 import pytest
@@ -25,18 +22,6 @@ def run(settings, revisions, monkeypatch):
         return await asyncio.to_thread(CliRunner().invoke, main, [*arguments, "--migrations", str(revisions.folder)])
 
     return call
-
-
-@pytest.fixture
-def alembic(settings, revisions, tmp_path):
-    (tmp_path / "alembic.ini").write_text(f"[alembic]\nscript_location = {revisions.folder}\n")
-    environment = {**os.environ, "DATABASE": str(settings.database_path)}
-
-    def run(*arguments):
-        command = [sys.executable, "-m", "alembic", "-c", str(tmp_path / "alembic.ini"), *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-    return run
 
 
 async def test_the_backup_is_printed_and_everything_that_was_done(run, filled, code, settings):
@@ -115,33 +100,6 @@ async def test_sql_of_a_revision_that_needs_python_is_refused(run, filled):
     assert result.exit_code == 1
     assert f"revision {id} changes rows with Python, which cannot be printed as SQL" in result.output
     assert f"soulspot-db migrate --to {id}" in result.output
-
-
-async def test_the_plain_alembic_command_rebuilds_and_keeps_the_children(alembic, filled, code, sql):
-    filled.add(code["rebuild_albums"])
-    filled.add(DATA, data=True)
-    id = filled.add(looking(("loses", "the values of old of tracks", OLD)) + code["rebuild_tracks"])
-    refused = alembic("upgrade", "head")
-    assert refused.returncode != 0
-    assert "the values of old of tracks would be lost, in 2 rows" in refused.stderr
-    assert alembic("-x", f"allow_destruction={id}", "upgrade", "head").returncode != 0
-    done = alembic("-x", f"allow_destructive={id}", "upgrade", "head")
-    assert done.returncode == 0, done.stderr
-    assert sql("SELECT count(*), count(album_id) FROM tracks") == [(4, 4)]
-    assert sql("SELECT title FROM tracks ORDER BY id") == [("minus!",), ("Sinnerman!",), ("!",), ("Be My Husband!",)]
-    assert id in alembic("current").stdout
-
-
-async def test_the_plain_alembic_command_prints_sql_and_refuses_an_edited_history(alembic, filled, code):
-    filled.add(code["rebuild_tracks"])
-    printed = alembic("upgrade", f"{filled.ids[0]}:head", "--sql")
-    assert printed.returncode == 0, printed.stderr
-    assert printed.stdout.startswith("-- ")
-    assert 'INSERT INTO "_soulspot_rebuild_tracks"' in printed.stdout
-    path = filled.folder / "versions" / "0002_revision.py"
-    path.write_text(path.read_text() + "# edited\n")
-    refused = alembic("upgrade", "head")
-    assert "versions/0002_revision.py is not what was recorded" in refused.stderr
 
 
 def test_check_says_what_differs_and_what_to_do_and_exits_with_1(settings, migrations, monkeypatch, sql):

@@ -51,3 +51,46 @@ async def test_migrating_at_start_does_not_open_what_the_code_does_not_fit(setti
 async def test_an_empty_name_is_no_revision(settings, filled):
     with pytest.raises(MigrationError, match="there is no revision"):
         await migrate(settings, filled.folder, to="")
+
+
+async def test_consent_to_a_revision_that_there_is_not_is_refused_and_those_that_lose_something_are_listed(
+    settings, filled, sql
+):
+    filled.add("pass")
+    loss = filled.add(LOSS, title="Drop old of track")
+    with pytest.raises(MigrationError, match="there is no revision ffff") as raised:
+        await migrate(settings, filled.folder, to=filled.ids[1], allow_destructive=["ffff"])
+    assert f"Pending, and losing something: {loss} (Drop old of track.)." in raised.value.resolution
+    assert filled.ids[1] not in raised.value.resolution
+    assert (await status(settings, filled.folder)).current == filled.ids[0]
+    assert list(settings.database_path.parent.glob("*.before-migration.*")) == []
+    await migrate(settings, filled.folder, allow_destructive=[loss])
+    with pytest.raises(MigrationError, match="there is no revision ffff") as raised:
+        await migrate(settings, filled.folder, allow_destructive=["ffff"])
+    assert "No pending revision loses anything." in raised.value.resolution
+
+
+async def test_a_revision_may_be_named_by_how_it_begins_where_no_other_begins_so(settings, filled):
+    loss = filled.add(LOSS)
+    for named in ({"allow_destructive": ["a"]}, {"to": "a"}):
+        with pytest.raises(MigrationError, match=f"a begins several revisions: {loss}, {filled.ids[0]}"):
+            await migrate(settings, filled.folder, **named)
+    assert (await migrate(settings, filled.folder, to=loss[:2], allow_destructive=[loss[:3]])).current == loss
+
+
+async def test_consent_is_recommended_for_the_way_that_was_to_be_gone(settings, filled):
+    loss = filled.add("pass", LOSS)
+    filled.add("pass")
+    await migrate(settings, filled.folder)
+    with pytest.raises(MigrationError) as raised:
+        await migrate(settings, filled.folder, to=filled.ids[0])
+    assert f"soulspot-db migrate --allow-destructive {loss} --to {filled.ids[0]}" in raised.value.resolution
+
+
+async def test_the_revision_before_the_loss_is_named(settings, filled):
+    filled.add(DATA, data=True)
+    between = filled.add("pass")
+    filled.add(LOSS)
+    with pytest.raises(MigrationError) as raised:
+        await migrate(settings, filled.folder)
+    assert f"nothing is lost: soulspot-db migrate --to {between}" in raised.value.resolution

@@ -206,3 +206,24 @@ async def test_pitfall_26_two_revisions_after_the_same_one_are_refused_by_name(s
         with pytest.raises(MigrationError, match=f"have none after them: {ours}, {theirs}") as raised:
             await call(settings, filled.folder)
         assert "soulspot-db rebase" in raised.value.resolution
+
+
+async def test_what_to_do_about_a_revision_that_nobody_recorded_depends_on_where_it_came_from(settings, filled):
+    path = filled.folder / "versions" / "0002_mine.py"
+    path.write_text("revision = 'x'\n")
+    with pytest.raises(MigrationError) as raised:
+        await migrate(settings, filled.folder)
+    for way in (
+        "came with another branch: soulspot-db rebase",
+        "was stopped while it wrote it: soulspot-db generate",
+        "`alembic revision` or a person wrote it: take it away",
+        "soulspot-db new revision --data NAME",
+    ):
+        assert way in raised.value.resolution
+    assert "version control" not in raised.value.resolution
+    path.unlink()
+    (filled.folder / "versions" / "0001_revision.py").write_text("")
+    with pytest.raises(MigrationError) as raised:
+        await migrate(settings, filled.folder)
+    assert "Restore the folder from version control" in raised.value.resolution
+    assert "take it away" not in raised.value.resolution

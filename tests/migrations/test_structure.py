@@ -187,11 +187,35 @@ async def test_a_missing_table_and_one_of_a_rebuild_are_told(check):
     ]
 
 
-async def test_a_database_that_is_behind_is_told_so_and_not_compared(settings, revisions):
+async def test_an_empty_database_is_told_to_be_behind_and_is_not_made(settings, revisions):
     revisions.add("pass")
     (line,) = await inspect_database(settings, revisions.folder)
-    assert "is at revision none, 1 behind" in line
+    assert (
+        line
+        == f"{settings.database_path} is at revision none, 1 behind {revisions.ids[0]}: run `soulspot-db migrate`, then check again"
+    )
     assert not settings.database_path.exists()
+
+
+async def test_a_database_that_is_behind_is_compared_with_what_its_revision_left(settings, filled, sql, code):
+    filled.add("op.execute(\"UPDATE tracks SET title = 'x'\")", data=True)
+    here = filled.add(code["rebuild_albums"])
+    await migrate(settings, filled.folder)
+    filled.add(code["rebuild_tracks"])
+    behind = f"{settings.database_path} is at revision {here}, 1 behind {filled.ids[-1]}"
+    assert await inspect_database(settings, filled.folder) == [
+        f"{behind}, and as that revision left it: run `soulspot-db migrate`, then check again"
+    ]
+    sql("ALTER TABLE tracks ADD COLUMN mine TEXT", "DROP INDEX ix_tracks_title")
+    before = sql("SELECT sql FROM sqlite_master ORDER BY name"), sql("SELECT * FROM tracks")
+    column, index, last = await inspect_database(settings, filled.folder)
+    assert (sql("SELECT sql FROM sqlite_master ORDER BY name"), sql("SELECT * FROM tracks")) == before
+    assert column.startswith("column mine of tracks is in no schema: undo what was changed by hand")
+    assert index == 'index ix_tracks_title of tracks is missing: CREATE INDEX "ix_tracks_title" ON "tracks" (title)'
+    assert last == f"{behind}, and not as that revision left it: mend the above, then run `soulspot-db migrate`"
+    sql(index.partition(": ")[2], "ALTER TABLE tracks DROP COLUMN mine")
+    assert len(await inspect_database(settings, filled.folder)) == 1
+    await migrate(settings, filled.folder)
 
 
 async def test_a_database_that_is_ahead_is_told_so(check, sql):

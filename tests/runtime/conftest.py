@@ -1,8 +1,8 @@
 """Every test has a registry of its own and, where it asks for one, an open database in a file of its own."""
 
 import asyncio
-import shutil
 
+import homes
 import hypothesis
 import pytest
 import support
@@ -20,37 +20,47 @@ def registry():
         yield isolated
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "sqlite_only: about SQLite's engine, in a module of behaviour on all databases")
+
+
+def pytest_generate_tests(metafunc):
+    """Tests of behaviour run on each of the module's DATABASES; what concerns one database's engine on that one alone."""
+    if "database_kind" in metafunc.fixturenames:
+        kinds = getattr(metafunc.module, "DATABASES", ("sqlite",))
+        if metafunc.definition.get_closest_marker("sqlite_only"):
+            kinds = ("sqlite",)
+        metafunc.parametrize("database_kind", kinds, indirect=True, ids=kinds if len(kinds) > 1 else [""])
+
+
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory):
-    """A file with every table and no row, to copy: making the tables takes longer than most tests."""
-    path = tmp_path_factory.mktemp("empty") / "soulspot.db"
+def database_kind(request):
+    return request.param
 
-    async def make():
-        async with Database(support.settings(path)) as db:
-            await support.create_tables(db)
 
-    with EntityRegistry.isolated():
+@pytest.fixture(scope="session")
+def empty_database(database_kind, tmp_path_factory):
+    """A database with every table and no row, to copy: making the tables takes longer than most tests."""
+    with EntityRegistry.isolated(), homes.home(database_kind, tmp_path_factory.mktemp("empty")) as home:
         support.register_all()
-        asyncio.run(make())
-    return path
+        home.prepare(support.create_tables)
+        yield home
 
 
 @pytest.fixture
 async def open_database(empty_database, tmp_path):
-    """Opens databases with the settings that a test needs, all on one file, and closes them at the end."""
+    """Opens databases with the settings that a test needs, all on one file or server, and closes them at the end."""
     opened = []
+    with empty_database.copy(tmp_path) as where:
 
-    async def open_with(*, events=None, **changes):
-        path = tmp_path / "soulspot.db"
-        if not path.exists():
-            shutil.copy(empty_database, path)
-        db = await Database(support.settings(path, **changes), events=events).open()
-        opened.append(db)
-        return db
+        async def open_with(*, events=None, **changes):
+            db = await Database(support.settings(**{**where, **changes}), events=events).open()
+            opened.append(db)
+            return db
 
-    yield open_with
-    for db in opened:
-        await support.within(10, db.close())
+        yield open_with
+        for db in opened:
+            await support.within(10, db.close())
 
 
 @pytest.fixture

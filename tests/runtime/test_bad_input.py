@@ -4,9 +4,12 @@ import datetime as dt
 from enum import IntEnum
 from uuid import UUID
 
+import homes
 import pytest
 from soulspot_db import DatabaseError
 from support import outside, within
+
+DATABASES = homes.ALL
 
 UNKNOWN_ENTITY, UNKNOWN_FIELD = "DATABASE_UNKNOWN_ENTITY", "DATABASE_UNKNOWN_FIELD"
 INVALID, UNSAFE = "DATABASE_VALIDATION_FAILED", "DATABASE_UNSAFE_WRITE"

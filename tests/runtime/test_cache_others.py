@@ -245,7 +245,7 @@ async def test_a_writer_that_could_not_look_when_it_began_vouches_for_nothing(op
 
 
 def test_from_the_moment_that_a_write_is_stopped_nobody_vouches_for_others(empty_database, tmp_path):
-    path = shutil.copy(empty_database, tmp_path / "soulspot.db")
+    path = shutil.copy(empty_database.path, tmp_path / "soulspot.db")
     writer = Connection(str(path), read_only=False, busy_timeout=1, query_timeout=0.05, synchronous="NORMAL")
     seen = []
 

@@ -6,15 +6,19 @@ import sqlite3
 from decimal import Decimal
 from uuid import UUID
 
+import homes
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from soulspot_db import QueryFailedError, ValidationFailedError
 from soulspot_db.codec import Codec, KeyCodec
+from soulspot_db.dialects import DIALECTS
 from soulspot_db.query import Queries
 from soulspot_db.schema import resolved
 from soulspot_db.tables import create_statements
 from support import EverythingSchema, JobSchema, PlaylistTrackSchema
+
+DATABASES = homes.BOTH
 
 KEY = UUID("0190b2d4-1f7e-7c3a-9f00-0123456789ab")
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=50)
@@ -44,10 +48,10 @@ class Stored:
 
     def __init__(self, schema):
         self.schema = resolved(schema)
-        self.codec = Codec(self.schema.spec, self.schema.model)
-        self.queries = Queries(self.schema.spec, self.schema.table, self.codec.encode)
+        self.codec = Codec(self.schema.spec, self.schema.model, DIALECTS["sqlite"])
+        self.queries = Queries(self.schema.spec, self.schema.table, self.codec.encode, DIALECTS["sqlite"])
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
-        for sql in create_statements(self.schema.spec, None):
+        for sql in create_statements(self.schema.spec, None, DIALECTS["sqlite"]):
             self.connection.execute(sql)
 
     def round_trip(self, **values):

@@ -30,7 +30,7 @@ async def test_a_process_that_is_killed_loses_no_acknowledged_write_and_leaves_n
     processes, empty_database, tmp_path, kills
 ):
     path, acknowledged = tmp_path / "soulspot.db", tmp_path / "acknowledged"
-    path.write_bytes(empty_database.read_bytes())
+    path.write_bytes(empty_database.path.read_bytes())
     chance = random.Random(kills)
     for life in range(kills):
         writer = processes.Process(target=crash_writer.run, args=(path, acknowledged, life), daemon=True)

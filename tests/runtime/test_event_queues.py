@@ -5,9 +5,12 @@ import logging
 import time
 import tracemalloc
 
+import homes
 import pytest
 from soulspot_db import Event, EventBus, ValidationFailedError
 from support import until, within
+
+DATABASES = homes.BOTH
 
 
 def counted(bus, *names):

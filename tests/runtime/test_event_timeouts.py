@@ -3,9 +3,12 @@
 import asyncio
 import contextlib
 
+import homes
 import pytest
 from soulspot_db import EventBus
 from support import until, within
+
+DATABASES = homes.BOTH
 
 
 def outcomes(bus):

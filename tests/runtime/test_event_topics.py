@@ -3,9 +3,12 @@
 import asyncio
 import contextlib
 
+import homes
 import pytest
 from soulspot_db import EventBus, TransactionError
 from support import within
+
+DATABASES = homes.BOTH
 
 
 @pytest.fixture

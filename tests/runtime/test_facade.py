@@ -5,6 +5,7 @@ from decimal import Decimal
 from unittest.mock import AsyncMock
 from uuid import UUID
 
+import homes
 import pytest
 from soulspot_db import (
     ConnectionFailedError,
@@ -18,6 +19,8 @@ from soulspot_db import (
     ValidationFailedError,
 )
 from support import outside
+
+DATABASES = homes.ALL
 
 
 async def saved(db, **values):

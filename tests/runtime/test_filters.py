@@ -3,15 +3,19 @@
 import sqlite3
 from operator import eq, ge, gt, le, lt, ne
 
+import homes
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from soulspot_db import EntitySchema
 from soulspot_db.codec import Codec
+from soulspot_db.dialects import DIALECTS
 from soulspot_db.language.filters import FilterError, parse_filter, parse_order
 from soulspot_db.query import Queries
 from soulspot_db.schema import resolved
 from soulspot_db.tables import create_statements
+
+DATABASES = homes.ALL
 
 
 class RowSchema(EntitySchema):
@@ -27,8 +31,8 @@ class RowSchema(EntitySchema):
 
 SCHEMA = resolved(RowSchema)
 SPEC = SCHEMA.spec
-CODEC = Codec(SPEC, SCHEMA.model)
-QUERIES = Queries(SPEC, SCHEMA.table, CODEC.encode)
+CODEC = Codec(SPEC, SCHEMA.model, DIALECTS["sqlite"])
+QUERIES = Queries(SPEC, SCHEMA.table, CODEC.encode, DIALECTS["sqlite"])
 ROWS = [
     {"id": number, "a": a, "b": b, "c": c}
     for number, (a, b, c) in enumerate(
@@ -42,7 +46,7 @@ OPERATORS = {"eq": eq, "ne": ne, "lt": lt, "lte": le, "gt": gt, "gte": ge}
 @pytest.fixture(scope="module")
 def table():
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    for sql in create_statements(SPEC, None):
+    for sql in create_statements(SPEC, None, DIALECTS["sqlite"]):
         connection.execute(sql)
     for model in MODELS:
         statement = QUERIES.insert(dict(model.__dict__))
@@ -155,7 +159,7 @@ def test_two_filters_of_one_shape_are_one_statement(where):
 
 
 def test_lists_of_many_lengths_share_few_statements():
-    queries = Queries(SPEC, SCHEMA.table, CODEC.encode)
+    queries = Queries(SPEC, SCHEMA.table, CODEC.encode, DIALECTS["sqlite"])
     for length in range(1, 200):
         queries.select(parse_filter({"a": list(range(length))}, SPEC))
     assert queries.shapes == 9
@@ -163,7 +167,7 @@ def test_lists_of_many_lengths_share_few_statements():
 
 def test_compiled_statements_take_a_bounded_amount_of_memory(monkeypatch):
     monkeypatch.setattr("soulspot_db.query._MAX_SHAPES", 3)
-    queries = Queries(SPEC, SCHEMA.table, CODEC.encode)
+    queries = Queries(SPEC, SCHEMA.table, CODEC.encode, DIALECTS["sqlite"])
     for names in ("a", "b", "c", "id", "a"):
         assert queries.count(parse_filter({names: {"ne": None}}, SPEC)).sql.endswith("IS NOT NULL")
     assert queries.shapes == 3

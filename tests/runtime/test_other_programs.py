@@ -97,7 +97,7 @@ def test_a_database_of_another_loop_refuses_at_once_and_says_why(empty_database,
                 await within(5, call())
 
     first = asyncio.new_event_loop()
-    db = Database(support.settings(empty_database, cache_recheck=0))
+    db = Database(support.settings(empty_database.path, cache_recheck=0))
     first.run_until_complete(db.open())
     try:
         asyncio.run(use(db))

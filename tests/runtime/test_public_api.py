@@ -36,6 +36,7 @@ PUBLIC = [
     "Repository",
     "SchemaAheadError",
     "SchemaInvalidError",
+    "SerializationFailedError",
     "Subscription",
     "Transaction",
     "TransactionError",

@@ -6,12 +6,15 @@ import enum
 import uuid
 from decimal import Decimal
 
+import homes
 import pytest
 import support
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from soulspot_db import Database, DatabaseError, EntityRegistry, EntitySchema
 from soulspot_db.cache.question import question, row_question
+
+DATABASES = homes.ALL
 
 
 class Text(str):

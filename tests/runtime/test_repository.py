@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import homes
 import pydantic
 import pytest
 from soulspot_db import (
@@ -17,6 +18,8 @@ from soulspot_db import (
 )
 from soulspot_db.schema import resolved
 from support import CounterSchema, JobSchema, PlaylistSchema, PlaylistTrackSchema, outside
+
+DATABASES = homes.ALL
 
 NOBODY = UUID("0190b2d4-1f7e-7c3a-9f00-0123456789ab")
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from soulspot_db import ConfigurationError, Database, DatabaseSettings
+from soulspot_db import ConfigurationError, ConnectionFailedError, Database, DatabaseSettings
 
 DEFAULTS = {
     "database_path": Path("/config/soulspot.db"),
@@ -63,15 +63,28 @@ def test_settings_are_read_from_an_env_file_among_other_variables(tmp_path):
     assert (found.database_path, found.query_timeout) == (Path("/config/from-file.db"), 3)
 
 
-@pytest.mark.parametrize("text", ["db:5432/soulspot", "10.0.0.1:5432/soulspot", "a:5432,b:5432/soulspot"])
-def test_a_host_a_port_and_a_name_mean_postgresql(text):
+@pytest.mark.parametrize(
+    ("text", "servers"),
+    [
+        ("db:5432/soulspot", (["db"], [5432], "soulspot")),
+        ("10.0.0.1:5433/soulspot", (["10.0.0.1"], [5433], "soulspot")),
+        ("a:5432,b:5433/soulspot", (["a", "b"], [5432, 5433], "soulspot")),
+    ],
+)
+def test_a_host_a_port_and_a_name_mean_postgresql(text, servers):
     found = DatabaseSettings(database=text)
-    assert (found.database_type, found.database_url) == ("postgresql", f"postgresql+asyncpg://{text}")
+    assert (found.database_type, found.servers, found.address) == ("postgresql", servers, text)
 
 
 def test_a_leading_slash_is_accepted_for_postgresql_where_the_type_says_so():
     found = DatabaseSettings(database="/db:5432/soulspot", database_type="postgresql")
-    assert found.database_url == "postgresql+asyncpg://db:5432/soulspot"
+    assert found.servers == (["db"], [5432], "soulspot")
+    assert found.database_url == "postgresql+asyncpg:///soulspot?host=db:5432"
+
+
+def test_the_folder_of_a_socket_is_accepted_for_postgresql_where_the_type_says_so():
+    found = DatabaseSettings(database="/run/postgresql/soulspot", database_type="postgresql")
+    assert found.servers == (["/run/postgresql"], [5432], "soulspot")
 
 
 @pytest.mark.parametrize("text", ["soulspot.db", "./data/soulspot.db", "/db:5432/soulspot", "odd:name/soulspot.db"])
@@ -107,7 +120,6 @@ def test_a_url_is_refused_with_the_new_form_and_without_its_password(url, name):
         {"database_path": ":memory:"},
         {"database_path": "a\0b"},
         {"database_type": "postgresql"},
-        {"database_type": "postgresql", "database": "/config/soulspot.db"},
         {"database_pth": "/config/soulspot.db"},
     ],
 )
@@ -127,9 +139,11 @@ def test_a_password_is_in_no_text_of_the_settings(monkeypatch):
     assert "geheim" not in f"{found!r} {found} {found.model_dump()} {found.database_url}"
 
 
-def test_a_postgresql_database_is_refused_by_a_version_that_cannot_open_it():
-    with pytest.raises(ConfigurationError):
-        Database(DatabaseSettings(database="db:5432/soulspot"))
+async def test_a_server_that_is_not_there_is_named_and_its_password_is_not():
+    db = Database(DatabaseSettings(database="127.0.0.1:1/soulspot", user="me", password="geheim"))
+    with pytest.raises(ConnectionFailedError, match=r"127\.0\.0\.1:1/soulspot") as caught:
+        await db.open()
+    assert "geheim" not in f"{caught.value} {caught.value.to_dict()} {caught.value.__cause__}"
 
 
 @pytest.mark.parametrize(

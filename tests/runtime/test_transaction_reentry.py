@@ -3,9 +3,12 @@
 import asyncio
 import contextlib
 
+import homes
 import pytest
 from soulspot_db import TransactionError
 from support import at_rest, outside, within
+
+DATABASES = homes.BOTH
 
 
 def stored(db):

@@ -6,8 +6,10 @@ import click
 
 from soulspot_db_codegen.commands.shared import complaints, project_option
 from soulspot_db_codegen.configuration import load_configuration
+from soulspot_db_codegen.errors import ConfigurationError
 from soulspot_db_codegen.generate import refuse_foreign, replan_project
 from soulspot_db_codegen.git import others_commit
+from soulspot_db_codegen.migrations.rebase import is_settled
 from soulspot_db_codegen.writer import apply
 
 __all__ = ["rebase"]
@@ -21,11 +23,18 @@ __all__ = ["rebase"]
 def rebase(*, onto: str | None, project: Path) -> None:
     """Make our revisions again, on top of merged ones.
 
-    First resolve what git says about schemas; migrations.sum and the snapshot are written here.
+    First resolve what git says about schemas; migrations.sum, the snapshot and generated code are written here.
     """
     with complaints():
         configuration = load_configuration(project.absolute())
         commit = onto or others_commit(configuration.root)
+        if is_settled(configuration, commit):
+            if onto is not None:
+                raise ConfigurationError(
+                    f"HEAD follows {onto}, and what HEAD has is never made again: somebody may have applied it. "
+                    "`--onto HEAD` makes again what it does not have"
+                )
+            commit = "HEAD"
         plan, data = replan_project(configuration, commit)
         refuse_foreign(plan.changes)
         apply(configuration.root, plan.changes)
@@ -39,3 +48,4 @@ def rebase(*, onto: str | None, project: Path) -> None:
         click.echo(f"revision {plan.revision.id}: {plan.revision.title}")
     for path in data:
         click.echo(f"{path} now follows other revisions; read it once more")
+    click.echo("next: `git add --all`, then commit, or go on with what git is in the middle of")

@@ -27,6 +27,11 @@ class Source:
     fill: str | None
 
     @property
+    def name_before(self) -> str:
+        """What the column is called in the table as it is; a new one has its own name."""
+        return (self.former or self.column)["name"]
+
+    @property
     def is_same(self) -> bool:
         """Whether values are taken over as they are."""
         return self.former is not None and self.conversion.sql == "{value}" and self.fill is None
@@ -35,7 +40,7 @@ class Source:
         """The value in SQL; `name` is what the column it comes from is called at that time."""
         if self.former is None:
             return self.fill or "NULL"
-        value = self.conversion.sql.format(value=quoted(name or self.former["name"]))
+        value = self.conversion.sql.format(value=quoted(name or self.name_before))
         return value if self.fill is None else f"coalesce({value}, {self.fill})"
 
 
@@ -65,7 +70,7 @@ def sources(
         name = column["name"]
         was = old.get(former[name]) if name in former else None if name in taken else old.get(name)
         if was is None:
-            yield _added(column, hints.backfill.get(name) or hints.made.get(name))
+            yield _added(column, _fill(column, hints))
             continue
         way = conversion(was["type"], column["type"])
         if way is None:
@@ -74,18 +79,27 @@ def sources(
             yield Unclear(name, message, hint)
             continue
         is_filled = was["nullable"] and not column["nullable"]
-        yield Source(column, was, way, hints.backfill.get(name) if is_filled else None)
+        yield Source(column, was, way, _fill(column, hints) if is_filled else None)
 
 
 def _called(kind: TypeSpec) -> str:
     return f"{kind['name']} of {kind['items']}" if "items" in kind else kind["name"]
 
 
+def _fill(column: ColumnSpec, hints: TableHints) -> str | None:
+    """What rows get that have no value: what the schema says for them, else what new rows get."""
+    name = column["name"]
+    return hints.backfill.get(name) or hints.made.get(name) or default_sql(column)
+
+
 def _added(column: ColumnSpec, fill: str | None) -> Source | Unclear:
-    fill = fill or default_sql(column)
     if fill is None and not column["nullable"]:
         message = "rows that exist have no value for this new required field"
-        return Unclear(column["name"], message, "give it a 'default', or a 'backfill' for the rows that exist")
+        return Unclear(
+            column["name"],
+            message,
+            "write 'backfill: ...' for the rows that exist, or 'default: ...' for new rows as well",
+        )
     return Source(column, None, Conversion(), fill)
 
 

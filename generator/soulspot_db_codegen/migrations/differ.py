@@ -20,6 +20,7 @@ from soulspot_db_codegen.migrations.operations import (
 from soulspot_db_codegen.migrations.pairing import Pairing, Problem, pair
 from soulspot_db_codegen.migrations.renames import Names, rename_in_order, renamed
 from soulspot_db_codegen.migrations.snapshot import Snapshot
+from soulspot_db_codegen.migrations.subjects import listed, of_renames
 from soulspot_db_codegen.migrations.tables import TableChange, TableDiff, diff_table
 
 __all__ = ["Difference", "Problem", "diff", "way_back"]
@@ -27,14 +28,19 @@ __all__ = ["Difference", "Problem", "diff", "way_back"]
 
 @dataclass(slots=True)
 class Difference:
-    """The way from one snapshot to another. `lossless`: going it and coming back leaves everything as it was."""
+    """The way from one snapshot to another.
+
+    `subjects` says what was edited, `one_way` why nobody can go it back; where it says nothing, coming back leaves
+    everything as it was.
+    """
 
     operations: list[Operation] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     modules: set[str] = field(default_factory=set)
-    lossless: bool = True
+    subjects: list[str] = field(default_factory=list)
+    one_way: list[str] = field(default_factory=list)
 
 
 def diff(before: Snapshot, after: Snapshot, hints: Hints) -> Difference:
@@ -56,7 +62,7 @@ def diff(before: Snapshot, after: Snapshot, hints: Hints) -> Difference:
         found.problems += [Problem(path, entry.column, entry.message, entry.hint) for entry in clear]
         found.refusals += item.refusals
         found.losses += item.losses
-        found.lossless = found.lossless and item.lossless
+        found.one_way += item.one_way
     for path, table in gone.items():
         _drop(table, hints.removed[path].data == "archive" if path in hints.removed else False, found)
     archives = [archive for item in diffs.values() for archive in item.archives]
@@ -73,7 +79,11 @@ def diff(before: Snapshot, after: Snapshot, hints: Hints) -> Difference:
         *map(CreateTable, _in_order_of_references(created)),
         *(operation for operation in changes if not isinstance(operation, DropIndex)),
     ]
-    found.lossless = found.lossless and not created and not gone
+    if gone:
+        found.one_way.append(f"it dropped {listed([table['table'] for table in gone.values()])}")
+    if created:
+        found.one_way.append(f"the rows of {listed([table['table'] for table in created])} would be lost")
+    found.subjects = [*_subjects(before, after, pairing), *(text for item in diffs.values() for text in item.subjects)]
     touched = {path for path, item in diffs.items() if item.renames or item.operations}
     touched |= {new for new, old in pairing.former.items() if before[old]["table"] != after[new]["table"]}
     found.modules = {path.partition("/")[0] for path in {*touched, *gone, *(after.keys() - pairing.former.keys())}}
@@ -94,6 +104,7 @@ def _diffs(before: Snapshot, after: Snapshot, hints: Hints, pairing: Pairing) ->
     return {
         new: diff_table(
             TableChange(
+                entity=_name(new),
                 before=before[old],
                 base=renamed(before[old], names),
                 after=after[new],
@@ -104,6 +115,22 @@ def _diffs(before: Snapshot, after: Snapshot, hints: Hints, pairing: Pairing) ->
         )
         for new, old in sorted(pairing.former.items())
     }
+
+
+def _name(path: str) -> str:
+    return path.partition("/")[2]
+
+
+def _subjects(before: Snapshot, after: Snapshot, pairing: Pairing) -> Iterator[str]:
+    """What was edited of entities as a whole."""
+    if created := sorted(after.keys() - pairing.former.keys()):
+        yield f"create {listed([*map(_name, created)])}"
+    if gone := sorted(before.keys() - pairing.former.values()):
+        yield f"drop {listed([*map(_name, gone)])}"
+    moved = {new: old for new, old in pairing.former.items() if before[old]["table"] != after[new]["table"]}
+    yield from of_renames({_name(new): _name(old) for new, old in moved.items() if _name(new) != _name(old)})
+    tables = {after[new]["table"]: before[old]["table"] for new, old in moved.items() if _name(new) == _name(old)}
+    yield from (f"rename table {old} to {new}" for new, old in tables.items())
 
 
 def _kept(before: TableSpec, after: TableSpec, former: Mapping[str, str]) -> dict[str, str]:
@@ -126,12 +153,12 @@ def _drop(table: TableSpec, archive: bool, found: Difference) -> None:
 def way_back(before: Snapshot, after: Snapshot, hints: Hints) -> Difference | None:
     """The way from `after` to `before`, where it brings everything back."""
     pairing, _ = pair(before, after, hints)
-    if not diff(before, after, hints).lossless:
+    if diff(before, after, hints).one_way:
         return None
     backwards = Hints(
         {
             old: TableHints(
-                former_entity=new.partition("/")[2] if new != old else None,
+                former_entity=_name(new) if new != old else None,
                 former={was: name for name, was in pairing.columns[new].items()},
             )
             for new, old in pairing.former.items()

@@ -67,7 +67,7 @@ class _Pairer:
                 if path not in self._before:
                     self._refuse(path, "", f"there was no entity {name!r}", "correct or remove 'renamed_from'")
             elif old in self._after and self._hints.of(old).former_entity is None:
-                self._refuse(path, "", f"the entity {name!r} is still there", "an entity that was renamed is gone")
+                self._refuse(path, "", f"the entity {name!r} is still there", "remove its file, or 'renamed_from' here")
             elif old in taken:
                 self._refuse(path, "", f"{name!r} was renamed to {taken[old]!r} already", "remove one of the two")
             else:
@@ -89,7 +89,12 @@ class _Pairer:
                 message = f"there was a column {name!r} already, and nothing says what becomes of it"
                 self._refuse(path, name, message, "rename or remove that one in a revision before this one")
             elif source in is_now and source not in given:
-                self._refuse(path, name, f"the column {source!r} is still there", "a column that was renamed is gone")
+                self._refuse(
+                    path,
+                    name,
+                    f"the column {source!r} is still there",
+                    "remove the field that has it, or 'renamed_from' here",
+                )
             elif source != name:
                 yield name, source
 

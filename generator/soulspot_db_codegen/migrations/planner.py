@@ -8,12 +8,15 @@ from soulspot_db.language.history import SUMS, History, dump_sums, is_data, read
 from soulspot_db_codegen.configuration import Configuration
 from soulspot_db_codegen.errors import ConfigurationError, Diagnostic
 from soulspot_db_codegen.git import files_at
+from soulspot_db_codegen.migrations.conflicts import conflicts_for_rebase
 from soulspot_db_codegen.migrations.differ import Problem, diff, way_back
 from soulspot_db_codegen.migrations.hints import Hints, take_hints
 from soulspot_db_codegen.migrations.revision import Revision, file_name, make_revision
 from soulspot_db_codegen.migrations.snapshot import Snapshot, digest, dump_table, read_snapshot, with_applied
+from soulspot_db_codegen.migrations.unwritten import is_unwritten
 from soulspot_db_codegen.render import render
 from soulspot_db_codegen.resolver import Resolved
+from soulspot_db_codegen.writer import UNFINISHED
 
 __all__ = ["MigrationPlan", "Past", "plan_migrations", "read_past"]
 
@@ -32,10 +35,14 @@ class MigrationPlan:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What a new revision follows: the revisions, and the tables that they lead to."""
+    """What a new revision follows: the revisions, and the tables that they lead to.
+
+    `unfinished`: a run was stopped after it had recorded the newest revision; the snapshot may be the one before it.
+    """
 
     history: History
     snapshot: Snapshot
+    unfinished: bool = False
 
 
 def plan_migrations(
@@ -60,23 +67,22 @@ def plan_migrations(
     hints = take_hints(resolved)
     after = {f"{entity.module}/{entity.spec.entity_type}": entity.table for entity in resolved.entities}
     as_it_is = _plan(folder, _recorded(after, hints), history.files, history.head)
-    if history.schema is not None and history.schema != digest(before):
-        if history.schema == digest(after):  # a run that was killed has left the old snapshot
+    if history.schema is not None and (past.unfinished or history.schema != digest(before)):
+        if history.schema == digest(after):  # a run that was stopped has left the old snapshot
             return as_it_is, _faulty(folder, _strangers(history, history.files))
         message = f"{folder}/snapshot is not what revision {history.head} left"
-        hint = "restore the folder from version control, then change the schemas again"
+        hint = (
+            "run `soulspot-db generate` with the schemas as they were, or restore the folder from version control; "
+            "then change the schemas again"
+        )
         return MigrationPlan(None, {}), [Diagnostic(f"{folder}/snapshot", 1, 1, message, hint)]
     difference = diff(before, after, hints)
     if difference.problems:
         return MigrationPlan(None, {}), [_told(problem, resolved, folder) for problem in difference.problems]
-    back = way_back(before, after, hints)
     # Not by the digest alone: two columns that swap their names leave the tables as they look, and change the rows.
-    if history.schema == digest(after) and (
-        not difference.operations
-        or make_revision(history.parent, digest(after), difference, back).id == history.head  # as above, after a swap
-    ):
+    if history.schema == digest(after) and not difference.operations:
         return as_it_is, _faulty(folder, _strangers(history, history.files))
-    revision = make_revision(history.head, digest(after), difference, back)
+    revision = make_revision(history.head, digest(after), difference, way_back(before, after, hints))
     files = {**history.files, file_name(revision, len(history.files) + 1): render("revision.py", revision=revision)}
     plan = replace(_plan(folder, _recorded(after, hints), files, revision.id), revision=revision)
     return plan, _faulty(folder, _strangers(history, files))
@@ -85,6 +91,8 @@ def plan_migrations(
 def read_past(configuration: Configuration) -> tuple[Past, list[Diagnostic]]:
     """The revisions and the snapshot on the disk, and what is wrong with them."""
     folder = configuration.migrations
+    if conflicts := list(conflicts_for_rebase(configuration)):
+        return Past(History({}, None, None, {}), {}), conflicts
     history, faults = read_history(configuration.root / folder)
     if faults:
         history, faults = read_history(configuration.root / folder, _unpublished(configuration))
@@ -95,7 +103,7 @@ def read_past(configuration: Configuration) -> tuple[Past, list[Diagnostic]]:
         message = f"{folder}: {lost}; no database could be brought from them to a new line"
         hint = "restore the folder from version control; if no database was ever made, commit its removal first"
         problems = [Diagnostic(folder, 1, 1, message, hint)]
-    return Past(history, snapshot), problems
+    return Past(history, snapshot, (configuration.root / folder / UNFINISHED).is_file()), problems
 
 
 def _had_revisions(configuration: Configuration) -> bool:
@@ -110,15 +118,16 @@ def _had_revisions(configuration: Configuration) -> bool:
 
 
 def _unpublished(configuration: Configuration) -> set[str]:
-    """The data revisions that git's HEAD does not have: whoever writes one edits it until then."""
+    """The data revisions that may be edited: git's HEAD does not have them, or has them as nobody can have applied them."""
     folder = configuration.root / configuration.migrations / "versions"
     ours = {path.name for path in folder.glob("*.py") if is_data(text_of(path.read_bytes()))}
     if not ours:
         return ours
     try:
-        return ours - files_at(configuration.root, "HEAD", f"{configuration.migrations}/versions").keys()
+        theirs = files_at(configuration.root, "HEAD", f"{configuration.migrations}/versions")
     except ConfigurationError:
         return ours  # without git, or before the first commit, nobody else has them
+    return {name for name in ours if name not in theirs or is_unwritten(text_of(theirs[name]))}
 
 
 def _strangers(history: History, files: Mapping[str, str]) -> Iterator[str]:
@@ -130,8 +139,9 @@ def _strangers(history: History, files: Mapping[str, str]) -> Iterator[str]:
 
 def _faulty(folder: str, faults: Iterator[str] | list[str]) -> list[Diagnostic]:
     hint = (
-        "restore the file from version control; revisions may have been applied and are never rewritten. "
-        "After a merge, run `soulspot-db rebase`"
+        "restore the file from version control: revisions may have been applied, and are never rewritten. What one did "
+        "wrong another puts right (`soulspot-db new revision --data NAME`); or undo its commit, as long as nobody has "
+        "pulled it (`git reset --soft HEAD~1`). After a merge, run `soulspot-db rebase`"
     )
     return [Diagnostic(folder, 1, 1, fault, hint) for fault in faults]
 

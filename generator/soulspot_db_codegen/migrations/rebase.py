@@ -9,12 +9,13 @@ from soulspot_db.language.history import SUMS, dump_sums, history_of, is_data, r
 
 from soulspot_db_codegen.configuration import Configuration
 from soulspot_db_codegen.errors import Diagnostic
-from soulspot_db_codegen.git import files_at
+from soulspot_db_codegen.git import files_at, head_is_beyond
+from soulspot_db_codegen.migrations.conflicts import conflicts_of_data
 from soulspot_db_codegen.migrations.planner import MigrationPlan, Past, plan_migrations
 from soulspot_db_codegen.migrations.snapshot import snapshot_of
 from soulspot_db_codegen.resolver import Resolved
 
-__all__ = ["Rebased", "own_revisions", "past_at", "plan_on", "rechained"]
+__all__ = ["Rebased", "is_settled", "own_revisions", "past_at", "plan_on", "rechained"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,18 @@ def past_at(configuration: Configuration, commit: str | None) -> tuple[Past, lis
     history, faults = history_of(text_of(files.get(SUMS, b"")), present)
     inside = {path.partition("/")[2]: text for path, text in files.items() if path.startswith("snapshot/")}
     return Past(history, snapshot_of(inside)), faults
+
+
+def is_settled(configuration: Configuration, commit: str) -> bool:
+    """Whether HEAD follows a commit and has its revisions in one line, so that making any of them again would be wrong.
+
+    Raises:
+        ConfigurationError: there is no git or no repository.
+    """
+    if not head_is_beyond(configuration.root, commit):
+        return False
+    past, faults = past_at(configuration, "HEAD")
+    return not faults and not past.history.unrecorded
 
 
 def own_revisions(configuration: Configuration, past: Past) -> dict[str, str]:
@@ -64,6 +77,8 @@ def plan_on(configuration: Configuration, resolved: Resolved, commit: str | None
         hint = "what was committed there is broken; mend it there first"
         return Rebased(MigrationPlan(None, {}), [], []), [Diagnostic(folder, 1, 1, fault, hint) for fault in faults]
     ours = own_revisions(configuration, past)
+    if conflicts := list(conflicts_of_data(folder, ours, commit)):
+        return Rebased(MigrationPlan(None, {}), [], []), conflicts
     if (between := _between(ours)) is not None:
         message = f"the data revision {between} stands between revisions that change tables, which cannot become one"
         hint = "commit them as they are; after a merge, make yours again by hand, one after the other"

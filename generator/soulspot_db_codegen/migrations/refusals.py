@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from soulspot_db.language.conditions import quoted
-from soulspot_db.language.table import ForeignKeySpec, TableIndexSpec, TableSpec, index_part
+from soulspot_db.language.table import ColumnSpec, ForeignKeySpec, TableIndexSpec, TableSpec, index_part
 
+from soulspot_db_codegen.migrations.broken_checks import broken
 from soulspot_db_codegen.migrations.columns import Source
 from soulspot_db_codegen.migrations.operations import Loss, Refusal
 
@@ -26,6 +27,10 @@ class Rows:
         self.before = before
         self.columns = columns
         self._keys = [(name, f"key {name}") for name in before["primary_key"]]
+
+    def name_before(self, column: str) -> str:
+        """What a column is called in the table as it is."""
+        return next(source.name_before for source in self.columns if source.column["name"] == column)
 
     def where(self, condition: str) -> str:
         """The keys of the rows that would fulfil a condition."""
@@ -67,10 +72,10 @@ def refusals(rows: Rows, base: TableSpec, after: TableSpec, targets: Targets) ->
         if check["dialect"] in {None, "sqlite"} and (
             not known or any(quoted(name) in check["sql"] for name in changed)
         ):
-            yield Refusal(f"that break the check {check['name']}", rows.where(f"NOT ({check['sql']})"))
+            yield Refusal(broken(check, rows.before, after, rows.columns), rows.where(f"NOT ({check['sql']})"))
     if after["primary_key"] != base["primary_key"]:
         key = ", ".join(map(quoted, after["primary_key"]))
-        yield Refusal("that have the same new primary key as another", rows.repeated(key, "true"))
+        yield Refusal("with the same new primary key as another", rows.repeated(key, "true"))
     for index in after["indexes"]:
         if index["unique"] and _is_new(index, base, changed):
             yield _repeated(rows, index)
@@ -85,13 +90,16 @@ def _values(rows: Rows, source: Source) -> Iterator[Refusal]:
         return
     if source.conversion.impossible is not None:
         condition = source.conversion.impossible.format(value=quoted(former["name"]))
-        what = f"whose {former['name']} cannot become {column['type']['name']}"
+        what = f"whose {former['name']} cannot become {_a(column)}"
         yield Refusal(what, rows.as_they_are(condition))
     if former["nullable"] and not column["nullable"] and source.fill is None:
         condition = f"{quoted(former['name'])} IS NULL"
-        yield Refusal(
-            f"whose {former['name']} is missing, and {column['name']} is required", rows.as_they_are(condition)
-        )
+        yield Refusal(f"without {former['name']}, which is required from here on", rows.as_they_are(condition))
+
+
+def _a(column: ColumnSpec) -> str:
+    kind = column["type"]["name"]
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def _is_new(index: TableIndexSpec, base: TableSpec, changed: set[str]) -> bool:
@@ -113,8 +121,8 @@ def _repeated(rows: Rows, index: TableIndexSpec) -> Refusal:
     condition = " AND ".join(f"{part} IS NOT NULL" for part in parts)
     if index["where"] is not None:
         condition += f" AND ({index['where']['sqlite']})"
-    names = " and ".join(part["column"] for part in index["columns"])
-    return Refusal(f"that have the same {names} as another", rows.repeated(", ".join(parts), condition))
+    names = " and ".join(rows.name_before(part["column"]) for part in index["columns"])
+    return Refusal(f"with the same {names} as another", rows.repeated(", ".join(parts), condition))
 
 
 def _same_target(reference: ForeignKeySpec, old: ForeignKeySpec) -> bool:
@@ -122,9 +130,10 @@ def _same_target(reference: ForeignKeySpec, old: ForeignKeySpec) -> bool:
 
 
 def _orphans(rows: Rows, reference: ForeignKeySpec, targets: Targets) -> Refusal:
-    column, what = quoted(reference["column"]), f"whose {reference['column']} refers to nothing in {reference['table']}"
+    column = quoted(reference["column"])
     condition = f"{column} IS NOT NULL"
-    table, kept = targets.get(reference["table"], ("", {}))
+    table, kept = targets.get(reference["table"], (reference["table"], {}))
+    what = f"whose {rows.name_before(reference['column'])} refers to nothing in {table}"
     if reference["target"] in kept:  # else the table or its key is new, and nothing that exists refers to it
         found = f"SELECT 1 FROM {quoted(table)} AS target WHERE target.{quoted(kept[reference['target']])}"
         condition += f" AND NOT EXISTS ({found} = candidate.{column})"
@@ -133,10 +142,11 @@ def _orphans(rows: Rows, reference: ForeignKeySpec, targets: Targets) -> Refusal
 
 def losses(rows: Rows, dropped: Sequence[str]) -> Iterator[Loss]:
     """What is lost: values of columns that are gone, and what a conversion drops."""
+    table = rows.before["table"]
     for name in dropped:
-        yield Loss(f"the values of {name}", rows.as_they_are(f"{quoted(name)} IS NOT NULL"))
+        yield Loss(f"the values of {name} of {table}", rows.as_they_are(f"{quoted(name)} IS NOT NULL"))
     for source in rows.columns:
         if source.former is not None and source.conversion.lossy is not None:
             condition = source.conversion.lossy.format(value=quoted(source.former["name"]))
-            what = f"part of the values of {source.former['name']}, which become {source.column['type']['name']}"
+            what = f"the part of {source.former['name']} of {table} that {_a(source.column)} cannot hold"
             yield Loss(what, rows.as_they_are(condition))

@@ -4,15 +4,19 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from soulspot_db.language.document import MAX_NAME
 
 from soulspot_db_codegen.migrations.differ import Difference
-from soulspot_db_codegen.migrations.operations import Loss, Operation, Refusal, canonical
+from soulspot_db_codegen.migrations.operations import Archive, Loss, Operation, Refusal, canonical
+from soulspot_db_codegen.migrations.subjects import title
 
 __all__ = ["Revision", "Steps", "file_name", "make_revision"]
 
 _ID_LENGTH = 12
 _NAME_LENGTH = 60
+_SUFFIX_LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,10 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """What a revision file says. `id` is a hash of its parent and its operations; `down` is None where there is no way back."""
+    """What a revision file says.
+
+    `id` is a hash of its parent and its operations. Where there is no way back, `down` is None and `one_way` says why.
+    """
 
     id: str
     parent: str | None
@@ -40,6 +47,7 @@ class Revision:
     schema_after: str
     up: Steps
     down: Steps | None
+    one_way: str
 
     @property
     def operations(self) -> list[str]:
@@ -56,23 +64,31 @@ def make_revision(parent: str | None, schema: str, there: Difference, back: Diff
         there: what it does.
         back: what its downgrade does, None where something would be lost.
     """
-    up = Steps(there.operations, there.refusals, there.losses)
     text = json.dumps(canonical(there.operations), sort_keys=True, separators=(",", ":"))
+    id = _hash(parent, text)[:_ID_LENGTH]
+    up = Steps([_with_own_name(operation, id) for operation in there.operations], there.refusals, there.losses)
     return Revision(
-        id=hashlib.sha256(f"{parent}\n{text}".encode()).hexdigest()[:_ID_LENGTH],
+        id=id,
         parent=parent,
-        title=_title(up.words),
+        title=title(there.subjects or up.words),
         modules=sorted(there.modules),
         schema_after=schema,
         up=up,
         down=None if back is None else Steps(back.operations, back.refusals, back.losses),
+        one_way="; ".join(there.one_way),
     )
 
 
-def _title(words: Sequence[str]) -> str:
-    first, *others = [text.partition(":")[0].partition(",")[0] for text in words]
-    more = f" and {len(others)} more" if others else ""
-    return f"{first[0].upper()}{first[1:]}{more}"
+def _hash(*parts: str | None) -> str:
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
+
+
+def _with_own_name(operation: Operation, revision: str) -> Operation:
+    """An archive with a name that no other has, whatever was kept before under the same words."""
+    if not isinstance(operation, Archive):
+        return operation
+    suffix = _hash(revision, operation.select)[:_SUFFIX_LENGTH]
+    return replace(operation, table=f"{operation.table[: MAX_NAME - _SUFFIX_LENGTH - 1]}_{suffix}")
 
 
 def file_name(revision: Revision, number: int) -> str:

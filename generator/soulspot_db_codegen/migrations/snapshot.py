@@ -9,7 +9,17 @@ from typing import Any, TypeAlias, cast
 
 from soulspot_db.language.table import AppliedSpec, ColumnSpec, TableSpec
 
-__all__ = ["Snapshot", "applied", "digest", "dump_table", "physical", "read_snapshot", "snapshot_of", "with_applied"]
+__all__ = [
+    "Snapshot",
+    "applied",
+    "default_text",
+    "digest",
+    "dump_table",
+    "physical",
+    "read_snapshot",
+    "snapshot_of",
+    "with_applied",
+]
 
 _STORED_AS = {"string": "text", "enum": "text", "list": "json"}
 
@@ -61,6 +71,11 @@ def physical(column: ColumnSpec) -> ColumnSpec:
     kind["name"] = _STORED_AS.get(kind["name"], kind["name"])
     kind.pop("items", None)
     return {**column, "type": kind}
+
+
+def default_text(column: ColumnSpec) -> str:
+    """A column's default as text, to be compared: to Python, 1 and 1.0 and true are equal, also inside a list."""
+    return json.dumps(column["default"], sort_keys=True)
 
 
 def digest(snapshot: Snapshot) -> str:

@@ -1,6 +1,5 @@
 """What changed in one table, and what brings it to its new form."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -23,19 +22,21 @@ from soulspot_db_codegen.migrations.operations import (
 )
 from soulspot_db_codegen.migrations.refusals import Rows, Targets, losses, refusals
 from soulspot_db_codegen.migrations.renames import rename_in_order
-from soulspot_db_codegen.migrations.snapshot import physical
+from soulspot_db_codegen.migrations.snapshot import default_text, physical
+from soulspot_db_codegen.migrations.subjects import listed, of_renames, of_table
 
 __all__ = ["TableChange", "TableDiff", "diff_table"]
 
 
 @dataclass(frozen=True, slots=True)
 class TableChange:
-    """A table and what it is to become.
+    """An entity's table and what it is to become.
 
     `before` goes by its old names, `base` is the same under its new ones; `former` are the columns that were renamed, new
     to old names.
     """
 
+    entity: str
     before: TableSpec
     base: TableSpec
     after: TableSpec
@@ -45,7 +46,10 @@ class TableChange:
 
 @dataclass(slots=True)
 class TableDiff:
-    """The operations for one table: `archives` before anything else, `renames` before new tables, the others after them."""
+    """The operations for one table: `archives` before anything else, `renames` before new tables, the others after them.
+
+    `subjects` says what was edited, `one_way` why nobody can go back.
+    """
 
     archives: list[Archive] = field(default_factory=list)
     renames: list[RenameColumn] = field(default_factory=list)
@@ -53,7 +57,8 @@ class TableDiff:
     refusals: list[Refusal] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     unclear: list[Unclear] = field(default_factory=list)
-    lossless: bool = True
+    subjects: list[str] = field(default_factory=list)
+    one_way: list[str] = field(default_factory=list)
 
 
 def diff_table(change: TableChange, targets: Targets) -> TableDiff:
@@ -71,16 +76,31 @@ def diff_table(change: TableChange, targets: Targets) -> TableDiff:
     taken = [column["name"] for column in before["columns"]]
     found.renames = [RenameColumn(after["table"], *move) for move in rename_in_order(moves, taken)]
     rows = Rows(before, columns)
-    found.refusals = [_of(after, item) for item in refusals(rows, base, after, targets)]
+    found.refusals = [_of(before, item) for item in refusals(rows, base, after, targets)]
     archived = [name for name in dropped if change.hints.removed[name].data == "archive"]
     found.archives = [_archive(before, name) for name in archived]
-    kept = losses(rows, [name for name in dropped if name not in archived])
-    found.losses = [Loss(f"{item.what} of {after['table']}", item.rows) for item in kept]
+    found.losses = list(losses(rows, [name for name in dropped if name not in archived]))
     found.operations = list(_operations(change, columns, dropped))
-    added = [source for source in columns if source.former is None]
-    filled = [source for source in columns if source.former is not None and not source.conversion.back]
-    found.lossless = not (dropped or added or filled or any(s.fill for s in columns))
+    found.subjects = [
+        *of_renames(change.former, f" of {change.entity}"),
+        *of_table(change.entity, before, base, after, columns=columns, dropped=dropped),
+    ]
+    found.one_way = list(_one_way(after["table"], columns, dropped))
     return found
+
+
+def _one_way(table: str, columns: Sequence[Source], dropped: Sequence[str]) -> Iterator[str]:
+    """Why what a table had before cannot be made again of what it has then."""
+    if dropped:
+        yield f"it dropped {listed(dropped)} of {table}"
+    if added := [source.column["name"] for source in columns if source.former is None]:
+        yield f"the values of {listed(added)} of {table} would be lost"
+    for source in columns:
+        name = f"{source.column['name']} of {table}"
+        if source.former is not None and source.fill is not None:
+            yield f"nobody knows in which rows {name} was missing"
+        elif source.former is not None and not source.conversion.back:
+            yield f"nobody knows what {name} was as {source.former['type']['name']}"
 
 
 def _of(table: TableSpec, refusal: Refusal) -> Refusal:
@@ -184,8 +204,7 @@ def _altered(former: ColumnSpec, column: ColumnSpec) -> Iterator[str]:
         yield "type"
     if former["nullable"] != column["nullable"]:
         yield "nullable"
-    # As text: to Python, 1 and 1.0 and true are equal, also inside a list.
-    if json.dumps(former["default"], sort_keys=True) != json.dumps(column["default"], sort_keys=True):
+    if default_text(former) != default_text(column):
         yield "default"
 
 

@@ -78,11 +78,17 @@ class CacheRegion:
         """Whether what is read at once may be returned without a word to anybody else; if not, `read` sees to it."""
         return self._trust.lasts() and not self._turns.are_due()
 
-    def fill(self, key: Hashable, tags: Collection[Tag], value: T) -> T:
+    def fill(
+        self,
+        key: Hashable,
+        tags: Collection[Tag],
+        value: T,
+        narrow: Callable[[T], Collection[Tag] | None] | None = None,
+    ) -> T:
         """Keep an answer that was read at this very moment, unless what it depends on is being written; returns it."""
         self.misses += 1
-        if self._enabled and (moment := self._stamps.now(tags)).lasts():
-            self._set(key, moment, value)
+        if self._enabled:
+            self._keep(key, self._stamps.now(tags), value, narrow)
         return value
 
     def _set(self, key: Hashable, moment: Moment, value: Any) -> None:

@@ -23,9 +23,9 @@ __all__ = ["check"]
 )
 @click.pass_context
 def check(ctx: click.Context, database: bool, folder: Path | None) -> None:
-    """Compare a database with what the newest revision leaves.
+    """Compare a database with what the revision that it is at leaves.
 
-    Nothing is changed. Exits with 1 if there are differences.
+    Nothing is changed. Exits with 1 if there are differences, or if it is behind.
     """
     if not database:
         click.echo(ctx.get_usage())

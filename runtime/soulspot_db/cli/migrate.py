@@ -25,7 +25,7 @@ __all__ = ["migrate"]
     "allowed",
     multiple=True,
     metavar="REVISION",
-    help="Let this revision lose the data that it names. Can be given more than once.",
+    help="Let this revision, or the only one that begins so, lose the data that it names. Can be given more than once.",
 )
 @click.option("--no-backup", is_flag=True, help="Do not copy the database first.")
 @click.option(

@@ -4,20 +4,45 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from soulspot_db.errors import DatabaseError
+from soulspot_db.errors import DatabaseError, TransactionError
 
-__all__ = ["Connections", "Engine", "Guard", "Lease", "Looked", "Outcome", "Rows", "Select", "Statement"]
+__all__ = [
+    "Bulk",
+    "Connections",
+    "Engine",
+    "Guard",
+    "Lease",
+    "Looked",
+    "Outcome",
+    "Rows",
+    "Select",
+    "Statement",
+    "transaction_gone",
+]
 
 T = TypeVar("T")
 Rows: TypeAlias = list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
+class Bulk:
+    """Rows for one table, each with a value for each of `columns`."""
+
+    table: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL text with its values; the text is shared by all statements of one shape."""
+    """SQL text with its values; the text is shared by all statements of one shape.
+
+    With `bulk` it inserts many rows, all or none, and returns none.
+    """
 
     sql: str
     values: tuple[Any, ...] = ()
+    bulk: Bulk | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +79,14 @@ Guard: TypeAlias = Callable[[Select], DatabaseError | None]
 """Asked where others have written: why nothing more may be read or written, or None."""
 
 
+def transaction_gone() -> TransactionError:
+    """The error for a call in a transaction that the database has ended."""
+    return TransactionError(
+        "the transaction is gone: an error, a timeout or `close()` ended it, and nothing of it was stored",
+        "Leave the `async with db.transaction()` block and run it again.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Connections:
     """How many connections there are, and how many of them are at work."""
@@ -73,6 +106,10 @@ class Lease(Protocol):
 
     async def execute(self, statements: Sequence[Statement], finish: Finish[T], *, read: bool = False) -> T:
         """Run statements in order, all or none; a `read`, which changes nothing, is stopped when its caller is cancelled."""
+        ...
+
+    async def command(self, sql: str) -> None:
+        """Begin or end a savepoint."""
         ...
 
     async def commit(self, finish: Finish[T]) -> T:
@@ -97,6 +134,11 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Finish what has begun and disconnect; closing twice is safe."""
+        ...
+
+    @property
+    def reads_now(self) -> bool:
+        """Whether `read_now` is worth trying."""
         ...
 
     def read_now(self, statement: Statement) -> Rows | None:

@@ -16,6 +16,7 @@ from soulspot_db.engine.sqlite_errors import locked_by_others
 from soulspot_db.engine.sqlite_group import LookJob, WriteQueue, commit_group
 from soulspot_db.engine.sqlite_inline import InlineReads
 from soulspot_db.engine.sqlite_lease import BeginJob, Done, SQLiteLease, serve_lease
+from soulspot_db.engine.sqlite_versions import warn_of_company
 from soulspot_db.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -50,6 +51,7 @@ class SQLiteEngine:
         self._guard: Guard | None = None
         self._writer: Connection | None = None
         self._finds_told = 0
+        self._has_company = False
         self._path = str(settings.database_path)
         self._inline = InlineReads(self._path)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -169,6 +171,11 @@ class SQLiteEngine:
                 job = queue.get()
                 if job is not None and job.claim():
                     job.deliver(Outcome(error=self._not_open()))
+
+    @property
+    def reads_now(self) -> bool:
+        """Whether point reads are run on the event loop at the moment."""
+        return self._inline.is_ready
 
     def read_now(self, statement: Statement) -> Rows | None:
         """Run one that finds at most one row, by a unique index, on the event loop, unless that could keep it waiting."""
@@ -319,6 +326,9 @@ class SQLiteEngine:
         if look is not None:
             at, others, self._finds_told = look
             self._looked(at, others)  # first: who is answered may read at once
+            if not self._has_company and self._writer is not None and self._writer.has_company:
+                self._has_company = True
+                warn_of_company(self._path)
         for job, outcome in done:
             job.deliver(outcome)
         self._recorded(timings)

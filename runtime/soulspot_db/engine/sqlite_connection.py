@@ -23,6 +23,9 @@ Look = tuple[float, bool, int]
 _STEPS = 10_000
 TO_WAL = "journal_mode = WAL"
 _PAUSE = (0.0005, 0.005)  # seconds between two tries to get the lock
+# Seconds of transactions one after another, after which other processes get their chance: without and with any known.
+_STINT, _STINT_IN_COMPANY = 1.0, 0.05
+_GAP = 1.2 * _PAUSE[1]  # who waits for the lock tries at least once in it
 
 
 def connect(
@@ -109,6 +112,9 @@ class Connection:
         self.finds = 0
         # Since when it waits for another process that has the lock; read by the loop as well.
         self.waits_since: float | None = None
+        # Others write to the file as well: have committed, or had the lock when we wanted it.
+        self.has_company = False
+        self._released = self._stint_began = 0.0
         self._version: int | None = None
         self._look: Look | None = None
         self._raw: sqlite3.Connection | None = self._connect()
@@ -146,6 +152,7 @@ class Connection:
             LockedError: another process kept the lock for as long as `busy_timeout`.
             DatabaseError: the guard refuses what another process has made of the database.
         """
+        self._leave_a_gap()
         began = time.monotonic()
         try:
             while wanted():
@@ -153,7 +160,7 @@ class Connection:
                     self._execute(Statement("BEGIN IMMEDIATE"))
                 except LockedError:
                     self.timings.pop()  # not a statement that ran
-                    self.waits_since = began
+                    self.waits_since, self.has_company = began, True
                     if time.monotonic() - began >= self._busy_timeout:
                         raise
                     # At random, so that processes that wait for each other do not meet again.
@@ -168,6 +175,15 @@ class Connection:
         finally:
             self.waits_since = None
 
+    def _leave_a_gap(self) -> None:
+        """Let other processes have the lock, which they would hardly ever find free between our transactions."""
+        now = time.monotonic()
+        if now - self._released > _GAP:
+            self._stint_began = now
+        elif now - self._stint_began > (_STINT_IN_COMPANY if self.has_company else _STINT):
+            time.sleep(_GAP)
+            self._stint_began = time.monotonic()
+
     def commit(self) -> None:
         """Commit; if that fails, nothing of the transaction stays on this connection.
 
@@ -177,6 +193,7 @@ class Connection:
         self.is_exclusive = False  # before it is true
         try:
             self._execute(Statement("COMMIT"))
+            self._released = time.monotonic()
         except BaseException:  # whatever it was, the lane's next job must not find a transaction; raised again
             self.rollback()
             raise
@@ -188,6 +205,7 @@ class Connection:
             return
         try:
             self._raw.execute("ROLLBACK")
+            self._released = time.monotonic()
         except sqlite3.Error:
             # What cannot be rolled back must not meet the next caller's statements. Closing undoes it; the next
             # statement opens the file anew, and tells its caller if that fails.
@@ -198,7 +216,8 @@ class Connection:
         """Run a job's statements, all or none: one undoes itself when it fails, several need a savepoint."""
         self._job = job
         try:
-            if len(job.statements) == 1 or not self.in_transaction:
+            alone = len(job.statements) == 1 and job.statements[0].bulk is None
+            if alone or not self.in_transaction:
                 return [self._execute(statement) for statement in job.statements]
             return self._run_in_savepoint(job.statements)
         finally:
@@ -230,6 +249,8 @@ class Connection:
         try:
             if self._raw is None:
                 self._raw = self._connect()
+            if statement.bulk is not None:
+                return self._raw.executemany(statement.sql, statement.bulk.rows).fetchall()
             return self._raw.execute(statement.sql, statement.values).fetchall()
         except sqlite3.Error as error:
             if not self.in_transaction:
@@ -274,6 +295,7 @@ class Connection:
         except (sqlite3.Error, DatabaseError):
             return False  # who asks for data gets the error
         found = version != self._version
+        self.has_company = self.has_company or (found and self._version is not None)
         if found and self._guard is not None:
             self.ousted = self._guard(lambda sql: self._execute(Statement(sql)))
         self._version = version

@@ -50,6 +50,11 @@ class InlineReads:
             self._raw.close()
             self._raw = None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether statements are run here at the moment."""
+        return self._raw is not None and time.perf_counter() >= self._again_at
+
     def rows(self, statement: Statement) -> tuple[Rows, float] | None:
         """The rows and the seconds they took; None where a reader lane has to answer, which also tells what is wrong."""
         started = time.perf_counter()

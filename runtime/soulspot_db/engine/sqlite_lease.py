@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from soulspot_db.engine.base import Finish, Outcome, Statement
+from soulspot_db.engine.base import Finish, Outcome, Statement, transaction_gone
 from soulspot_db.engine.lane import Job
 from soulspot_db.engine.sqlite_connection import Connection
-from soulspot_db.errors import QueryTimeoutError, TransactionError
+from soulspot_db.errors import QueryTimeoutError
 from soulspot_db.monitoring.open_blocks import OpenBlock, OpenBlocks
 
 __all__ = ["BeginJob", "Done", "SQLiteLease", "serve_lease"]
@@ -57,6 +57,10 @@ class SQLiteLease:
         """Run statements in the transaction, all or none."""
         return await self._ask(Job(statements, finish, read=read))
 
+    async def command(self, sql: str) -> None:
+        """Begin or end a savepoint."""
+        await self.execute([Statement(sql)], lambda outcome: outcome.result())
+
     async def commit(self, finish: Finish[T]) -> T:
         """COMMIT; raises TransactionError if the transaction has been lost meanwhile."""
         return await self._end(finish, commit=True)
@@ -83,7 +87,7 @@ class SQLiteLease:
             self.queue.put(job)
         elif job.claim():
             # The lane has gone on to others, so nobody would ever take the job out of this queue.
-            job.deliver(Outcome(error=_gone()))
+            job.deliver(Outcome(error=transaction_gone()))
         return job.result()
 
     def abandon(self) -> None:
@@ -146,18 +150,11 @@ def _step(connection: Connection, job: Job[Any]) -> Sequence[list[tuple[Any, ...
         return []
     if not connection.in_transaction:
         # Without this, the statement would commit on its own.
-        raise _gone()
+        raise transaction_gone()
     if isinstance(job, _EndJob):
         connection.commit()
         return []
     return connection.run(job)
-
-
-def _gone() -> TransactionError:
-    return TransactionError(
-        "the transaction is gone: an error, a timeout or `close()` ended it, and nothing of it was stored",
-        "Leave the `async with db.transaction()` block and run it again.",
-    )
 
 
 def _done(outcome: Outcome) -> None:

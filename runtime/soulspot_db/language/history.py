@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from soulspot_db.language.conflicts import conflict_line
+
 __all__ = ["BY_HAND", "SUMS", "History", "dump_sums", "history_of", "is_data", "read_history", "sums_of", "text_of"]
 
 SUMS = "migrations.sum"
@@ -14,14 +16,13 @@ BY_HAND = "# Written by hand; soulspot-db keeps its place"
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Revisions in order: their files' texts, the newest id and its parent's, and the digest of the tables it leads to.
+    """Revisions in order: their files' texts, the newest id, and the digest of the tables it leads to.
 
     `unrecorded` files lie beside them: somebody else's, or what a run that was killed has left.
     """
 
     files: Mapping[str, str]
     head: str | None
-    parent: str | None
     schema: str | None
     unrecorded: Mapping[str, str]
 
@@ -43,6 +44,8 @@ def read_history(folder: Path, editable: Collection[str] = ()) -> tuple[History,
 
 def history_of(sums: str, present: Mapping[str, str], editable: Collection[str] = ()) -> tuple[History, list[str]]:
     """The history that the text of `migrations.sum` and the files of `versions/` make; otherwise as `read_history`."""
+    if (line := conflict_line(sums)) is not None:
+        return History({}, None, None, present), [f"{SUMS} has an unresolved merge conflict at line {line}"]
     recorded = dict(_recorded(sums))
     problems = [f"{SUMS} names {name}, which is missing" for name in recorded if name not in present]
     files = {name: present[name] for name in recorded if name in present}
@@ -53,11 +56,9 @@ def history_of(sums: str, present: Mapping[str, str], editable: Collection[str] 
             problems.append(f"versions/{name} is not what was recorded")
         last = recorded[name]  # so that each file that was edited is told by itself
     if problems or not files:
-        return History(files, None, None, None, unrecorded), problems
+        return History(files, None, None, unrecorded), problems
     newest = _constants(list(files.values())[-1])
-    return History(
-        files, newest.get("revision"), newest.get("down_revision"), newest.get("schema_after"), unrecorded
-    ), []
+    return History(files, newest.get("revision"), newest.get("schema_after"), unrecorded), []
 
 
 def sums_of(files: Mapping[str, str]) -> dict[str, str]:
@@ -96,4 +97,4 @@ def _recorded(sums: str) -> Iterator[tuple[str, str]]:
 
 def _constants(text: str) -> dict[str, str]:
     # As `generate` writes them; the files have just been found to be what it wrote.
-    return dict(re.findall(r'^(revision|down_revision|schema_after) = "([0-9a-f]+)"$', text, re.MULTILINE))
+    return dict(re.findall(r'^(revision|schema_after) = "([0-9a-f]+)"$', text, re.MULTILINE))

@@ -172,6 +172,18 @@ def checks(table: str, field: FieldSpec) -> list[CheckSpec]:
     return found
 
 
+def constrained(entity: EntitySpec) -> dict[str, tuple[str, ...]]:
+    """The fields that each constraint of a table is about, by its name."""
+    table, fields = entity.table_name, entity.fields.values()
+    return {
+        f"pk_{table}": entity.key,
+        **{check["name"]: (field.name,) for field in fields for check in checks(table, field)},
+        **{constraint_name("uq", table, field.column): (field.name,) for field in fields if field.unique},
+        **{constraint_name("fk", table, field.column): (field.name,) for field in fields if field.references},
+        **{index.name: index.fields for index in entity.indexes},
+    }
+
+
 def index_part(part: IndexColumnSpec) -> str:
     """One part of an index in SQL."""
     column = quoted(part["column"])

@@ -45,9 +45,14 @@ class FieldType:
     python: str
     rule: str
     sqlite: Codec = Codec()
+    postgresql: Codec = Codec()
     imports: str | None = None
     keys: frozenset[str] = frozenset()
     export: Convert | None = None
+
+    def codec(self, dialect: str) -> Codec:
+        """How `dialect` stores it."""
+        return self.sqlite if dialect == "sqlite" else self.postgresql
 
 
 # NULL passes a CHECK, and date functions answer it for text that is no date: so `IS`, not `=`. The modifier makes SQLite
@@ -70,9 +75,12 @@ _DATETIME_CHECK = (
 _JSON_CHECK = "{column} IS NULL OR json_valid({column})"
 
 
+_NO_ZONE = len("0001-01-01 00:00:00.000000")
+
+
 def _encode_datetime(value: dt.datetime) -> str:
     # One width, so that text sorts as time does; isoformat() drops the microseconds when they are zero.
-    return value.astimezone(dt.UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return (value if value.tzinfo is dt.UTC else value.astimezone(dt.UTC)).isoformat(" ", "microseconds")[:_NO_ZONE]
 
 
 def _decode_datetime(text: str) -> dt.datetime:
@@ -82,6 +90,10 @@ def _decode_datetime(text: str) -> dt.datetime:
 
 # Pydantic's own, because the one in `uuid` is written in Python and takes five times as long.
 _decode_uuid: Convert = TypeAdapter(UUID).validator.validate_python
+
+
+def _plain_uuid(value: UUID) -> UUID:
+    return _decode_uuid(value.bytes)  # type: ignore[no-any-return]
 
 
 def _encode_time(value: dt.time) -> str:
@@ -130,6 +142,8 @@ _ROWS = (
         "UUID",
         "uuid",
         Codec(_same(str), _same(_decode_uuid), _UUID_CHECK),
+        # The driver has a class of its own, which is another type to the cache.
+        Codec(decode=_same(_plain_uuid)),
         imports="uuid",
         export=str,
     ),
@@ -179,6 +193,7 @@ _ROWS = (
         "Json",
         "json",
         Codec(_same(dump_json), _same(load_json), _JSON_CHECK),
+        Codec(_same(dump_json), _same(load_json)),
         export=thaw,
     ),
     FieldType(
@@ -186,6 +201,7 @@ _ROWS = (
         "tuple",
         "sequence",
         Codec(_encode_list, _decode_list, "json_type({column}) = 'array'"),
+        Codec(_encode_list, _decode_list),
         keys=frozenset({"items"}),
         export=list,
     ),

@@ -1,6 +1,8 @@
 """The copy of a database that is made before it is migrated, beside it, and kept."""
 
+import re
 import shutil
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,12 +12,17 @@ from soulspot_db.engine.sqlite_copy import copy
 from soulspot_db.errors import DiskFullError
 from soulspot_db.settings import DatabaseSettings
 
-__all__ = ["back_up", "has_tables"]
+__all__ = ["back_up", "has_tables", "newest_backup"]
 
 
 def has_tables(connection: Connection) -> bool:
     """Whether there is anything to lose."""
-    return connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE type = 'table'").first() is not None
+    found = (
+        "SELECT 1 FROM sqlite_master WHERE type = 'table'"
+        if connection.dialect.name == "sqlite"
+        else "SELECT 1 FROM pg_tables WHERE schemaname = current_schema()"
+    )
+    return connection.exec_driver_sql(found).first() is not None
 
 
 def back_up(settings: DatabaseSettings, connection: Connection, revision: str | None) -> Path:
@@ -48,6 +55,19 @@ def back_up(settings: DatabaseSettings, connection: Connection, revision: str | 
     finally:
         unfinished.unlink(missing_ok=True)
     return final
+
+
+def newest_backup(path: Path, revisions: Collection[str]) -> Path | None:
+    """The newest copy beside a database that was made while it was at one of these revisions; "none" is before the first."""
+    name = re.compile(
+        rf"{re.escape(path.stem)}\.before-migration\.(\w+)\.(\d{{8}}T\d{{6}}Z)(?:-(\d+))?{re.escape(path.suffix)}"
+    )
+    found = [
+        (match[2], int(match[3] or 1), other)
+        for other in path.absolute().parent.iterdir()
+        if (match := name.fullmatch(other.name)) and match[1] in revisions
+    ]
+    return max(found)[-1] if found else None
 
 
 def _require_room(path: Path, size: int) -> None:

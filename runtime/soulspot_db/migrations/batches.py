@@ -1,6 +1,5 @@
 """The rows of a table in pages: each is committed, and a run that was killed goes on after the last of them."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from soulspot_db.errors import MigrationError
+from soulspot_db.migrations.positions import dump_position, load_position
 from soulspot_db.migrations.run import current_run, is_offline
 from soulspot_db.migrations.transactions import next_transaction
 from soulspot_db.migrations.version import PROGRESS_TABLE
@@ -36,7 +36,7 @@ def batches(
 
     Args:
         table: `sa.table(...)` with the columns that are read.
-        key: the primary key's column or columns: unique, never null, text or numbers.
+        key: the primary key's column or columns: unique, never null.
         size: rows in a page.
 
     Yields:
@@ -117,12 +117,12 @@ class _Bookmark:
         _progress.create(self.connection, checkfirst=True)
         query = sa.select(_progress.c.done, _progress.c.position).where(self._is_here())
         found = self.connection.execute(query).first()
-        return (0, None) if found is None else (found.done, json.loads(found.position))
+        return (0, None) if found is None else (found.done, load_position(found.position))
 
     def write(self, done: int, position: list[Any]) -> None:
         """Remember it, in the transaction in which the page is changed."""
         self.connection.execute(_progress.delete().where(self._is_here()))
-        values = {"revision": self.revision, "loop": self.loop, "position": json.dumps(position), "done": done}
+        values = {"revision": self.revision, "loop": self.loop, "position": dump_position(position), "done": done}
         self.connection.execute(_progress.insert().values(values))
 
     def _is_here(self) -> sa.ColumnElement[bool]:

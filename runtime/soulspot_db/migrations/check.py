@@ -26,7 +26,12 @@ async def require_heads(settings: DatabaseSettings, heads: Mapping[str, str]) ->
         SchemaAheadError: it is ahead.
     """
     sql = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608
-    found = await asyncio.to_thread(peek, settings.database_path, sql, timeout=settings.pool_timeout)
+    if settings.database_type == "sqlite":
+        found = await asyncio.to_thread(peek, settings.database_path, sql, timeout=settings.pool_timeout)
+    else:
+        from soulspot_db.engine.postgresql_peek import peek_server  # noqa: PLC0415 - only who uses it has its driver
+
+        found = await peek_server(settings, sql)
     current = str(found[0][0]) if found else None
     for package, head in heads.items():
         if current != head:

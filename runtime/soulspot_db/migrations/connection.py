@@ -1,22 +1,70 @@
-"""The connection that migrations run on: synchronous, because Alembic is, and because its lock is a thread's."""
+"""The connection that migrations run on: synchronous, because Alembic is, and in a thread of its own."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.util import greenlet_spawn
 
 from soulspot_db.engine.sqlite_connection import TO_WAL, connect
 from soulspot_db.engine.sqlite_errors import translate
+from soulspot_db.errors import DatabaseError
 from soulspot_db.settings import DatabaseSettings
 
-__all__ = ["reading", "writing"]
+__all__ = ["in_thread", "reading", "told", "with_driver", "writing"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def in_thread(settings: DatabaseSettings, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function that uses connections in a thread, which a cancelled caller leaves to finish."""
+    return await asyncio.to_thread(with_driver, settings, function, *args, **kwargs)
+
+
+def with_driver(settings: DatabaseSettings, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function that uses connections, in a thread in which no event loop runs."""
+    if settings.database_type == "sqlite":
+        return function(*args, **kwargs)
+    # The driver is asynchronous: a loop of its own, which the function waits for without knowing it.
+    result: T = asyncio.run(greenlet_spawn(partial(function, *args, **kwargs)))
+    return result
+
+
+def reading(settings: DatabaseSettings) -> AbstractContextManager[Connection]:
+    """A connection outside any transaction; what the driver raises in the block becomes an error of ours."""
+    return _reading(settings) if settings.database_type == "sqlite" else _server().reading(settings)
+
+
+def writing(settings: DatabaseSettings) -> AbstractContextManager[Connection]:
+    """A connection in a transaction, committed where the block ends well; nobody else migrates meanwhile.
+
+    Raises:
+        LockedError: another process kept the lock.
+    """
+    return _writing(settings) if settings.database_type == "sqlite" else _server().writing(settings)
+
+
+def told(error: DBAPIError, settings: DatabaseSettings) -> DatabaseError:
+    """The error of ours for what the driver raised."""
+    if settings.database_type == "sqlite":
+        return translate(error.orig or error, error.statement or "", str(settings.database_path))
+    found: DatabaseError = _server().told(error, settings)
+    return found
+
+
+def _server() -> Any:
+    from soulspot_db.migrations.postgresql import connection  # noqa: PLC0415 - only who uses it has its driver
+
+    return connection
 
 
 @contextmanager
-def reading(settings: DatabaseSettings, pragmas: Iterable[str] = ()) -> Iterator[Connection]:
-    """A connection outside any transaction; what the driver raises in the block becomes an error of ours."""
-    settings.require_sqlite()
+def _reading(settings: DatabaseSettings, pragmas: Iterable[str] = ()) -> Iterator[Connection]:
     path = str(settings.database_path)
     engine = create_engine(
         "sqlite://",
@@ -28,18 +76,14 @@ def reading(settings: DatabaseSettings, pragmas: Iterable[str] = ()) -> Iterator
         with engine.connect() as connection:
             yield connection
     except DBAPIError as error:
-        raise translate(error.orig or error, error.statement or "", path) from error
+        raise told(error, settings) from error
 
 
 @contextmanager
-def writing(settings: DatabaseSettings) -> Iterator[Connection]:
-    """A connection in a transaction that has the write lock from the start, and is committed where the block ends well.
-
-    Raises:
-        LockedError: another process kept the lock.
-    """
-    # Inside a transaction the first pragma is ignored, and rebuilding a table would then delete its children.
-    with reading(settings, ("foreign_keys = OFF", TO_WAL)) as connection:
+def _writing(settings: DatabaseSettings) -> Iterator[Connection]:
+    # It has the write lock from the start. Inside a transaction the first pragma is ignored, and rebuilding a table
+    # would then delete its children.
+    with _reading(settings, ("foreign_keys = OFF", TO_WAL)) as connection:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield connection
         connection.exec_driver_sql("COMMIT")

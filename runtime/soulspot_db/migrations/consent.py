@@ -1,17 +1,17 @@
 """Consent to a loss that would be refused half way: asked for before anything is committed."""
 
-from collections.abc import Collection
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
 from soulspot_db.errors import MigrationError
 from soulspot_db.migrations.revisions import Status, losses_of
+from soulspot_db.migrations.run import Run
 
 __all__ = ["require_consent"]
 
 
-def require_consent(script: ScriptDirectory, state: Status, target: str | None, allowed: Collection[str]) -> None:
+def require_consent(script: ScriptDirectory, state: Status, target: str | None, run: Run) -> None:
     """Make sure that no revision behind one that commits may lose something that nobody has agreed to.
 
     What is lost there cannot be counted yet, so consent is asked for without a number.
@@ -20,20 +20,21 @@ def require_consent(script: ScriptDirectory, state: Status, target: str | None, 
         script: the revisions.
         state: where the database is.
         target: where it is to go.
-        allowed: the revisions that may lose something.
+        run: knows which revisions may lose something.
 
     Raises:
         MigrationError: one of the others may.
     """
     commits = False
+    before = state.current
     for id, _title in state.pending:
         revision = script.get_revision(id)
-        losses = [what for what, _rows in losses_of(Path(revision.path))]
-        if commits and losses and id not in allowed:
+        losses = dict.fromkeys(what for what, _rows in losses_of(Path(revision.path)))
+        if commits and losses and id not in run.allowed:
             raise MigrationError(
                 f"revision {id} may lose {', '.join(losses)}, and what comes before it would be committed already",
-                f"If that is meant: soulspot-db migrate --allow-destructive {id}",
-                "Or go as far as nothing is lost: soulspot-db migrate --to with the revision before it.",
+                f"If that is meant: {run.consent_to(id)}",
+                f"Or go as far as nothing is lost: soulspot-db migrate --to {before}",
                 "Nothing was changed.",
                 operation="migrate",
                 revision=id,
@@ -41,3 +42,4 @@ def require_consent(script: ScriptDirectory, state: Status, target: str | None, 
         commits = commits or bool(getattr(revision.module, "data", False))
         if id == target:
             return
+        before = id

@@ -1,19 +1,23 @@
 """What `migrations/env.py` runs: the same for our runner and for the plain `alembic` command."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from alembic import context
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection
 
-from soulspot_db.migrations.connection import writing
-from soulspot_db.migrations.revisions import require_recorded
+from soulspot_db.migrations.connection import with_driver, writing
+from soulspot_db.migrations.names import allowed_ids
+from soulspot_db.migrations.postgresql.impl import use
+from soulspot_db.migrations.revisions import compare, require_recorded
 from soulspot_db.migrations.run import Run, current_run
 from soulspot_db.migrations.stages import staged
+from soulspot_db.migrations.transactions import read_version
 from soulspot_db.migrations.version import VERSION_TABLE
 from soulspot_db.settings import DatabaseSettings
 
-__all__ = ["run_migrations"]
+__all__ = ["refuse_revision", "run_migrations"]
 
 
 def run_migrations() -> None:
@@ -23,12 +27,35 @@ def run_migrations() -> None:
     if connection is not None:
         _run_on(connection, run)
         return
+    settings: DatabaseSettings = context.config.attributes.get("settings") or DatabaseSettings()
+    context.configure(dialect_name=settings.database_type)
+    if "revision_context" in context.get_context().opts:
+        refuse_revision()
     if not context.is_offline_mode():
         require_recorded(Path(context.script.dir))
-        with writing(DatabaseSettings()) as own:
-            _run_on(own, run)
-        return
-    _print_sql(run)
+        with_driver(settings, _run_with, settings, run)
+    elif settings.database_type == "sqlite":
+        _print_for_sqlite(run)
+    else:
+        _print_for_postgresql(run)
+
+
+def _run_with(settings: DatabaseSettings, run: Run) -> None:
+    with writing(settings) as own:
+        run.allowed = allowed_ids(context.script, compare(context.script, read_version(own)), run.allowed)
+        _run_on(own, run)
+
+
+def refuse_revision() -> NoReturn:
+    """What `alembic revision`, `merge` and `check` come to.
+
+    Raises:
+        CommandError: always.
+    """
+    raise CommandError(
+        "Revisions come from the schemas, and alembic cannot write them. When a schema has changed: soulspot-db generate. "
+        "To change rows: soulspot-db new revision --data NAME. After a merge: soulspot-db rebase"
+    )
 
 
 def _run_on(connection: Connection, run: Run) -> None:
@@ -42,9 +69,11 @@ def _configure(run: Run, on: Connection | None, /, **options: Any) -> None:
     context.configure(**options)
     # Known only once it is configured: what the command wants to be done.
     context.configure(**options, fn=staged(context.get_context().opts["fn"], on, run))
+    if context.get_context().dialect.name == "postgresql":
+        use(context.get_context(), run)
 
 
-def _print_sql(run: Run) -> None:
+def _print_for_sqlite(run: Run) -> None:
     _configure(run, None, dialect_name="sqlite", literal_binds=True)
     for line in (
         "-- With a copy of the database at hand: sqlite3 -bail soulspot.db < this_file",
@@ -60,3 +89,12 @@ def _print_sql(run: Run) -> None:
         "COMMIT;",
     ):
         context.static_output(line)
+
+
+def _print_for_postgresql(run: Run) -> None:
+    # Without a place for parameters percent signs stay single.
+    _configure(run, None, dialect_name="postgresql", dialect_opts={"paramstyle": "named"}, literal_binds=True)
+    context.static_output("-- Make a dump with pg_dump first. psql -v ON_ERROR_STOP=1 -f this_file")
+    context.static_output("BEGIN;")
+    context.run_migrations()
+    context.static_output("COMMIT;")

@@ -1,5 +1,6 @@
 """What a revision looks at before it changes anything: rows that must not be there, and rows that lose something."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ from soulspot_db.migrations.run import Run, current_run, is_offline
 __all__ = ["First", "first"]
 
 _EXAMPLES = 5
+_TABLE = re.compile(r'\bFROM\s+("(?:[^"]|"")*"|\w+)', re.IGNORECASE)
 
 
 class First:
@@ -21,31 +23,37 @@ class First:
         self._problems: list[str] = []
         self._steps: list[str] = []
 
-    def refuse(self, what: str, keys: str) -> None:
+    def refuse(self, what: str, keys: str, *, dialect: str | None = None) -> None:
         """Rows that the revision cannot deal with.
 
         Args:
             what: continues "3 rows ", such as "of tracks whose title is missing".
             keys: a SELECT of their keys; nothing else of a row is ever shown.
+            dialect: the database that is meant, if it is not meant for all.
         """
+        if dialect not in {None, op.get_context().dialect.name}:
+            return
         if is_offline():
             _comment(f"must find nothing, rows {what}: {keys}")
             return
         found = _count(keys)
         if found:
-            rows = op.get_bind().exec_driver_sql(f"SELECT * FROM ({keys}) LIMIT {_EXAMPLES}").fetchall()  # noqa: S608
+            rows = op.get_bind().exec_driver_sql(f"SELECT * FROM ({keys}) AS found LIMIT {_EXAMPLES}").fetchall()  # noqa: S608
             examples = ", ".join(",".join(str(part) for part in row) for row in rows)
             more = ", ..." if found > len(rows) else ""
             self._problems.append(f"there {_are(found)} {what} ({examples}{more})")
             self._steps.append(f"Correct or delete the {_rows(found)} {what}. They are found by: {keys};")
 
-    def loses(self, what: str, rows: str) -> None:
+    def loses(self, what: str, rows: str, *, dialect: str | None = None) -> None:
         """Something that is lost with this revision, if there is any of it.
 
         Args:
             what: such as "the values of rating of tracks".
             rows: a SELECT that finds the rows that have some.
+            dialect: the database that is meant, if it is not meant for all.
         """
+        if dialect not in {None, op.get_context().dialect.name}:
+            return
         if is_offline():
             _comment(f"loses {what}: {rows}")
             return
@@ -65,7 +73,7 @@ class First:
         run = self._run
         steps = list(self._steps)
         if len(self._problems) > len(self._steps):
-            steps.append(f"To agree to the loss: soulspot-db migrate --allow-destructive {run.revision}")
+            steps.append(f"To agree to the loss: {run.consent_to(run.revision)}")
         message = f"revision {run.revision} cannot be applied: {'; '.join(self._problems)}"
         raise MigrationError(message, *steps, run.outcome, operation="migrate", revision=run.revision)
 
@@ -79,7 +87,11 @@ def first() -> Iterator[First]:
 
 
 def _count(select: str) -> int:
-    found: int = op.get_bind().exec_driver_sql(f"SELECT count(*) FROM ({select})").scalar_one()  # noqa: S608
+    bind = op.get_bind()
+    if bind.dialect.name == "postgresql" and (tables := sorted(set(_TABLE.findall(select)))):
+        # What is found must still be true when the tables are changed.
+        bind.exec_driver_sql(f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE")
+    found: int = bind.exec_driver_sql(f"SELECT count(*) FROM ({select}) AS found").scalar_one()  # noqa: S608
     return found
 
 

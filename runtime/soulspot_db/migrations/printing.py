@@ -1,13 +1,14 @@
 """`--sql`: the SQL of what is pending, for somebody who runs it by hand."""
 
-import asyncio
 from io import StringIO
 from pathlib import Path
 
 from alembic import command
 
 from soulspot_db.errors import DatabaseError, MigrationError
-from soulspot_db.migrations.revisions import ahead, config_of, open_revisions, target_of
+from soulspot_db.migrations.connection import in_thread
+from soulspot_db.migrations.names import target_of
+from soulspot_db.migrations.revisions import ahead, config_of, open_revisions
 from soulspot_db.migrations.run import Run, enter, in_turn
 from soulspot_db.migrations.status import read_status
 from soulspot_db.settings import DatabaseSettings
@@ -21,7 +22,7 @@ async def print_sql(settings: DatabaseSettings, folder: Path, *, to: str | None 
     Raises:
         MigrationError: a revision needs Python, or there is no way up to `to`.
     """
-    return await asyncio.to_thread(_print_sql, settings, folder, to)
+    return await in_thread(settings, _print_sql, settings, folder, to)
 
 
 def _print_sql(settings: DatabaseSettings, folder: Path, to: str | None) -> str:
@@ -39,6 +40,7 @@ def _print_sql(settings: DatabaseSettings, folder: Path, to: str | None) -> str:
         )
     config = config_of(folder)
     enter(config, Run())
+    config.attributes["settings"] = settings
     config.output_buffer = StringIO()
     try:
         with in_turn:

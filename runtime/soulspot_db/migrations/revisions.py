@@ -21,9 +21,20 @@ __all__ = [
     "losses_of",
     "open_revisions",
     "require_recorded",
-    "target_of",
     "title_of",
 ]
+
+_OF_CHANGED = (
+    "Restore the folder from version control, or install the package anew.",
+    "A revision that may have been applied anywhere is never edited: change the schema, and generate the next one.",
+    "A data revision that you are writing: soulspot-db generate. After a merge: soulspot-db rebase",
+)
+_OF_STRANGERS = (
+    f"Where a file that is not in {SUMS} came with another branch: soulspot-db rebase",
+    "Where `soulspot-db generate` was stopped while it wrote it: soulspot-db generate",
+    "Where `alembic revision` or a person wrote it: take it away, and change the schema for tables: soulspot-db generate",
+    "Or, for rows, write there what it does: soulspot-db new revision --data NAME",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +84,12 @@ def require_recorded(folder: Path) -> None:
         MigrationError: a file was edited, is missing, or is not recorded; it is named.
     """
     history, problems = read_history(folder)
+    steps = (*(_OF_CHANGED if problems else ()), *(_OF_STRANGERS if history.unrecorded else ()))
     problems += [f"versions/{name} is not in {SUMS}" for name in history.unrecorded]
     if problems:
         raise MigrationError(
             f"the revisions in {folder} are not those that were recorded: {'; '.join(problems)}",
-            "Restore the folder from version control, or install the package anew.",
-            "A revision that may have been applied anywhere is never edited: change the schema, and generate the next one.",
-            "Where it is a data revision that you are writing: soulspot-db generate. After a merge: soulspot-db rebase",
+            *steps,
             operation="migrate",
         )
 
@@ -116,38 +126,24 @@ def compare(script: ScriptDirectory, current: str | None) -> Status:
     return Status(current, head, pending)
 
 
-def losses_of(path: Path) -> Iterator[tuple[str, str]]:
-    """What a revision's upgrade says that it loses, in words, and the SELECT that finds it; nothing of it is run."""
+def losses_of(path: Path, dialect: str | None = None) -> Iterator[tuple[str, str]]:
+    """What a revision's upgrade says that it loses, in words, and the SELECT that finds it; nothing of it is run.
+
+    Args:
+        path: the revision's file.
+        dialect: the database on which it is lost; default: any.
+    """
     functions = [node for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.FunctionDef)]
     for node in (inner for function in functions if function.name == "upgrade" for inner in ast.walk(function)):
         match node:
             case ast.Call(
-                func=ast.Attribute(attr="loses"), args=[ast.Constant(value=str(what)), ast.Constant(value=str(rows))]
+                func=ast.Attribute(attr="loses"),
+                args=[ast.Constant(value=str(what)), ast.Constant(value=str(rows))],
+                keywords=keywords,
             ):
-                yield what, rows
-
-
-def target_of(script: ScriptDirectory, to: str | None) -> str | None:
-    """The revision that `to` means: the newest, one by its id or how that begins, or None for "none".
-
-    Raises:
-        MigrationError: there is none.
-    """
-    if to is None:
-        return compare(script, None).head
-    if to == "none":
-        return None
-    try:
-        revision = script.get_revision(to) if to else None
-    except CommandError:
-        revision = None
-    if revision is None:
-        raise MigrationError(
-            f"there is no revision {to}",
-            "`soulspot-db migrate --status` lists those that are pending; `none` is before the first.",
-            operation="migrate",
-        )
-    return revision.revision
+                only = [of.value.value for of in keywords if isinstance(of.value, ast.Constant)]
+                if dialect is None or not only or dialect in only:
+                    yield what, rows
 
 
 def ahead(state: Status) -> SchemaAheadError:

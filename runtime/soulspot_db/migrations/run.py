@@ -30,25 +30,39 @@ def _silent(_what: str, _done: int, _total: int) -> None:
 class Run:
     """One run of Alembic.
 
-    `allowed` are the revisions that may lose data. `revision` is the one that runs now, `is_data`
+    `allowed` are the revisions that may lose data, `to` is where the caller wants to go, if not to the newest revision,
+    `by_alembic` says that the plain `alembic` command began it. `revision` is the one that runs now, `is_data`
     says that it changes rows, `kept` the newest one that is
     committed, `loops` how many loops over batches the running one has begun. `indexes` are those that a rebuilt table
-    had before, by name with their SQL.
+    had before, by name with their SQL. On PostgreSQL `keys` are foreign keys that the running revision still has to add,
+    by table and name, and `altered` its tables that took another form. `is_trial`: everything will be undone.
     """
 
     allowed: frozenset[str] = frozenset()
     report: Callable[[str], None] = print
     progress: Progress = _silent
+    to: str | None = None
+    by_alembic: bool = False
     revision: str = ""
     is_data: bool = False
     kept: str | None = None
     loops: int = 0
     in_loop: bool = False
     indexes: dict[str, str] = field(default_factory=dict)
+    keys: dict[tuple[str, str], str] = field(default_factory=dict)
+    altered: set[str] = field(default_factory=set)
+    is_trial: bool = False
 
     def begin(self, revision: str, *, is_data: bool) -> None:
         """Remember that another revision runs now, and whether it changes rows."""
-        self.revision, self.is_data, self.loops, self.indexes = revision, is_data, 0, {}
+        self.revision, self.is_data, self.loops = revision, is_data, 0
+        self.indexes, self.keys, self.altered = {}, {}, set()
+
+    def consent_to(self, revision: str) -> str:
+        """What to type to let a revision lose the data that it names."""
+        if self.by_alembic:
+            return f"write `-x allow_destructive={revision}` after `alembic`"
+        return f"soulspot-db migrate --allow-destructive {revision}{f' --to {self.to}' if self.to else ''}"
 
     @property
     def is_untouched(self) -> bool:
@@ -80,7 +94,7 @@ def current_run() -> Run:
     config = context.config
     run: Run | None = config.attributes.get(_KEY)
     if run is None:
-        run = Run(frozenset(map(_allowed, context.get_x_argument())))
+        run = Run(frozenset(map(_allowed, context.get_x_argument())), by_alembic=True)
         enter(config, run)
     return run
 

@@ -21,10 +21,12 @@ from soulspot_db.errors import (
 from soulspot_db.migrations.backup import back_up, has_tables
 from soulspot_db.migrations.connection import writing
 from soulspot_db.migrations.consent import require_consent
-from soulspot_db.migrations.revisions import Status, ahead, compare, config_of, open_revisions, target_of
+from soulspot_db.migrations.names import allowed_ids, target_of
+from soulspot_db.migrations.revisions import Status, ahead, compare, config_of, open_revisions
 from soulspot_db.migrations.run import Progress, Run, enter, in_turn
 from soulspot_db.migrations.status import status
 from soulspot_db.migrations.transactions import OvertakenError, read_version
+from soulspot_db.migrations.way_back import require_way_back
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["Status", "ahead", "migrate", "status"]
@@ -71,7 +73,7 @@ async def migrate(
         folder: the migrations folder.
         report: told, in that thread, where the backup is, and of every revision before it runs.
         to: the revision, or how it begins, or "none"; default: the newest.
-        allow_destructive: revisions that may lose data.
+        allow_destructive: revisions that may lose data, or how they begin.
         backup: whether to copy the database before anything is changed, if there are tables in it.
         progress: told, in that thread, how far a long step is.
 
@@ -84,6 +86,7 @@ async def migrate(
         DiskFullError: there is no room for the backup.
         LockedError: another process kept the database locked.
     """
+    settings.require_sqlite()
     order = _Order(settings, folder, report, to, frozenset(allow_destructive), backup, progress)
     return await asyncio.to_thread(_migrate, order)
 
@@ -101,17 +104,19 @@ def _migrate(order: _Order) -> Status:
                     if state.ahead:
                         raise ahead(state)
                     target = target_of(script, order.to)
+                    run = Run(allowed_ids(script, state, order.allowed), order.report, order.progress, order.to)
                     is_pending = target in {id for id, _title in state.pending}
                     # Who was overtaken on the way up must not take the other process down again.
                     if target == state.current or (is_up and not is_pending):
                         return replace(state, backup=saved)
                     is_up = is_pending
-                    if is_up and has_tables(connection):
-                        require_consent(script, state, target, order.allowed)
+                    if not is_up:
+                        require_way_back(script, state, target, order.settings.database_path)
+                    elif has_tables(connection):
+                        require_consent(script, state, target, run)
                     if order.backup and saved is None and has_tables(connection):
                         saved = back_up(order.settings, connection, state.current)
                         order.report(f"backup: {saved}")
-                    run = Run(order.allowed, order.report, order.progress)
                     try:
                         _run(connection, order, run, target, is_up=is_up)
                     except DatabaseError:

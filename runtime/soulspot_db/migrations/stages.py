@@ -8,6 +8,8 @@ from sqlalchemy import Connection
 
 from soulspot_db.migrations.batches import forget_progress
 from soulspot_db.migrations.leftovers import put_back_indexes
+from soulspot_db.migrations.postgresql.ending import end_revision
+from soulspot_db.migrations.postgresql.later import catch_up
 from soulspot_db.migrations.revisions import title_of
 from soulspot_db.migrations.run import Run
 from soulspot_db.migrations.transactions import next_transaction, read_version
@@ -37,9 +39,12 @@ def staged(plan: Plan, connection: Connection | None, run: Run) -> Plan:
                 if connection:
                     run.report(f"{run.revision}  {title_of(step.revision.doc)}")
             yield step
-            if connection:
-                # Alembic has written the version by now, in the same transaction.
+            # Alembic has written the version by now, in the same transaction.
+            if migration.dialect.name == "postgresql":
+                end_revision(migration, connection, run)
+            elif connection:
                 put_back_indexes(connection, run)
+            if connection:
                 forget_progress(connection)
         if stage:
             stage.end()
@@ -58,6 +63,8 @@ class _Stage:
 
     def enter(self, *, is_data: bool) -> None:
         """Go on in a transaction that fits the next revision."""
+        if self._run.is_trial:
+            return
         if is_data or self._is_data:
             is_first = not self._run.revision
             self.end()
@@ -66,7 +73,10 @@ class _Stage:
             if not is_first:
                 self._run.kept = kept
             self._is_data = is_data
-        if not is_data and self._witness is None:
+        if self._connection.dialect.name == "postgresql":
+            if not is_data:
+                catch_up(self._connection)
+        elif not is_data and self._witness is None:
             self._witness = Witness(self._connection)
 
     def end(self) -> None:

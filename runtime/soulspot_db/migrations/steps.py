@@ -36,7 +36,7 @@ def archive(table: str, select: str) -> None:
                 current_run().outcome,
                 operation="migrate",
             )
-        if bind.exec_driver_sql(f"SELECT 1 FROM ({select}) LIMIT 1").first() is None:  # noqa: S608
+        if bind.exec_driver_sql(f"SELECT 1 FROM ({select}) AS found LIMIT 1").first() is None:  # noqa: S608
             return
     op.execute(ddl.sql(f"CREATE TABLE {quoted(table)} AS {select}"))
 
@@ -73,7 +73,7 @@ def refuse_to_go_back(why: str) -> NoReturn:
     """End a downgrade that would have to make up what is gone.
 
     Args:
-        why: in words, such as "it drops the column old of tracks".
+        why: in words, such as "it dropped old of tracks".
 
     Raises:
         MigrationError: always.

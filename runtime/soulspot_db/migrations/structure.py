@@ -1,4 +1,4 @@
-"""The tables of a live SQLite database as plain data that can be compared."""
+"""The tables of a live database as plain data that can be compared."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from soulspot_db.language.conditions import quoted
 from soulspot_db.migrations.sql_text import checks_of, collations_of, normal, parts_of_index
-from soulspot_db.migrations.version import PROGRESS_TABLE, VERSION_TABLE
+from soulspot_db.migrations.version import LATER_TABLE, PROGRESS_TABLE, VERSION_TABLE
 from soulspot_db.tables import make_table
 
 __all__ = ["Column", "ForeignKey", "Index", "Structure", "TableStructure", "expected_structure", "read_structure"]
@@ -65,19 +65,29 @@ Structure: TypeAlias = Mapping[str, TableStructure]
 
 def read_structure(connection: Connection) -> Structure:
     """The tables of a database, but for SQLite's own, ours, and archives."""
+    if connection.dialect.name == "postgresql":
+        catalog = _catalog()
+        names = [name for name in catalog.table_names(connection) if not _is_ours(name)]
+        return {name: catalog.read_table(connection, name) for name in names}
     rows = connection.exec_driver_sql("PRAGMA table_list").fetchall()
     found = {row[1]: bool(row[5]) for row in rows if row[0] == "main" and row[2] == "table" and not _is_ours(row[1])}
     return {name: _table(connection, name, strict) for name, strict in sorted(found.items())}
 
 
-def expected_structure(snapshot: Path) -> Structure:
-    """The tables that a snapshot describes: made in memory, and read back as any others.
+def expected_structure(snapshot: Path, server: Connection | None = None) -> Structure:
+    """The tables that a snapshot describes: made elsewhere, and read back as any others.
 
     Args:
         snapshot: the folder with a JSON file for each entity.
+        server: in no transaction; a PostgreSQL server on which they are made and undone. By default they are made in
+            SQLite's memory.
     """
     metadata = sa.MetaData()
     tables = [make_table(json.loads(path.read_bytes()), metadata) for path in sorted(snapshot.rglob("*.json"))]
+    if server is not None:
+        with _catalog().scratch_schema(server):
+            _catalog().create(server, tables)
+            return read_structure(server)
     engine = sa.create_engine("sqlite://")
     try:
         with engine.connect() as connection:
@@ -90,8 +100,14 @@ def expected_structure(snapshot: Path) -> Structure:
         engine.dispose()
 
 
+def _catalog() -> Any:
+    from soulspot_db.migrations.postgresql import catalog  # noqa: PLC0415 - it is written in terms of this module
+
+    return catalog
+
+
 def _is_ours(name: str) -> bool:
-    return name in {VERSION_TABLE, PROGRESS_TABLE} or name.startswith(("sqlite_", "archived_"))
+    return name in {VERSION_TABLE, PROGRESS_TABLE, LATER_TABLE} or name.startswith(("sqlite_", "archived_"))
 
 
 def _table(connection: Connection, name: str, strict: bool) -> TableStructure:

@@ -8,24 +8,30 @@ from soulspot_db.migrations.version import VERSION_TABLE
 __all__ = ["OvertakenError", "next_transaction", "read_version"]
 
 
+_IS_THERE = {
+    "sqlite": f"SELECT 1 FROM sqlite_master WHERE name = '{VERSION_TABLE}'",  # noqa: S608
+    "postgresql": f"SELECT to_regclass('{VERSION_TABLE}')::text",
+}
+
+
 class OvertakenError(MigrationError):
     """Another process has applied the revision that this one was at. The runner looks anew; nobody else meets it."""
 
 
 def read_version(connection: Connection) -> str | None:
     """The revision that the database says it is at; None before the first."""
-    known = connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE name = ?", (VERSION_TABLE,)).first()
     # The name is ours.
+    known = connection.exec_driver_sql(_IS_THERE[connection.dialect.name]).scalar()
     found = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").first() if known else None  # noqa: S608
     return None if found is None else str(found[0])
 
 
 def next_transaction(connection: Connection, *, foreign_keys: bool) -> None:
-    """Commit, and go on in a new transaction that has the write lock.
+    """Commit, and go on in a new transaction, which has the write lock on SQLite.
 
     Args:
         connection: in a transaction.
-        foreign_keys: whether they are enforced from now on: they must be where rows change, and must not be where
+        foreign_keys: whether SQLite enforces them from now on: they must be where rows change, and must not be where
             tables do. Inside a transaction the pragma is ignored.
 
     Raises:
@@ -33,8 +39,11 @@ def next_transaction(connection: Connection, *, foreign_keys: bool) -> None:
     """
     version = read_version(connection)
     connection.exec_driver_sql("COMMIT")
-    connection.exec_driver_sql(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("BEGIN")
+    else:
+        connection.exec_driver_sql(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
     now = read_version(connection)
     if now != version:
         raise OvertakenError(

@@ -113,7 +113,8 @@ class Hooks:
         self, entity_type: str, operation: str, session: _Session, request: ReadMany[T]
     ) -> Mapping[Hashable, T]:
         """Have `session` answer many questions, and tell of it once."""
-        statement = next(iter(request.statements(request.asked)), None)
+        keys = next(request.chunks(request.asked), None)
+        statement = None if keys is None else request.by.select(keys)
         in_transaction = session.current() is not None
         with self._telling(entity_type, operation, statement.sql if statement else "", bypass=in_transaction) as trace:
 
@@ -126,9 +127,10 @@ class Hooks:
     async def write(self, entity_type: str, operation: str, session: _Session, request: Write[T]) -> T:
         """Have `session` write, and tell of it."""
         with self._telling(entity_type, operation, request.statements[0].sql, bypass=True) as trace:
+            inserted = sum(len(statement.bulk.rows) for statement in request.statements if statement.bulk is not None)
 
             def effects(results: Sequence[Rows]) -> Effects:
-                trace.seen(sum(map(len, results)))
+                trace.seen(sum(map(len, results)) + inserted)
                 return request.effects(results)
 
             return await session.write(replace(request, effects=effects))

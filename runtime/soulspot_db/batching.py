@@ -1,0 +1,124 @@
+"""Rows that are asked for in one turn of the loop come with one statement."""
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+from soulspot_db.engine.base import Rows, Statement
+
+__all__ = ["MOST", "Batches", "ByKey", "chunks"]
+
+MOST = 1000
+"""Keys in one statement; SQLite binds at most 32,766 values to one."""
+
+_Request: TypeAlias = "tuple[Sequence[Any], asyncio.Future[Rows]]"
+
+
+def chunks(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """The keys, as many at a time as one statement takes."""
+    for start in range(0, len(keys), MOST):
+        yield keys[start : start + MOST]
+
+
+class ByKey:
+    """How the rows of one entity are found by the values of one unique column.
+
+    Args:
+        select: the statement for several values.
+        position: of the column in a row.
+        stored: a value as rows have it.
+    """
+
+    def __init__(
+        self, select: Callable[[Sequence[Any]], Statement], position: int, stored: Callable[[Any], Any]
+    ) -> None:
+        self.select = select
+        self._position = position
+        self._stored = stored
+
+    def shared(self, requests: Sequence[_Request], rows: Rows) -> Iterator[Rows]:
+        """The rows of each request, out of those of all."""
+        found = {row[self._position]: row for row in rows}
+        for keys, _ in requests:
+            yield [found[stored] for stored in map(self._stored, keys) if stored in found]
+
+
+class Batches:
+    """What waits for the end of this turn of the loop.
+
+    Every task that is ready now has asked by then. After the DataLoader of GraphQL (Lee Byron and others, 2015).
+
+    Args:
+        read: runs one statement.
+    """
+
+    def __init__(self, read: Callable[[Statement], Awaitable[Rows]]) -> None:
+        self._read = read
+        self._waiting: dict[ByKey, list[_Request]] = {}
+        self._sent: set[asyncio.Task[None]] = set()
+
+    async def rows(self, by: ByKey, keys: Sequence[Any]) -> Rows:
+        """The rows with these keys, in any order; at most `MOST` keys."""
+        waiting = self._waiting.get(by)
+        if waiting is not None:
+            future: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()
+            waiting.append((keys, future))
+            return await future
+        others = self._waiting[by] = []
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            self._close(by, others)
+            raise
+        del self._waiting[by]
+        if not others:
+            return await self._read(by.select(keys))
+        # In a task of its own, because the others must not lose their answer when the first of them is cancelled.
+        mine: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()
+        self._send(by, [(keys, mine), *others])
+        return await mine
+
+    def _close(self, by: ByKey, requests: list[_Request]) -> None:
+        del self._waiting[by]
+        if requests:
+            self._send(by, requests)
+
+    def _send(self, by: ByKey, requests: list[_Request]) -> None:
+        group: list[_Request] = []
+        size = 0
+        for request in requests:
+            if size + len(request[0]) > MOST and group:
+                self._start(by, group)
+                group, size = [], 0
+            group.append(request)
+            size += len(request[0])
+        self._start(by, group)
+
+    def _start(self, by: ByKey, group: Sequence[_Request]) -> None:
+        task = asyncio.get_running_loop().create_task(self._answer(by, group), context=contextvars.Context())
+        self._sent.add(task)
+        task.add_done_callback(self._sent.discard)
+
+    async def _answer(self, by: ByKey, group: Sequence[_Request]) -> None:
+        wanted = [request for request in group if not request[1].done()]
+        if not wanted:
+            return
+        try:
+            rows = await self._read(by.select(list(dict.fromkeys(key for keys, _ in wanted for key in keys))))
+        except Exception as error:  # noqa: BLE001 - not swallowed: it is the callers'
+            if len(wanted) == 1:
+                _give(wanted[0][1], error)
+                return
+            # One key must not spoil the others.
+            for request in wanted:
+                await self._answer(by, [request])
+        else:
+            for (_, future), found in zip(wanted, by.shared(wanted, rows), strict=True):
+                if not future.done():
+                    future.set_result(found)
+
+
+def _give(future: "asyncio.Future[Rows]", error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)

@@ -1,0 +1,32 @@
+"""What differs between the databases before a statement reaches one: placeholders, lists of values, stored forms."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy.dialects import postgresql, sqlite
+
+__all__ = ["DIALECTS", "Dialect"]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One database.
+
+    `compiler` makes SQL text as the driver takes it. Where `has_arrays`, a list of values is one parameter, and one shape
+    serves every length.
+    """
+
+    name: Literal["sqlite", "postgresql"]
+    compiler: Any
+    has_arrays: bool
+
+
+DIALECTS: Mapping[str, Dialect] = {
+    "sqlite": Dialect("sqlite", sqlite.dialect(paramstyle="qmark"), has_arrays=False),
+    "postgresql": Dialect(
+        "postgresql",
+        postgresql.dialect(paramstyle="numeric_dollar"),  # type: ignore[no-untyped-call]
+        has_arrays=True,
+    ),
+}

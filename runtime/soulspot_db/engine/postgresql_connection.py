@@ -1,0 +1,49 @@
+"""How connections to PostgreSQL are made: where to, as whom, and what the server sees to."""
+
+from typing import Any
+
+import asyncpg
+
+from soulspot_db.settings import DatabaseSettings
+
+__all__ = ["PooledConnection", "connect_options"]
+
+_CONNECT = 5.0  # seconds; of several hosts each has as many
+_PATIENCE = 5.0  # seconds that the server has to say that it has stopped a statement, before the connection is given up
+
+
+class PooledConnection(asyncpg.Connection):  # type: ignore[misc]
+    """A connection that is given back as it was taken: nothing here leaves settings, locks or cursors behind."""
+
+    def get_reset_query(self) -> str:
+        """Nothing: asyncpg's own would be a second round trip after every statement."""
+        return ""
+
+
+def connect_options(settings: DatabaseSettings) -> dict[str, Any]:
+    """What asyncpg is told to connect with. All times are the server's to keep, in milliseconds."""
+    hosts, ports, database = settings.servers
+    return {
+        "host": hosts,
+        "port": ports,
+        "database": database,
+        "user": settings.user,
+        "password": settings.password.get_secret_value() if settings.password else None,
+        "timeout": _CONNECT,
+        "command_timeout": settings.query_timeout + _PATIENCE,
+        "statement_cache_size": 512,
+        "max_cached_statement_lifetime": 0,
+        # Of several, the one that takes writes, whichever that is at the moment.
+        "target_session_attrs": "read-write" if len(hosts) > 1 else "any",
+        "server_settings": {
+            "application_name": "soulspot-db",
+            "timezone": "UTC",
+            "statement_timeout": _milliseconds(settings.query_timeout),
+            "lock_timeout": _milliseconds(settings.pool_timeout),
+            "idle_in_transaction_session_timeout": _milliseconds(settings.idle_transaction_timeout),
+        },
+    }
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(max(1, round(seconds * 1000)))

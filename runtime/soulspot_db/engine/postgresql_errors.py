@@ -1,0 +1,162 @@
+"""From PostgreSQL's error codes to ours."""
+
+import asyncio
+
+import asyncpg
+
+from soulspot_db.errors import (
+    CommitOutcomeUnknownError,
+    ConnectionFailedError,
+    ConstraintViolationError,
+    DatabaseError,
+    DiskFullError,
+    LockedError,
+    PoolExhaustedError,
+    QueryFailedError,
+    QueryTimeoutError,
+    SerializationFailedError,
+    ValidationFailedError,
+)
+
+__all__ = ["DRIVER_ERRORS", "is_lost", "outcome_unknown", "translate"]
+
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.TimeoutError)
+"""What the driver raises; a time-out of its own means that the server has not even said that it was too slow."""
+
+# Codes: PostgreSQL's documentation, appendix A.
+_CONSTRAINTS = {
+    "23505": "unique",
+    "23503": "foreign key",
+    "23502": "not null",
+    "23514": "check",
+}
+_TAKEN = "Another row has this value already: fetch it and `update` it (an `upsert` that does both comes with a later version)."
+_ADVICE = {
+    "unique": _TAKEN,
+    "primary key": _TAKEN,
+    "foreign key": "Save the referenced row first, or delete the rows that refer to this one.",
+}
+# Of class 57, operator intervention: what ends the connection, and what only means that it is not there yet.
+_GONE = {"57P01", "57P02", "57P03", "57P05"}
+_READ_ONLY = "25006"
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the connection cannot be used any more."""
+    if isinstance(error, asyncpg.PostgresError):
+        code: str = getattr(error, "sqlstate", None) or ""
+        return code in _GONE or code.startswith("08")
+    return isinstance(error, (OSError, asyncpg.InterfaceError, asyncio.TimeoutError))
+
+
+def translate(  # noqa: PLR0911 - one for each kind
+    error: BaseException, sql: str, address: str, timeout: float
+) -> DatabaseError:
+    """The error to raise for what the driver raised while it ran `sql`.
+
+    Args:
+        error: what it raised.
+        sql: the statement, without values.
+        address: which server.
+        timeout: seconds that a statement may run.
+    """
+    if isinstance(error, asyncpg.DataError) and error.sqlstate is None:
+        return ValidationFailedError("a value cannot be stored", "Check the types of the values.", query=sql)
+    code = getattr(error, "sqlstate", None) or ""
+    if code in _CONSTRAINTS:
+        return _constraint(error, _CONSTRAINTS[code])
+    if code == "57014" or isinstance(error, asyncio.TimeoutError):
+        return QueryTimeoutError(
+            f"a statement ran longer than {timeout:g} s and was stopped",
+            "Narrow the filter, add a limit, or add an index on the fields it filters and orders by.",
+            "Raise DATABASE_QUERY_TIMEOUT if the statement is meant to take long.",
+            timeout=timeout,
+            query=sql,
+        )
+    if code in {"55P03", "40P01"}:
+        return LockedError(
+            "another transaction kept a row locked" if code == "55P03" else "two transactions waited for each other",
+            "Run it again: `db.run_in_transaction` does so by itself.",
+            "Keep transactions short, and write rows in the same order everywhere.",
+            query=sql,
+        )
+    if code == "40001":
+        return SerializationFailedError(
+            "another transaction has changed a row that this one has read, and nothing of this one was stored",
+            "Run it again: `db.run_in_transaction` does so by itself.",
+            query=sql,
+        )
+    if code.startswith("53"):
+        return _no_resources(code, address, sql)
+    if is_lost(error) or code.startswith("28") or code in {"3D000", _READ_ONLY}:
+        return _unreachable(error, code, address)
+    if code.startswith("22"):
+        return ValidationFailedError("a value cannot be stored", "Check the values.", query=sql)
+    return QueryFailedError(
+        f"the statement failed: {getattr(error, 'message', None) or error}",
+        "If a table or column is missing, run `soulspot-db migrate` or `await db.create_table(...)`.",
+        query=sql,
+    )
+
+
+def outcome_unknown(address: str) -> CommitOutcomeUnknownError:
+    """The error for a connection that was lost between COMMIT and its answer."""
+    return CommitOutcomeUnknownError(
+        "the connection was lost during COMMIT; the transaction may be stored, or nothing of it",
+        f"Check that the server at {address} runs.",
+        "Read what was to be written before you write it again.",
+    )
+
+
+def _no_resources(code: str, address: str, sql: str) -> DatabaseError:
+    if code == "53100":
+        return DiskFullError(
+            "the server has no room to write",
+            f"Free space on the disk of {address}, then call again: nothing was written.",
+            query=sql,
+        )
+    return PoolExhaustedError(
+        f"the server at {address} has no connection left"
+        if code == "53300"
+        else f"the server at {address} is exhausted",
+        "Raise max_connections there, or lower DATABASE_CONNECTION_POOL_SIZE and DATABASE_MAX_OVERFLOW of its clients.",
+    )
+
+
+def _unreachable(error: BaseException, code: str, address: str) -> ConnectionFailedError:
+    if code == _READ_ONLY:
+        return ConnectionFailedError(
+            f"the server at {address} takes no writes: it is a standby",
+            "Name the primary in DATABASE, or all servers, separated by commas.",
+        )
+    if code.startswith("28"):
+        return ConnectionFailedError(
+            f"the server at {address} refuses this user",
+            "Correct DATABASE_USER and DATABASE_PASSWORD.",
+        )
+    if code == "3D000":
+        name = address.rpartition("/")[2]
+        return ConnectionFailedError(f"there is no database {name!r} at {address}", f"Create it: createdb {name}")
+    return ConnectionFailedError(
+        f"the server at {address} cannot be reached: {type(error).__name__}",
+        "Check that it runs and that DATABASE names its host and port.",
+        "The next call connects again.",
+    )
+
+
+def _constraint(error: BaseException, kind: str) -> ConstraintViolationError:
+    if isinstance(error, asyncpg.PostgresError):
+        vars(error)["detail"] = None  # it quotes the values
+    # The server names the constraint and, for NOT NULL alone, the column; `explained` knows what an index is over.
+    constraint = getattr(error, "constraint_name", None)
+    column = getattr(error, "column_name", None)
+    if kind == "unique" and str(constraint).startswith("pk_"):
+        kind = "primary key"
+    subject = column or constraint
+    return ConstraintViolationError(
+        f"the {kind} constraint refuses the row" + (f": {subject}" if subject else ""),
+        _ADVICE.get(kind, "Give a value that the schema allows."),
+        constraint=constraint or kind,
+        kind=kind,
+        field=column,
+    )

@@ -1,0 +1,178 @@
+"""A transaction on a PostgreSQL connection."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeVar
+
+from soulspot_db.engine.base import Finish, Outcome, Rows, Statement, transaction_gone
+from soulspot_db.engine.postgresql_errors import DRIVER_ERRORS, is_lost, outcome_unknown
+from soulspot_db.engine.settled import settled
+from soulspot_db.errors import DatabaseError, QueryTimeoutError
+from soulspot_db.monitoring.open_blocks import OpenBlock, OpenBlocks
+
+__all__ = ["PostgreSQLLease"]
+
+T = TypeVar("T")
+_STATEMENT = "statement"  # the savepoint that the last write stands on
+
+
+class _Engine(Protocol):
+    @property
+    def address(self) -> str: ...
+    async def fetch(self, connection: Any, statement: Statement) -> Rows: ...
+    async def give_back(self, connection: Any) -> None: ...
+    def ended(self, lease: "PostgreSQLLease") -> None: ...
+    def told(self, error: BaseException, sql: str) -> DatabaseError: ...
+    def begin_task(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]": ...
+
+
+class PostgreSQLLease:
+    """A connection held for one transaction.
+
+    To PostgreSQL a failed statement spoils its whole transaction. Writes stand on a savepoint, so that one that was refused
+    undoes itself alone, as on SQLite; a read can fail by its time-out only, and that ends the transaction on both.
+
+    Args:
+        engine: runs statements, and takes the connection back.
+        connection: in which BEGIN is about to be run.
+        holder: which transaction it is, in words.
+        blocks: told of when it has begun and when it is over.
+    """
+
+    def __init__(self, engine: _Engine, connection: Any, holder: str, blocks: OpenBlocks) -> None:
+        self.holder = holder
+        self._engine = engine
+        self._connection = connection
+        self._blocks = blocks
+        self._block: OpenBlock | None = None
+        self._loop = asyncio.get_running_loop()
+        self._turn = asyncio.Lock()
+        self._on_savepoint = False
+        self._is_lost = False
+        self._over = False
+
+    def begun(self) -> None:
+        """BEGIN was run."""
+        self._block = self._blocks.begin(self.holder)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether BEGIN was run."""
+        return self._block is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has been ended or abandoned."""
+        return self._over
+
+    async def execute(self, statements: Sequence[Statement], finish: Finish[T], *, read: bool = False) -> T:
+        """Run statements in the transaction, all or none."""
+        return await self._ask(lambda: self._run(statements, read=read), finish)
+
+    async def command(self, sql: str) -> None:
+        """Run a command that begins or ends a savepoint."""
+
+        async def run() -> Sequence[Rows]:
+            # Inside the savepoint of the last write, what is begun now would end with it.
+            released = f"RELEASE SAVEPOINT {_STATEMENT}; {sql}" if self._on_savepoint else sql
+            self._on_savepoint = False
+            await self._command(released)
+            return []
+
+        await self._ask(run, lambda outcome: outcome.result())
+
+    async def commit(self, finish: Finish[T]) -> T:
+        """COMMIT and give the connection back; raises TransactionError if the transaction has been lost meanwhile."""
+
+        async def run() -> Sequence[Rows]:
+            try:
+                await self._connection.execute("COMMIT")
+            except DRIVER_ERRORS as error:
+                if is_lost(error):
+                    raise outcome_unknown(self._engine.address) from error
+                raise self._engine.told(error, "COMMIT") from error
+            return []
+
+        return await self._ask(run, finish, last=True)
+
+    async def rollback(self) -> None:
+        """ROLLBACK and give the connection back, whatever state the transaction is in."""
+        if not self._over:
+            self._leave()
+            await settled(self._engine.begin_task(self._undo()))
+
+    def abandon(self) -> None:
+        """Have it rolled back without waiting, after the statement that runs."""
+        if not self._over:
+            self._leave()
+            if self._loop.is_closed():
+                self._connection.terminate()
+            else:
+                self._engine.begin_task(self._undo())
+
+    def _leave(self) -> None:
+        self._over = True
+        self._engine.ended(self)
+        if self._block is not None:
+            self._blocks.end(self._block)
+
+    async def _ask(self, work: Callable[[], Awaitable[Sequence[Rows]]], finish: Finish[T], *, last: bool = False) -> T:
+        if self._over:
+            return finish(Outcome(error=transaction_gone()))
+        if last:
+            self._leave()
+        return await settled(self._engine.begin_task(self._do(work, finish, last=last)))
+
+    async def _do(self, work: Callable[[], Awaitable[Sequence[Rows]]], finish: Finish[T], *, last: bool) -> T:
+        async with self._turn:
+            try:
+                if self._is_lost:
+                    raise transaction_gone()  # noqa: TRY301 - told like every other
+                outcome = Outcome(await work())
+            except BaseException as error:  # noqa: BLE001 - not swallowed: `finish` gives it to the caller
+                outcome = Outcome(error=error)
+            finally:
+                if last:
+                    await self._engine.give_back(self._connection)
+            return finish(outcome)
+
+    async def _run(self, statements: Sequence[Statement], *, read: bool) -> Sequence[Rows]:
+        if not read:
+            await self._stand()
+        try:
+            return [await self._engine.fetch(self._connection, statement) for statement in statements]
+        except DatabaseError as error:
+            if read or isinstance(error, QueryTimeoutError) or is_lost(error.__cause__ or error):
+                await self._lose()
+            else:
+                await self._command(f"ROLLBACK TO SAVEPOINT {_STATEMENT}")
+            raise
+
+    async def _stand(self) -> None:
+        """A savepoint for the write that comes; that of the last one is given up in the same round trip."""
+        released = f"RELEASE SAVEPOINT {_STATEMENT}; " if self._on_savepoint else ""
+        await self._command(f"{released}SAVEPOINT {_STATEMENT}")
+        self._on_savepoint = True
+
+    async def _command(self, sql: str) -> None:
+        try:
+            await self._connection.execute(sql)
+        except DRIVER_ERRORS as error:
+            await self._lose()
+            raise self._engine.told(error, sql) from error
+
+    async def _lose(self) -> None:
+        """From now on every call raises; what was written is undone at once, so that it locks nobody out."""
+        self._is_lost = True
+        await self._rolled_back()
+
+    async def _undo(self) -> None:
+        async with self._turn:
+            await self._rolled_back()
+            await self._engine.give_back(self._connection)
+
+    async def _rolled_back(self) -> None:
+        try:
+            await self._connection.execute("ROLLBACK")
+        except DRIVER_ERRORS:
+            self._connection.terminate()  # the server undoes what a lost connection has begun

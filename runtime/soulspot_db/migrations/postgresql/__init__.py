@@ -1,0 +1,1 @@
+"""What migrations do otherwise on PostgreSQL: tables are altered, not made anew."""

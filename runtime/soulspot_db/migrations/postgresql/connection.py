@@ -1,0 +1,114 @@
+"""Connections to a PostgreSQL server for migrations, and the lock that lets one process at a time migrate."""
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from sqlalchemy import Connection, NullPool
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from soulspot_db.engine.postgresql_connection import connect_options
+from soulspot_db.engine.postgresql_errors import DRIVER_ERRORS, translate
+from soulspot_db.errors import DatabaseError, LockedError, MigrationError
+from soulspot_db.migrations.postgresql.later import work_off
+from soulspot_db.settings import DatabaseSettings
+
+__all__ = ["pause", "reading", "told", "writing"]
+
+# Any number that no other program takes; locks of this kind are one database's own.
+_KEY = 7_237_121_902_345
+_LOCK_TIMEOUT = 3.0  # seconds that a table is waited for: who waits for one keeps everybody behind it waiting
+_POLL = 0.1
+
+
+@contextmanager
+def reading(settings: DatabaseSettings) -> Iterator[Connection]:
+    """A connection outside any transaction; what the driver raises in the block becomes an error of ours."""
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        connect_args=_options(settings),
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",  # BEGIN and COMMIT are sent where they are wanted
+    ).sync_engine
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise told(error, settings) from error
+    except DRIVER_ERRORS as error:
+        raise translate(error, "", settings.address, settings.query_timeout) from error
+
+
+@contextmanager
+def writing(settings: DatabaseSettings) -> Iterator[Connection]:
+    """A connection in a transaction, committed where the block ends well; nobody else migrates meanwhile.
+
+    Raises:
+        LockedError: another process kept the lock.
+    """
+    # On a connection of its own and outside any transaction: CREATE INDEX CONCURRENTLY waits for all that are open, also
+    # for one that waits for this lock.
+    with reading(settings) as keeper, reading(settings) as connection:
+        _lock(keeper, settings)
+        connection.exec_driver_sql("BEGIN")
+        try:
+            yield connection
+        except BaseException:
+            with suppress(DBAPIError):
+                connection.exec_driver_sql("ROLLBACK")
+            raise
+        connection.exec_driver_sql("COMMIT")
+        work_off(connection, settings.pool_timeout)
+
+
+def told(error: DBAPIError, settings: DatabaseSettings) -> DatabaseError:
+    """The error of ours for what the driver raised; values that the server quotes are left out."""
+    cause = getattr(error.orig, "__cause__", None) or error.orig or error
+    code = getattr(cause, "sqlstate", None) or ""
+    if code in {"2BP01", "0A000"}:
+        # What hangs on a column or a table: names, and no values.
+        reasons = [str(getattr(cause, part, None) or "") for part in ("message", "detail")]
+        return MigrationError(
+            ": ".join(filter(None, reasons)),
+            "Keep the text of what was made by hand, drop it, migrate, and make it anew for the tables as they are then.",
+            operation="migrate",
+        )
+    return translate(cause, error.statement or "", settings.address, settings.query_timeout)
+
+
+def _lock(keeper: Connection, settings: DatabaseSettings) -> None:
+    until = time.monotonic() + settings.pool_timeout
+    while not keeper.exec_driver_sql(f"SELECT pg_try_advisory_lock({_KEY})").scalar_one():
+        if time.monotonic() > until:
+            raise LockedError(
+                f"another process has been migrating {settings.address} for {settings.pool_timeout:g} s",
+                "Wait until it is done, then start again; `soulspot-db migrate --status` says where the database is.",
+                operation="migrate",
+            )
+        pause(_POLL)
+
+
+def pause(seconds: float) -> None:
+    """Wait about that long, not as long as others do."""
+    time.sleep(seconds * random.uniform(0.5, 1.5))  # noqa: S311 - nobody guards a secret with it
+
+
+def _options(settings: DatabaseSettings) -> dict[str, Any]:
+    options = connect_options(settings)
+    return {
+        **options,
+        # Tables change under statements that were prepared.
+        "statement_cache_size": 0,
+        "prepared_statement_cache_size": 0,
+        # A table may be large, and between statements a revision may compute.
+        "command_timeout": None,
+        "server_settings": {
+            **options["server_settings"],
+            "statement_timeout": "0",
+            "idle_in_transaction_session_timeout": "0",
+            "lock_timeout": str(round(1000 * min(_LOCK_TIMEOUT, settings.pool_timeout))),
+        },
+    }
