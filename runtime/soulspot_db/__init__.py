@@ -62,7 +62,6 @@ else:
                 "SchemaAheadError",
                 "SchemaInvalidError",
                 "SerializationFailedError",
-                "SerializationFailedError",
                 "TransactionError",
                 "UnknownEntityError",
                 "UnknownFieldError",
