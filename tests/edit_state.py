@@ -22,7 +22,7 @@ class Made:
     def fits(self, value: Any) -> bool:
         patterns = {
             "uuid": r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
-            "datetime": r"2\d{3}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}000",
+            "datetime": r"2\d{3}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}",
         }
         return isinstance(value, str) and re.fullmatch(patterns[self.kind], value) is not None
 

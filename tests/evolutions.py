@@ -147,6 +147,11 @@ class Home:
                 found = connection.execute(*([statement] if isinstance(statement, str) else statement)).fetchall()
         return found
 
+    def insert(self, table: str, row: Mapping[str, Any]) -> None:
+        """Store a row, whose values are as SQLite stores them."""
+        listed, marks = ", ".join(map(quoted, row)), ", ".join("?" * len(row))
+        self.sql((f"INSERT INTO {quoted(table)} ({listed}) VALUES ({marks})", list(row.values())))
+
     def rows(self, table: str) -> list[dict[str, Any]]:
         with closing(sqlite3.connect(self.settings.database_path)) as connection:
             connection.row_factory = sqlite3.Row

@@ -236,7 +236,7 @@ MISTAKES: dict[str, tuple[Mistake, Scene]] = {
         retyped("{type: float, default: 1}", "7.0", "{type: float, default: 1.0}", 7.0),
     ),
     "the loss of a column not told": (
-        lambda: replaced(differ, "diff_table", ("found.losses = list(", "found.losses = [] and list(")),
+        lambda: replaced(differ, "diff_table", ("found.losses = by_dialect(", "found.losses = [] and by_dialect(")),
         DISCARDED,
     ),
     "the loss of a table not told": (

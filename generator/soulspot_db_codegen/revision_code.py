@@ -12,8 +12,10 @@ from soulspot_db_codegen.migrations.operations import (
     CreateTable,
     DropIndex,
     DropTable,
+    Loss,
     Operation,
     RebuildTable,
+    Refusal,
     RenameColumn,
     RenameTable,
 )
@@ -35,14 +37,18 @@ def body(steps: Steps) -> str:
     """The statements of one direction: what is looked at before anything is changed, and what is done then."""
     lines: list[str] = []
     looks = [
-        *(call("first.refuse", literal(item.what), literal(item.keys)) for item in steps.refusals),
-        *(call("first.loses", literal(item.what), literal(item.rows)) for item in steps.losses),
+        *(call("first.refuse", literal(item.what), literal(item.keys), **_for(item)) for item in steps.refusals),
+        *(call("first.loses", literal(item.what), literal(item.rows), **_for(item)) for item in steps.losses),
     ]
     if looks:
         lines.append("with steps.first() as first:")
         lines += [" " * _INDENT + layout(look, 2 * _INDENT) for look in looks]
     lines += [layout(statement, _INDENT) for operation in steps.operations for statement in _statements(operation)]
     return "\n".join(" " * _INDENT + line for line in lines)
+
+
+def _for(item: Refusal | Loss) -> dict[str, Expression]:
+    return {} if item.dialect is None else {"dialect": literal(item.dialect)}
 
 
 def imports_of(*texts: str) -> list[str]:
@@ -95,6 +101,8 @@ def _(operation: AddColumn) -> Iterator[Expression]:
 def _(operation: RebuildTable) -> Iterator[Expression]:
     table, values = operation.after, dict(operation.values)
     options: dict[str, Expression] = {"values": literal(values)} if values else {}
+    if operation.postgresql != operation.values:
+        options["postgresql"] = literal(dict(operation.postgresql))
     options["without"] = literal(list(operation.without))
     yield call("steps.rebuild_table", literal(table["table"]), *table_items(table, frozen=True), **options)
     yield from (create_index(table["table"], index) for index in table["indexes"])

@@ -112,18 +112,6 @@ class DatabaseSettings(BaseSettings):
             raise ValueError("':memory:' cannot be shared by several connections; use a file in a temporary folder")
         return self
 
-    def require_sqlite(self) -> None:
-        """Refuse what this version cannot open.
-
-        Raises:
-            ConfigurationError: DATABASE names a PostgreSQL database.
-        """
-        if self.database_type != "sqlite":
-            raise ConfigurationError(
-                "this version migrates SQLite databases only",
-                "Set DATABASE to the path of a file, such as /config/soulspot.db.",
-            )
-
     @property
     def servers(self) -> tuple[list[str], list[int], str]:
         """The hosts of PostgreSQL or the folder of its socket, their ports, and the database's name. Internal."""

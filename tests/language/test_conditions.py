@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from language_support import RecordSchema, ask_postgresql, record_fields
 from soulspot_db import ddl
 from soulspot_db.dialects import DIALECTS
-from soulspot_db.language.conditions import _literal, condition_sql
+from soulspot_db.language.conditions import condition_sql, literal_sql
 from soulspot_db.language.filters import Compare, parse_filter
 from soulspot_db.language.json_value import dump_json
 from soulspot_db.language.types import TYPES
@@ -199,7 +199,9 @@ def every_row():
 
 def in_postgresql_terms(row):
     return ", ".join(
-        "NULL" if value is None else _literal(FIELDS[name].adapter.validate_python(value), FIELDS[name], "postgresql")
+        "NULL"
+        if value is None
+        else literal_sql(FIELDS[name].adapter.validate_python(value), FIELDS[name], "postgresql")
         for name, value in row.items()
     )
 

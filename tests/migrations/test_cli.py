@@ -73,13 +73,13 @@ def test_the_plain_alembic_command_runs_the_revisions_as_well(tmp_path):
     assert current.stdout.split()[0] == MIGRATION_HEAD
 
 
-def test_a_postgresql_database_is_refused_and_no_file_is_made(run, monkeypatch, tmp_path):
-    monkeypatch.setenv("DATABASE", "localhost:5432/soulspot")
+def test_a_server_that_does_not_answer_is_an_error_and_no_file_is_made(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("DATABASE", "localhost:1/soulspot")
     monkeypatch.setenv("DATABASE_PATH", str(tmp_path / "other.db"))
-    for arguments in (("migrate",), ("migrate", "--status")):
+    for arguments in (("migrate",), ("migrate", "--status"), ("check", "--database")):
         result = run(*arguments)
         assert result.exit_code == 1
-        assert "migrates SQLite databases only" in result.output
+        assert "the server at localhost:1/soulspot cannot be reached" in result.output
     assert not (tmp_path / "other.db").exists()
 
 

@@ -1,7 +1,7 @@
 """Where the columns of a table come from: kept, converted, filled, or new."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from soulspot_db.language.conditions import quoted, sql_text
@@ -9,7 +9,8 @@ from soulspot_db.language.json_value import dump_json
 from soulspot_db.language.table import ColumnSpec, TableSpec, TypeSpec
 
 from soulspot_db_codegen.migrations.conversions import Conversion, conversion
-from soulspot_db_codegen.migrations.hints import TableHints
+from soulspot_db_codegen.migrations.conversions_postgresql import on_postgresql
+from soulspot_db_codegen.migrations.hints import Fill, TableHints
 
 __all__ = ["Source", "Unclear", "default_sql", "sources"]
 
@@ -18,13 +19,20 @@ __all__ = ["Source", "Unclear", "default_sql", "sources"]
 class Source:
     """How a column gets its values in rows that exist.
 
-    `former` is the column it comes from, None for a new one; `fill` the SQL for rows that have no value.
+    `former` is the column it comes from, None for a new one; `fill` the SQL for rows that have no value, as `filled` has it
+    for each database.
     """
 
     column: ColumnSpec
     former: ColumnSpec | None
     conversion: Conversion
     fill: str | None
+    filled: Fill | None
+
+    def on_postgresql(self) -> "Source":
+        """The same in PostgreSQL's SQL."""
+        way = Conversion() if self.former is None else on_postgresql(self.former["type"], self.column["type"])
+        return replace(self, conversion=way, fill=self.filled.postgresql if self.filled else None)
 
     @property
     def name_before(self) -> str:
@@ -79,20 +87,21 @@ def sources(
             yield Unclear(name, message, hint)
             continue
         is_filled = was["nullable"] and not column["nullable"]
-        yield Source(column, was, way, _fill(column, hints) if is_filled else None)
+        fill = _fill(column, hints) if is_filled else None
+        yield Source(column, was, way, fill.sqlite if fill else None, fill)
 
 
 def _called(kind: TypeSpec) -> str:
     return f"{kind['name']} of {kind['items']}" if "items" in kind else kind["name"]
 
 
-def _fill(column: ColumnSpec, hints: TableHints) -> str | None:
+def _fill(column: ColumnSpec, hints: TableHints) -> Fill | None:
     """What rows get that have no value: what the schema says for them, else what new rows get."""
     name = column["name"]
     return hints.backfill.get(name) or hints.made.get(name) or default_sql(column)
 
 
-def _added(column: ColumnSpec, fill: str | None) -> Source | Unclear:
+def _added(column: ColumnSpec, fill: Fill | None) -> Source | Unclear:
     if fill is None and not column["nullable"]:
         message = "rows that exist have no value for this new required field"
         return Unclear(
@@ -100,18 +109,23 @@ def _added(column: ColumnSpec, fill: str | None) -> Source | Unclear:
             message,
             "write 'backfill: ...' for the rows that exist, or 'default: ...' for new rows as well",
         )
-    return Source(column, None, Conversion(), fill)
+    return Source(column, None, Conversion(), fill.sqlite if fill else None, fill)
 
 
-def default_sql(column: ColumnSpec) -> str | None:
-    """A column's default as SQLite stores it."""
+def default_sql(column: ColumnSpec) -> Fill | None:
+    """A column's default as each database stores it."""
     value, kind = column["default"], column["type"]
-    if value is None:
-        return None
-    if kind["name"] in {"json", "list"}:
-        return sql_text(dump_json(value))
-    if kind["name"] == "decimal":
-        return str(int(Decimal(str(value)).scaleb(kind.get("scale", 0))))
-    if isinstance(value, bool):
-        return str(int(value))
-    return sql_text(value) if isinstance(value, str) else repr(value)
+    match value:
+        case None:
+            return None
+        case _ if kind["name"] in {"json", "list"}:
+            text = sql_text(dump_json(value))
+            return Fill(text, text)
+        case _ if kind["name"] == "decimal":
+            exact = Decimal(str(value))
+            return Fill(str(int(exact.scaleb(kind.get("scale", 0)))), str(exact))
+        case bool():
+            return Fill(str(int(value)), str(value).upper())
+        case str():
+            return Fill(sql_text(value), sql_text(value))
+    return Fill(repr(value), repr(value))

@@ -1,4 +1,4 @@
-"""From one field type to another: the SQL that converts a stored value, what it loses, and what it cannot take.
+"""From one field type to another: the SQLite that converts a stored value, what it loses, and what it cannot take.
 
 Whether a converted value fits its new column is not said here: the column's own CHECK says it, and is asked before.
 """
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from soulspot_db.language.table import TypeSpec
 
-__all__ = ["Conversion", "conversion"]
+__all__ = ["MAX_EXACT", "TEXTS", "Conversion", "conversion", "outside"]
 
-_TEXTS = frozenset({"string", "text", "enum"})
+TEXTS = frozenset({"string", "text", "enum"})
 _WRITTEN = frozenset({"uuid", "date", "time", "datetime"})  # stored as text of one form, which a CHECK asks for
 _JSON = frozenset({"json", "list"})  # stored as text, too, but of a form and with items that no CHECK asks for
-_MAX_EXACT = 2**53  # the largest whole numbers that a double tells apart
+MAX_EXACT = 2**53  # the largest whole numbers that a double tells apart
 _MAX_DIGITS = 15  # as many digits of a decimal as any double gives back; near zero they are fewer
 
 
@@ -30,7 +30,8 @@ class Conversion:
     back: bool = False
 
 
-def _outside(largest: int) -> str:
+def outside(largest: int) -> str:
+    """The condition for a number that is larger, either way."""
     # Not `abs`, which fails on the smallest of all numbers.
     return f"{{value}} NOT BETWEEN -{largest} AND {largest}"
 
@@ -47,7 +48,7 @@ _SIMPLE: dict[tuple[str, str], Conversion] = {
     ("boolean", "integer"): _AS_IT_IS,
     ("integer", "boolean"): _AS_IT_IS,
     ("list", "json"): _AS_IT_IS,
-    ("integer", "float"): Conversion("CAST({value} AS REAL)", lossy=_outside(_MAX_EXACT)),
+    ("integer", "float"): Conversion("CAST({value} AS REAL)", lossy=outside(MAX_EXACT)),
     ("float", "integer"): Conversion(
         "CAST({value} AS INTEGER)", lossy="{value} <> CAST({value} AS INTEGER)", impossible="abs({value}) >= 9.2e18"
     ),
@@ -55,7 +56,7 @@ _SIMPLE: dict[tuple[str, str], Conversion] = {
     ("datetime", "date"): Conversion("substr({value}, 1, 10)", lossy="substr({value}, 11) <> ' 00:00:00.000000'"),
     ("boolean", "string"): Conversion("CASE {value} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"),
 }
-for _text in _TEXTS:
+for _text in TEXTS:
     _SIMPLE["integer", _text] = Conversion("CAST({value} AS TEXT)")
     _SIMPLE[_text, "integer"] = Conversion(
         "CAST({value} AS INTEGER)", impossible="CAST(CAST({value} AS INTEGER) AS TEXT) <> {value}"
@@ -72,13 +73,13 @@ for _text in _TEXTS:
 def conversion(before: TypeSpec, after: TypeSpec) -> Conversion | None:
     """How a column of one type becomes one of another; None where nobody can say."""
     old, new = before["name"], after["name"]
-    if before == after or (old in _TEXTS and new in _TEXTS):
+    if before == after or (old in TEXTS and new in TEXTS):
         return _SAME
     if old == new == "list":
         return _SAME if _same_items(before.get("items"), after.get("items")) else None
-    if old in _WRITTEN | _JSON and new in _TEXTS:
+    if old in _WRITTEN | _JSON and new in TEXTS:
         return _AS_IT_IS
-    if old in _TEXTS and new in _WRITTEN:
+    if old in TEXTS and new in _WRITTEN:
         return _AS_IT_IS  # the new column's CHECK refuses what is none
     if "decimal" in {old, new}:
         return _decimal(before, after)
@@ -102,15 +103,15 @@ def _decimal(before: TypeSpec, after: TypeSpec) -> Conversion | None:
             impossible=f"abs({scaled}) >= {10**digits}",  # after rounding, which may add a digit
         )
     if new == "float":
-        return Conversion(f"{{value}} / {10 ** before.get('scale', 0)}.0", lossy=_outside(_MAX_EXACT))
+        return Conversion(f"{{value}} / {10 ** before.get('scale', 0)}.0", lossy=outside(MAX_EXACT))
     if old not in {"decimal", "integer"} or new not in {"decimal", "integer"}:
         return None
     shift = scale - before.get("scale", 0)
     if shift >= 0:
         largest = 10 ** max(digits - shift, 0) - 1
-        return Conversion(f"{{value}} * {10**shift}", impossible=_outside(largest))
+        return Conversion(f"{{value}} * {10**shift}", impossible=outside(largest))
     return Conversion(
         f"{{value}} / {10**-shift}",
         lossy=f"{{value}} % {10**-shift} <> 0",
-        impossible=_outside(10 ** (digits - shift) - 1),
+        impossible=outside(10 ** (digits - shift) - 1),
     )

@@ -11,7 +11,15 @@ from soulspot_db.language.table import stored_literal
 
 from soulspot_db_codegen.resolver import Resolved, ResolvedEntity
 
-__all__ = ["Hints", "TableHints", "take_hints"]
+__all__ = ["Fill", "Hints", "TableHints", "take_hints"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """What rows get that have no value, as the SQL of each database."""
+
+    sqlite: str
+    postgresql: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +29,10 @@ class TableHints:
     former_entity: str | None = None
     former: Mapping[str, str] = immutabledict()
     removed: Mapping[str, RemovalDocument] = immutabledict()
-    backfill: Mapping[str, str] = immutabledict()
-    """What rows that exist and have no value get, as SQL."""
-    made: Mapping[str, str] = immutabledict()
-    """What rows that exist get in a new column whose values the runtime makes, as SQL."""
+    backfill: Mapping[str, Fill] = immutabledict()
+    """What rows that exist and have no value get."""
+    made: Mapping[str, Fill] = immutabledict()
+    """What rows that exist get in a new column whose values the runtime makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +84,15 @@ _RANDOM_UUID = (
     "|| '-' || substr('89ab', 1 + (random() & 3), 1) || substr(lower(hex(randomblob(2))), 2) "
     "|| '-' || lower(hex(randomblob(6)))"
 )
-_MADE = {"now": "strftime('%Y-%m-%d %H:%M:%f000', 'now')", "uuid4": _RANDOM_UUID, "uuid7": _RANDOM_UUID}
+_NOW = Fill("strftime('%Y-%m-%d %H:%M:%f000', 'now')", "now()")
+_UUID = Fill(_RANDOM_UUID, "gen_random_uuid()")
+_MADE = {"now": _NOW, "uuid4": _UUID, "uuid7": _UUID}
 
 
-def _fill(backfill: Any, field: FieldSpec) -> str | None:
+def _fill(backfill: Any, field: FieldSpec) -> Fill | None:
     if backfill is None:
         return None
     is_made = field.type in {"datetime", "uuid"} and backfill in _MADE
-    return _MADE[backfill] if is_made else stored_literal(field, backfill)
+    if is_made:
+        return _MADE[backfill]
+    return Fill(stored_literal(field, backfill, "sqlite"), stored_literal(field, backfill, "postgresql"))

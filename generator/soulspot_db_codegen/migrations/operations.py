@@ -25,18 +25,23 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Rows that must not be there before anything is changed: `keys` is the SELECT that finds their keys."""
+    """Rows that must not be there before anything is changed: `keys` is the SELECT that finds their keys.
+
+    `dialect` is the database that it is written for, None if for all.
+    """
 
     what: str
     keys: str
+    dialect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Rows of which something is lost: `rows` is the SELECT that finds them."""
+    """Rows of which something is lost: `rows` is the SELECT that finds them; `dialect` as in `Refusal`."""
 
     what: str
     rows: str
+    dialect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +136,14 @@ class AddColumn:
 class RebuildTable:
     """A table that takes another form.
 
-    `values` are the columns that are not taken over as they are, as SQL; `without` those that are dropped.
+    `values` are the columns that are not taken over as they are, as SQL, `postgresql` the same for PostgreSQL; `without` are
+    those that are dropped.
     """
 
     kind: ClassVar[str] = "rebuild_table"
     after: TableSpec
     values: Mapping[str, str]
+    postgresql: Mapping[str, str]
     without: Sequence[str]
     changes: Sequence[str] = field(default=())
 

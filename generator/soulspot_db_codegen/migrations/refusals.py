@@ -1,16 +1,20 @@
 """What must not be in a database before it is changed: rows that the new tables would not take."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
+from dataclasses import replace
+from typing import TypeAlias, TypeVar
 
-from soulspot_db.language.conditions import quoted
+from soulspot_db.language.conditions import Dialect, quoted
 from soulspot_db.language.table import ColumnSpec, ForeignKeySpec, TableIndexSpec, TableSpec, index_part
 
 from soulspot_db_codegen.migrations.broken_checks import broken
 from soulspot_db_codegen.migrations.columns import Source
+from soulspot_db_codegen.migrations.conversions_postgresql import column_type
 from soulspot_db_codegen.migrations.operations import Loss, Refusal
 
-__all__ = ["Rows", "Targets", "losses", "refusals"]
+__all__ = ["Rows", "Targets", "by_dialect", "losses", "refusals"]
+
+Look = TypeVar("Look", bound=Refusal | Loss)
 
 Targets: TypeAlias = Mapping[str, tuple[str, Mapping[str, str]]]
 
@@ -20,12 +24,14 @@ class Rows:
 
     Args:
         before: the table as it is.
-        columns: where each column comes from.
+        columns: where each column comes from, in the SQL of the database.
+        dialect: the database.
     """
 
-    def __init__(self, before: TableSpec, columns: Sequence[Source]) -> None:
+    def __init__(self, before: TableSpec, columns: Sequence[Source], dialect: Dialect) -> None:
         self.before = before
         self.columns = columns
+        self.dialect: Dialect = dialect
         self._keys = [(name, f"key {name}") for name in before["primary_key"]]
 
     def name_before(self, column: str) -> str:
@@ -46,8 +52,18 @@ class Rows:
     def _projection(self, condition: str) -> str:
         keys = [f"{quoted(name)} AS {quoted(alias)}" for name, alias in self._keys]
         named = [source for source in self.columns if quoted(source.column["name"]) in condition]
-        values = [f"{source.sql()} AS {quoted(source.column['name'])}" for source in named]
+        values = [f"{self._value(source)} AS {quoted(source.column['name'])}" for source in named]
         return f"SELECT {', '.join([*keys, *values])} FROM {quoted(self.before['table'])}"
+
+    def _value(self, source: Source) -> str:
+        if self.dialect == "sqlite" or source.is_same:
+            return source.sql()
+        # The server stops at a value that it cannot convert, and such values are told on their own.
+        impossible = source.conversion.impossible
+        value = source.sql()
+        if impossible is not None:
+            value = f"CASE WHEN {impossible.format(value=quoted(source.name_before))} THEN NULL ELSE {value} END"
+        return f"CAST({value} AS {column_type(source.column['type'])})"
 
     def as_they_are(self, condition: str) -> str:
         """The keys of the rows that fulfil a condition now."""
@@ -69,7 +85,7 @@ def refusals(rows: Rows, base: TableSpec, after: TableSpec, targets: Targets) ->
         yield from _values(rows, source)
     for check in after["checks"]:
         known = any(check["sql"] == old["sql"] for old in base["checks"])
-        if check["dialect"] in {None, "sqlite"} and (
+        if check["dialect"] in {None, rows.dialect} and (
             not known or any(quoted(name) in check["sql"] for name in changed)
         ):
             yield Refusal(broken(check, rows.before, after, rows.columns), rows.where(f"NOT ({check['sql']})"))
@@ -77,7 +93,7 @@ def refusals(rows: Rows, base: TableSpec, after: TableSpec, targets: Targets) ->
         key = ", ".join(map(quoted, after["primary_key"]))
         yield Refusal("with the same new primary key as another", rows.repeated(key, "true"))
     for index in after["indexes"]:
-        if index["unique"] and _is_new(index, base, changed):
+        if index["unique"] and _is_new(index, base, changed, rows.dialect):
             yield _repeated(rows, index)
     for reference in after["foreign_keys"]:
         if not any(_same_target(reference, old) for old in base["foreign_keys"]):
@@ -102,8 +118,8 @@ def _a(column: ColumnSpec) -> str:
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
-def _is_new(index: TableIndexSpec, base: TableSpec, changed: set[str]) -> bool:
-    where = index["where"]["sqlite"] if index["where"] else ""
+def _is_new(index: TableIndexSpec, base: TableSpec, changed: set[str], dialect: Dialect) -> bool:
+    where = index["where"][dialect] if index["where"] else ""
     if changed & {part["column"] for part in index["columns"]} or any(quoted(name) in where for name in changed):
         return True
     return not any(_same_values(index, old) for old in base["indexes"])
@@ -120,7 +136,7 @@ def _repeated(rows: Rows, index: TableIndexSpec) -> Refusal:
     parts = [index_part({**part, "descending": False}) for part in index["columns"]]
     condition = " AND ".join(f"{part} IS NOT NULL" for part in parts)
     if index["where"] is not None:
-        condition += f" AND ({index['where']['sqlite']})"
+        condition += f" AND ({index['where'][rows.dialect]})"
     names = " and ".join(rows.name_before(part["column"]) for part in index["columns"])
     return Refusal(f"with the same {names} as another", rows.repeated(", ".join(parts), condition))
 
@@ -150,3 +166,13 @@ def losses(rows: Rows, dropped: Sequence[str]) -> Iterator[Loss]:
             condition = source.conversion.lossy.format(value=quoted(source.former["name"]))
             what = f"the part of {source.former['name']} of {table} that {_a(source.column)} cannot hold"
             yield Loss(what, rows.as_they_are(condition))
+
+
+def by_dialect(sqlite: Iterator[Look], postgresql: Iterator[Look]) -> list[Look]:
+    """What is looked at on each database: once where it is the same SQL."""
+    here = list(sqlite)
+    there = list(postgresql)
+    return [
+        *(item if item in there else replace(item, dialect="sqlite") for item in here),
+        *(replace(item, dialect="postgresql") for item in there if item not in here),
+    ]

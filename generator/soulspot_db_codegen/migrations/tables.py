@@ -1,7 +1,7 @@
 """What changed in one table, and what brings it to its new form."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from soulspot_db.language.conditions import quoted
 from soulspot_db.language.indexes import constraint_name
@@ -20,7 +20,7 @@ from soulspot_db_codegen.migrations.operations import (
     Refusal,
     RenameColumn,
 )
-from soulspot_db_codegen.migrations.refusals import Rows, Targets, losses, refusals
+from soulspot_db_codegen.migrations.refusals import Rows, Targets, by_dialect, losses, refusals
 from soulspot_db_codegen.migrations.renames import rename_in_order
 from soulspot_db_codegen.migrations.snapshot import default_text, physical
 from soulspot_db_codegen.migrations.subjects import listed, of_renames, of_table
@@ -75,11 +75,12 @@ def diff_table(change: TableChange, targets: Targets) -> TableDiff:
     moves = {old: new for new, old in change.former.items()}
     taken = [column["name"] for column in before["columns"]]
     found.renames = [RenameColumn(after["table"], *move) for move in rename_in_order(moves, taken)]
-    rows = Rows(before, columns)
-    found.refusals = [_of(before, item) for item in refusals(rows, base, after, targets)]
+    rows = (Rows(before, columns, "sqlite"), Rows(before, [item.on_postgresql() for item in columns], "postgresql"))
+    found.refusals = [_of(before, item) for item in by_dialect(*(refusals(of, base, after, targets) for of in rows))]
     archived = [name for name in dropped if change.hints.removed[name].data == "archive"]
     found.archives = [_archive(before, name) for name in archived]
-    found.losses = list(losses(rows, [name for name in dropped if name not in archived]))
+    lost = [name for name in dropped if name not in archived]
+    found.losses = by_dialect(*(losses(of, lost) for of in rows))
     found.operations = list(_operations(change, columns, dropped))
     found.subjects = [
         *of_renames(change.former, f" of {change.entity}"),
@@ -104,7 +105,7 @@ def _one_way(table: str, columns: Sequence[Source], dropped: Sequence[str]) -> I
 
 
 def _of(table: TableSpec, refusal: Refusal) -> Refusal:
-    return Refusal(f"of {table['table']} {refusal.what}", refusal.keys)
+    return replace(refusal, what=f"of {table['table']} {refusal.what}")
 
 
 def _dropped(change: TableChange, columns: Sequence[Source]) -> list[str]:
@@ -144,13 +145,17 @@ def _operations(change: TableChange, columns: Sequence[Source], dropped: Sequenc
     native = [addition for source in columns if (addition := _addable(change, source)) is not None]
     reasons = list(_reasons(change, columns, dropped, native))
     if reasons:
-        values = {source.column["name"]: source.sql(source.column["name"]) for source in columns if not source.is_same}
-        yield RebuildTable(after, values, dropped, reasons)
+        server = [source.on_postgresql() for source in columns]
+        yield RebuildTable(after, _values(columns), _values(server), dropped, reasons)
         return
     yield from native
     for index in after["indexes"]:
         if index not in base["indexes"]:
             yield CreateIndex(after["table"], index)
+
+
+def _values(columns: Sequence[Source]) -> dict[str, str]:
+    return {source.column["name"]: source.sql(source.column["name"]) for source in columns if not source.is_same}
 
 
 def _addable(change: TableChange, source: Source) -> AddColumn | None:

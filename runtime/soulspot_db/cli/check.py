@@ -41,4 +41,4 @@ def check(ctx: click.Context, database: bool, folder: Path | None) -> None:
         click.echo(line)
     if lines:
         raise SystemExit(1)
-    click.echo(f"{settings.database_path} is as the schemas say")
+    click.echo(f"{settings.address} is as the schemas say")

@@ -63,14 +63,14 @@ def migrate(
                         progress=bar.progress,
                     )
                 )
-            click.echo(f"{settings.database_path} is at revision {state.current or 'none'}")
+            click.echo(f"{settings.address} is at revision {state.current or 'none'}")
     except DatabaseError as error:
         click.echo(str(error), err=True)
         raise SystemExit(1) from None
 
 
 def _print_status(settings: DatabaseSettings, state: Status) -> None:
-    click.echo(f"database  {settings.database_path}")
+    click.echo(f"database  {settings.address}")
     click.echo(
         f"revision  {state.current or 'none'}" + (" (unknown to this version of the code)" if state.ahead else "")
     )

@@ -8,7 +8,7 @@ from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.filters import Compare, Predicate
 from soulspot_db.language.types import TYPES
 
-__all__ = ["DIALECTS", "Dialect", "condition_sql", "quoted", "sql_text"]
+__all__ = ["DIALECTS", "Dialect", "condition_sql", "literal_sql", "quoted", "sql_text"]
 
 Dialect: TypeAlias = Literal["sqlite", "postgresql"]
 DIALECTS: tuple[Dialect, ...] = ("sqlite", "postgresql")
@@ -46,14 +46,15 @@ def _comparison(compare: Compare, fields: Mapping[str, FieldSpec], dialect: Dial
     symbol = _SYMBOLS[compare.operator]
     if compare.other is not None:
         return f"{column} {symbol} {quoted(fields[compare.other].column)}"
-    values = [_literal(value, field, dialect) for value in compare.values]
+    values = [literal_sql(value, field, dialect) for value in compare.values]
     if compare.operator in {"in", "not_in"}:
         # An empty list holds for no row, and its opposite for every row, also where the column is null.
         return f"{column} {symbol} ({', '.join(values)})" if values else ("1 = 0" if symbol == "IN" else "1 = 1")
     return f"{column} {symbol} {values[0]}"
 
 
-def _literal(value: Any, field: FieldSpec, dialect: Dialect) -> str:
+def literal_sql(value: Any, field: FieldSpec, dialect: Dialect) -> str:
+    """A value of a field as one database stores it, as an SQL literal."""
     if dialect == "sqlite" or field.type in {"json", "list"}:  # which are JSON text on both
         encode = TYPES[field.type].sqlite.encode
         value = encode(field)(value) if encode is not None else value

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, NotRequired, Required, TypedDict
 
-from soulspot_db.language.conditions import DIALECTS, condition_sql, quoted, sql_text
+from soulspot_db.language.conditions import DIALECTS, Dialect, condition_sql, literal_sql, quoted, sql_text
 from soulspot_db.language.field import FieldSpec, Missing
 from soulspot_db.language.indexes import IndexSpec, constraint_name
 from soulspot_db.language.json_value import freeze, thaw
@@ -146,12 +146,9 @@ def _default(field: FieldSpec) -> Any:
     return thaw(freeze(field.default)) if field.type == "json" else field.default
 
 
-def stored_literal(field: FieldSpec, value: Any) -> str:
-    """A value of the schema as SQLite stores it, as an SQL literal."""
-    encode = TYPES[field.type].sqlite.encode
-    stored = field.adapter.validate_python(value)
-    stored = encode(field)(stored) if encode else stored
-    return sql_text(stored) if isinstance(stored, str) else repr(stored)
+def stored_literal(field: FieldSpec, value: Any, dialect: Dialect) -> str:
+    """A value of the schema as a database stores it, as an SQL literal."""
+    return literal_sql(field.adapter.validate_python(value), field, dialect)
 
 
 def checks(table: str, field: FieldSpec) -> list[CheckSpec]:

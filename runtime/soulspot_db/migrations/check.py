@@ -53,16 +53,16 @@ async def _bring_to(settings: DatabaseSettings, package: str, current: str | Non
             "Run `soulspot-db generate` in a project, or install code and migrations of one version.",
             current=reached,
             head=head,
-            database_path=str(settings.database_path),
+            database_path=settings.address,
         )
     state = await status(settings, folder)
     if state.ahead:
         raise ahead(state)
     raise MigrationRequiredError(
-        f"the database {settings.database_path} is at revision {current or 'none'}; the code needs {head}",
-        f"Run: DATABASE={settings.database_path} soulspot-db migrate",
+        f"the database {settings.address} is at revision {current or 'none'}; the code needs {head}",
+        f"Run: DATABASE={settings.database or settings.address} soulspot-db migrate",
         "Or set DATABASE_AUTO_MIGRATE=true to have it done at every start.",
         current=current,
         head=head,
-        database_path=str(settings.database_path),
+        database_path=settings.address,
     )

@@ -1,11 +1,11 @@
 """`check --database`: whether a live database is what the revision that it is at leaves."""
 
-import asyncio
 import tempfile
 from pathlib import Path
 
-from soulspot_db.migrations.connection import reading
+from soulspot_db.migrations.connection import in_thread, reading
 from soulspot_db.migrations.differences import compare_structures
+from soulspot_db.migrations.postgresql.trial import structure_at
 from soulspot_db.migrations.revisions import Status, ahead
 from soulspot_db.migrations.runner import migrate, status
 from soulspot_db.migrations.structure import Structure, expected_structure, read_structure
@@ -28,11 +28,13 @@ async def inspect_database(settings: DatabaseSettings, folder: Path) -> list[str
     state = await status(settings, folder)
     if state.ahead:
         raise ahead(state)
-    at = f"{settings.database_path} is at revision {state.current or 'none'}, {len(state.pending)} behind {state.head}"
+    at = f"{settings.address} is at revision {state.current or 'none'}, {len(state.pending)} behind {state.head}"
     if state.pending and state.current is None:
         return [f"{at}: run `soulspot-db migrate`, then check again"]
-    expected = await _expected(settings, folder, state)
-    lines = compare_structures(expected, await asyncio.to_thread(_read, settings))
+    if settings.database_type == "postgresql":
+        lines = await in_thread(settings, _on_server, settings, folder, state)
+    else:
+        lines = compare_structures(await _expected(settings, folder, state), await in_thread(settings, _read, settings))
     if state.pending and lines:
         lines.append(f"{at}, and not as that revision left it: mend the above, then run `soulspot-db migrate`")
     elif state.pending:
@@ -42,14 +44,22 @@ async def inspect_database(settings: DatabaseSettings, folder: Path) -> list[str
 
 async def _expected(settings: DatabaseSettings, folder: Path, state: Status) -> Structure:
     if not state.pending:
-        return await asyncio.to_thread(expected_structure, folder / "snapshot")
+        return await in_thread(settings, expected_structure, folder / "snapshot")
     # Only the newest revision has a snapshot; what an older one leaves shows where it is applied.
     with tempfile.TemporaryDirectory() as place:
         scratch = settings.model_copy(update={"database_path": Path(place) / "scratch.db"})
         await migrate(scratch, folder, to=state.current)
-        return await asyncio.to_thread(_read, scratch)
+        return await in_thread(scratch, _read, scratch)
 
 
 def _read(settings: DatabaseSettings) -> Structure:
     with reading(settings) as connection:
         return read_structure(connection)
+
+
+def _on_server(settings: DatabaseSettings, folder: Path, state: Status) -> list[str]:
+    with reading(settings) as connection:
+        found = read_structure(connection)
+        if not state.pending:
+            return compare_structures(expected_structure(folder / "snapshot", connection), found)
+        return compare_structures(structure_at(connection, folder, str(state.current)), found)

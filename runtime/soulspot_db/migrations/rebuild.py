@@ -1,4 +1,4 @@
-"""A table in another form: made beside the old one, filled from it, put in its place."""
+"""A table in another form: made beside the old one, filled from it, put in its place; on PostgreSQL it is altered."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ from soulspot_db import ddl
 from soulspot_db.errors import MigrationError
 from soulspot_db.language.conditions import quoted
 from soulspot_db.migrations.leftovers import Leftovers
+from soulspot_db.migrations.postgresql.alter import alter_table
 from soulspot_db.migrations.run import Run, current_run, is_offline
 
 __all__ = ["PREFIX", "rebuild_table"]
@@ -24,6 +25,7 @@ def rebuild_table(
     name: str,
     *items: sa.schema.SchemaItem,
     values: Mapping[str, str] | None = None,
+    postgresql: Mapping[str, str] | None = None,
     without: Collection[str] | None = None,
     **options: Any,
 ) -> None:
@@ -33,6 +35,8 @@ def rebuild_table(
         name: the table.
         items: all columns and constraints that it is to have.
         values: SQL over the old columns, for the columns that are not taken over by name.
+        postgresql: the same for PostgreSQL, where that is other SQL. There the table is altered, and columns that
+            somebody added by hand stay.
         without: the columns that are dropped on purpose. If given, any other that would be lost is refused: somebody
             added it by hand.
         options: of the table, for Alembic.
@@ -43,6 +47,10 @@ def rebuild_table(
     """
     temporary = PREFIX + name
     run = current_run()
+    if op.get_context().dialect.name == "postgresql":
+        _require_a_database(name, run)
+        alter_table(name, items, (values or {}) if postgresql is None else postgresql, without, run)
+        return
     leftovers = None
     if not is_offline():
         _look(temporary)
@@ -64,6 +72,16 @@ def rebuild_table(
         op.rename_table(temporary, name)
     if leftovers is not None:
         leftovers.put_back(run)
+
+
+def _require_a_database(name: str, run: Run) -> None:
+    if is_offline():
+        raise MigrationError(
+            f"revision {run.revision} gives {name} another form, and how depends on what the database has",
+            f"Run it: soulspot-db migrate --to {run.revision}",
+            "Then print what follows it.",
+            operation="migrate",
+        )
 
 
 def _look(temporary: str) -> None:

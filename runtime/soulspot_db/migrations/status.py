@@ -19,7 +19,6 @@ __all__ = ["read_status", "status"]
 
 async def status(settings: DatabaseSettings, folder: Path) -> Status:
     """Compare the database with the revisions in `folder`; a file that does not exist is not created."""
-    settings.require_sqlite()
     return await in_thread(settings, read_status, settings, folder)
 
 

@@ -11,6 +11,7 @@ from soulspot_db.errors import MigrationError
 from soulspot_db.language.conditions import quoted
 from soulspot_db.migrations.batches import batches
 from soulspot_db.migrations.first import first
+from soulspot_db.migrations.postgresql.columns import add_column_on_server
 from soulspot_db.migrations.rebuild import rebuild_table
 from soulspot_db.migrations.run import current_run, is_offline
 
@@ -51,6 +52,9 @@ def add_column(table: str, column: sa.Column[object], *constraints: sa.Constrain
     """
     dialect = op.get_context().dialect
     sa.Table(table, sa.MetaData(), column)
+    if dialect.name == "postgresql":
+        add_column_on_server(table, column, constraints, current_run())
+        return
     parts = [str(CreateColumn(column).compile(dialect=dialect))]
     for constraint in constraints:
         if isinstance(constraint, sa.ForeignKeyConstraint):

@@ -9,18 +9,19 @@ from alembic.script import Script, ScriptDirectory
 from soulspot_db.errors import MigrationError
 from soulspot_db.migrations.backup import newest_backup
 from soulspot_db.migrations.revisions import Status, title_of
+from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["require_way_back"]
 
 
-def require_way_back(script: ScriptDirectory, state: Status, target: str | None, database: Path) -> None:
+def require_way_back(script: ScriptDirectory, state: Status, target: str | None, settings: DatabaseSettings) -> None:
     """Make sure that every revision on the way can be undone.
 
     Args:
         script: the revisions.
         state: where the database is.
         target: an older revision, to which it is to go.
-        database: the file, beside which its backups are.
+        settings: which database; backups are beside its file.
 
     Raises:
         MigrationError: some cannot; all of them are named.
@@ -31,7 +32,7 @@ def require_way_back(script: ScriptDirectory, state: Status, target: str | None,
     if not refusals:
         return
     newest, oldest = refusals[0][0], refusals[-1][0]
-    steps = [_restore(script, oldest, database)]
+    steps = [_restore(script, oldest, settings)]
     if newest.revision != state.current:
         steps.append(f"Or go back no further than it can be done: soulspot-db migrate --to {newest.revision}")
     raise MigrationError(
@@ -57,7 +58,10 @@ def _refusal_of(path: Path) -> str | None:
     return None
 
 
-def _restore(script: ScriptDirectory, oldest: Script, database: Path) -> str:
+def _restore(script: ScriptDirectory, oldest: Script, settings: DatabaseSettings) -> str:
+    if settings.database_type == "postgresql":
+        return f"Restore the dump that was made before {oldest.revision}; what was written since is not in it."
+    database = settings.database_path
     parent = oldest.down_revision
     before = {revision.revision for revision in script.walk_revisions(head=str(parent))} if parent else set[str]()
     saved = newest_backup(database, {"none", *before})

@@ -31,15 +31,18 @@ def reading(settings: DatabaseSettings) -> Iterator[Connection]:
         "postgresql+asyncpg://",
         connect_args=_options(settings),
         poolclass=NullPool,
+        json_deserializer=str,  # text, as it is written, and as it is on SQLite
         isolation_level="AUTOCOMMIT",  # BEGIN and COMMIT are sent where they are wanted
     ).sync_engine
     try:
-        with engine.connect() as connection:
+        connection = engine.connect()
+    except DRIVER_ERRORS as error:
+        raise translate(error, "", settings.address, settings.query_timeout) from error
+    try:
+        with connection:
             yield connection
     except DBAPIError as error:
         raise told(error, settings) from error
-    except DRIVER_ERRORS as error:
-        raise translate(error, "", settings.address, settings.query_timeout) from error
 
 
 @contextmanager
@@ -62,12 +65,20 @@ def writing(settings: DatabaseSettings) -> Iterator[Connection]:
             raise
         connection.exec_driver_sql("COMMIT")
         work_off(connection, settings.pool_timeout)
+        keeper.exec_driver_sql(f"SELECT pg_advisory_unlock({_KEY})")  # or who waits would wait for the disconnection
 
 
 def told(error: DBAPIError, settings: DatabaseSettings) -> DatabaseError:
     """The error of ours for what the driver raised; values that the server quotes are left out."""
     cause = getattr(error.orig, "__cause__", None) or error.orig or error
     code = getattr(cause, "sqlstate", None) or ""
+    if code in {"55P03", "40P01"}:
+        return LockedError(
+            "another program kept a table locked that the migration changes",
+            "Stop the programs that use the database; pg_stat_activity lists them, and pg_blocking_pids who waits for whom.",
+            "Run `soulspot-db migrate` again: nothing of this revision was changed.",
+            operation="migrate",
+        )
     if code in {"2BP01", "0A000"}:
         # What hangs on a column or a table: names, and no values.
         reasons = [str(getattr(cause, part, None) or "") for part in ("message", "detail")]

@@ -51,10 +51,12 @@ def add_constraint(connection: Connection, table: str, name: str, definition: st
 
 def catch_up(connection: Connection) -> None:
     """Do now what was put off: the next revision may rename or drop what it is about."""
+    if not _is_there(connection):
+        return
     for _number, name, statement in _waiting(connection):
         if _needs_making(connection, name, statement, "DROP INDEX"):
             connection.exec_driver_sql(statement)
-    connection.exec_driver_sql(f"DROP TABLE IF EXISTS {LATER_TABLE}")
+    connection.exec_driver_sql(f"DROP TABLE {LATER_TABLE}")
 
 
 def work_off(connection: Connection, patience: float) -> None:
@@ -67,11 +69,10 @@ def work_off(connection: Connection, patience: float) -> None:
     Raises:
         MigrationError: something failed; what is left is done by the next run.
     """
-    waiting = _waiting(connection)
-    if not waiting:
+    if not _is_there(connection):
         return
     connection.exec_driver_sql(f"SET lock_timeout = {round(1000 * patience)}")
-    for number, name, statement in waiting:
+    for number, name, statement in _waiting(connection):
         try:
             if _needs_making(connection, name, statement, "DROP INDEX CONCURRENTLY"):
                 connection.exec_driver_sql(statement.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1))
@@ -87,9 +88,11 @@ def work_off(connection: Connection, patience: float) -> None:
     connection.exec_driver_sql(f"DROP TABLE {LATER_TABLE}")
 
 
+def _is_there(connection: Connection) -> bool:
+    return connection.exec_driver_sql(f"SELECT to_regclass('{LATER_TABLE}')::text").scalar() is not None
+
+
 def _waiting(connection: Connection) -> list[tuple[int, str, str]]:
-    if connection.exec_driver_sql(f"SELECT to_regclass('{LATER_TABLE}')::text").scalar() is None:
-        return []
     rows = connection.exec_driver_sql(f"SELECT number, name, statement FROM {LATER_TABLE} ORDER BY number")  # noqa: S608
     return [(number, name, statement) for number, name, statement in rows]
 

@@ -1,0 +1,96 @@
+"""The same revisions on a PostgreSQL server that the tests start, and on one that listens here, if there is one."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import homes
+import pytest
+import servers
+from soulspot_db import DatabaseSettings
+from soulspot_db.language.conditions import quoted
+from soulspot_db.migrations.connection import reading, with_driver
+from soulspot_db.migrations.structure import read_structure
+
+
+def pytest_generate_tests(metafunc):
+    if "server" in metafunc.fixturenames:
+        kinds = getattr(metafunc.module, "SERVERS", ("started", "listening"))
+        metafunc.parametrize("server", kinds, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def server(request):
+    if request.param == "started":
+        with servers.postgres_server(fsync="off", max_connections=50) as server:
+            yield server.address
+        return
+    address = servers.listening_postgres()
+    if address is None:
+        pytest.skip("no PostgreSQL listens on this machine")
+    yield address
+
+
+@pytest.fixture
+def database(server):
+    with servers.throwaway_database(server) as name:
+        yield name
+
+
+@pytest.fixture
+def settings(server, database):
+    return DatabaseSettings(
+        database=f"{server.host}:{server.port}/{database}", user=server.user, pool_timeout=20, _env_file=None
+    )
+
+
+@pytest.fixture
+def sql(settings):
+    """Run statements on the database, as somebody with a shell would."""
+
+    def run(*statements):
+        found = []
+        for statement in statements:
+            found = homes.on_server(settings, statement, ())
+        return found
+
+    return run
+
+
+@pytest.fixture
+def structure(settings):
+    """The tables as they are."""
+
+    def read():
+        with reading(settings) as connection:
+            return read_structure(connection)
+
+    def in_a_thread():
+        with ThreadPoolExecutor(1) as threads:
+            return threads.submit(with_driver, settings, read).result()
+
+    return in_a_thread
+
+
+@pytest.fixture
+def content(sql, structure):
+    """The tables and every row."""
+
+    def read():
+        tables = structure()
+        return tables, {name: sorted(map(repr, sql(f"SELECT * FROM {quoted(name)}"))) for name in tables}
+
+    return read
+
+
+@pytest.fixture
+async def filled(settings, revisions, sql, code):
+    """A database after its first revision, with albums and tracks."""
+    from soulspot_db.migrations.runner import migrate
+
+    revisions.add(code["tables"])
+    await migrate(settings, revisions.folder)
+    sql(
+        "INSERT INTO albums VALUES (1, 'Pastel Blues'), (2, 'Little Girl Blue')",
+        "INSERT INTO tracks VALUES (-7, 'minus', 1, 1, NULL), (1, 'Sinnerman', 5, 1, NULL), (2, NULL, NULL, 2, 1),"
+        " (3, 'Be My Husband', NULL, 1, 2)",
+    )
+    return revisions
