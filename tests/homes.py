@@ -15,7 +15,7 @@ import pytest
 import servers
 from soulspot_db import Database, DatabaseSettings
 
-__all__ = ["ALL", "BOTH", "Home", "home", "on_server"]
+__all__ = ["ALL", "BOTH", "Home", "connect", "home", "on_server"]
 
 BOTH = ("sqlite", "postgresql")
 """SQLite, and a PostgreSQL that the tests start."""
@@ -49,7 +49,11 @@ def home(kind: str, folder: Path) -> Iterator[Home]:
         address = servers.listening_postgres()
         if address is None:
             pytest.skip("no PostgreSQL listens on this machine")
-        yield _Server(address)
+        server = _Server(address)
+        try:
+            yield server
+        finally:
+            server.drop()  # it goes on when the tests are over
         return
     with servers.postgres_server(**_FAST) as server:
         yield _Server(server.address)
@@ -90,6 +94,10 @@ class _Server:
         self._run(f"CREATE DATABASE {self._template}")
         _made(DatabaseSettings(**self._where(self._template)), make)
 
+    def drop(self) -> None:
+        """Leave nothing behind."""
+        self._run(f"DROP DATABASE IF EXISTS {self._template} WITH (FORCE)")
+
     def _run(self, sql: str) -> None:
         on_server(DatabaseSettings(**self._where("postgres")), sql, ())
 
@@ -103,14 +111,19 @@ class _Server:
             self._run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+async def connect(settings: DatabaseSettings) -> Any:
+    """A connection as another program would make it."""
+    hosts, ports, name = settings.servers
+    return await asyncpg.connect(host=hosts, port=ports, database=name, user=settings.user)
+
+
 def on_server(settings: DatabaseSettings, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Run a statement as another program would: in a thread with a loop of its own. `?` stands for a value."""
     found: list[tuple[Any, ...]] = []
     failed: list[BaseException] = []
 
     async def ask() -> None:
-        (host,), (port,), name = settings.servers
-        connection = await asyncpg.connect(host=host, port=port, database=name, user=settings.user)
+        connection = await connect(settings)
         try:
             text = sql
             for number in range(1, len(values) + 1):

@@ -94,8 +94,8 @@ class Stage:
             await hold.here()
             return finish(outcome if hold.error is None else Outcome(error=hold.error))
 
-        async def write(statements: Any, finish: Any) -> Any:
-            return await told_late(lambda finish: real_write(statements, finish), finish)
+        async def write(statements: Any, finish: Any, rows: Any = ()) -> Any:
+            return await told_late(lambda finish: real_write(statements, finish, rows), finish)
 
         async def begin(**how: Any) -> Any:
             lease = await real_begin(**how)

@@ -2,7 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,31 @@ def outside(db: Database, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         return connection.execute(sql, values).fetchall()
     finally:
         connection.close()
+
+
+@asynccontextmanager
+async def locked(db: Database) -> AsyncIterator[None]:
+    """Another program keeps every write to counters waiting."""
+    if db.settings.database_type == "postgresql":
+        connection = await homes.connect(db.settings)
+        try:
+            async with connection.transaction():
+                await connection.execute("LOCK TABLE counters IN EXCLUSIVE MODE")
+                yield
+        finally:
+            await connection.close()
+        return
+    other = sqlite3.connect(db.settings.database_path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.close()
+
+
+def statements_of(db: Database, write: str) -> list[str]:
+    """What a single write sends: SQLite's is made durable together with others, so a transaction is around it."""
+    return ["BEGIN", write, "COMMIT"] if db.settings.database_type == "sqlite" else [write]
 
 
 # Runs for hours, and can be interrupted: `LIMIT` keeps SQLite from knowing that.

@@ -171,7 +171,7 @@ class Database(DatabaseService, Generic[Bus]):
 
     @property
     def _is_connected(self) -> bool:
-        return self._engine.connections().total > 0
+        return self._is_open or self._engine.connections().total > 0  # a server that is gone has none
 
     async def _disconnect(self) -> None:
         """Wait until everything is closed. Who is cancelled stops waiting; the closing goes on, and the next can wait for it."""

@@ -8,7 +8,7 @@ from soulspot_db import ambient
 from soulspot_db.batching import Batches
 from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.region import MISS, CacheRegion
-from soulspot_db.cache.tags import Tag
+from soulspot_db.cache.tags import Tag, is_row
 from soulspot_db.engine.base import Engine, Outcome, Rows
 from soulspot_db.errors import CommitOutcomeUnknownError
 from soulspot_db.events.publisher import Publisher
@@ -149,7 +149,9 @@ class Session:
         if transaction is not None:
             return await transaction.write(request)
         return await self.engine.write(
-            request.statements, self.committing(request.tags, request.effects, request.result)
+            request.statements,
+            self.committing(request.tags, request.effects, request.result),
+            rows=[tag for tag in request.tags if is_row(tag)],
         )
 
     def committing(

@@ -1,9 +1,9 @@
 """The cache: never stale after an acknowledged write, whatever is written and however."""
 
 import asyncio
-import sqlite3
 import time
 
+import homes
 import pytest
 import sqlalchemy as sa
 import support
@@ -11,7 +11,9 @@ from pydantic import create_model
 from soulspot_db import Entity, EntityRegistry, EntitySchema, QueryTimeoutError, Repository
 from soulspot_db.cache import tags as cache_tags
 from soulspot_db.cache.cache import Cache
-from support import outside, until, within
+from support import locked, outside, until, within
+
+DATABASES = homes.ALL
 
 
 async def statements(db):
@@ -184,15 +186,13 @@ async def test_what_was_loaded_while_a_commit_began_is_not_kept():
 async def test_a_row_is_read_from_the_database_while_its_write_is_under_way(db):
     await db.save("counter", {"name": "a"})
     await db.get("counter", "a")
-    other = sqlite3.connect(db.settings.database_path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")  # keeps the write waiting
-    writing = asyncio.create_task(db.update("counter", "a", {"value": 1}))
-    await until(lambda: db._engine.connections().active)
-    before = await statements(db)
-    for _ in range(3):
-        assert (await db.get("counter", "a"))["value"] == 0
-    assert await statements(db) == before + 3
-    other.close()
+    async with locked(db):
+        writing = asyncio.create_task(db.update("counter", "a", {"value": 1}))
+        await until(lambda: db._engine.connections().active)
+        before = await statements(db)
+        for _ in range(3):
+            assert (await db.get("counter", "a"))["value"] == 0
+        assert await statements(db) == before + 3
     assert await within(5, writing) is True
     assert (await db.get("counter", "a"))["value"] == 1
 
@@ -244,6 +244,7 @@ async def test_deleting_a_row_drops_what_the_database_deletes_with_it(db):
 JSONS = [1, 1.0, True, "1", {"a": 1}, {"a": 1.0}, {"a": True}, {"a": [0]}, {"a": [False]}]
 
 
+@pytest.mark.sqlite_only
 async def test_json_values_that_python_takes_for_equal_are_asked_and_cached_one_by_one(db):
     fields = {"id": {"type": "integer", "primary_key": True}, "data": {"type": "json"}}
     EntityRegistry.register("note", type("Note", (EntitySchema,), {**NOTE, "fields": fields}))
@@ -366,6 +367,7 @@ def node(name, refers, on_delete="cascade"):
     return type(name, (EntitySchema,), {"entity_type": name, "table_name": f"{name}s", "fields": fields})
 
 
+@pytest.mark.sqlite_only
 async def test_deletes_follow_references_that_run_in_a_circle_and_through_each_other(db):
     schemas = [node("a", "c"), node("b", "a"), node("c", "b"), node("d", "b", "set_null"), node("e", "e")]
     for schema in schemas:

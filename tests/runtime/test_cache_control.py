@@ -2,10 +2,13 @@
 
 from uuid import UUID
 
+import homes
 import pytest
 import support
 from soulspot_db import Repository, UnknownEntityError, UnknownFieldError, ValidationFailedError
 from support import outside
+
+DATABASES = homes.BOTH
 
 
 class Playlists(Repository):
@@ -30,6 +33,7 @@ async def test_what_a_typed_repository_read_is_found_by_its_key(db):
     assert (await db.cache.get(f"playlist:{row}"))["name"] == "Focus"
 
 
+@pytest.mark.sqlite_only
 async def test_looking_into_the_cache_finds_what_is_there_however_often_and_counts_for_nothing(open_database):
     db = await open_database(cache_recheck=0)
     await db.save("counter", {"name": "a"})

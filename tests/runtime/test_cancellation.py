@@ -10,10 +10,13 @@ import random
 import time
 from collections import Counter
 
+import homes
 import pytest
 from soulspot_db import TransactionError
 from soulspot_db.engine.sqlite_connection import Connection
 from support import at_rest, outside, within
+
+DATABASES = homes.BOTH
 
 
 class Storm:

@@ -1,9 +1,12 @@
 """`create_table`: makes what is missing, and what it makes says everything the schema says."""
 
+import homes
 import pytest
 import support
 from soulspot_db import Database, EntityRegistry, EntitySchema, TransactionError, UnknownEntityError
 from support import outside
+
+DATABASES = homes.ALL
 
 
 class DefaultsSchema(EntitySchema):
@@ -30,17 +33,20 @@ async def test_making_a_table_twice_is_harmless_and_keeps_its_rows(db):
     assert await db.get("playlist", key) is not None
 
 
+@pytest.mark.sqlite_only
 async def test_the_table_is_strict_and_has_the_indexes_of_the_schema(db):
     assert outside(db, "SELECT strict FROM pragma_table_list WHERE name = 'playlists'") == [(1,)]
     names = {name for (name,) in outside(db, "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")}
     assert {"uq_playlists_spotify_id", "ix_playlists_status_created_at", "uq_jobs_job_title"} <= names
 
 
+@pytest.mark.sqlite_only
 async def test_a_descending_index_field_is_descending_in_the_database(db):
     rows = outside(db, "SELECT name, desc FROM pragma_index_xinfo('ix_playlists_status_created_at') WHERE key")
     assert rows == [("status", 0), ("created_at", 1)]
 
 
+@pytest.mark.sqlite_only
 async def test_a_key_of_text_is_not_null_and_without_a_rowid_gap(db):
     rows = outside(db, "SELECT name, \"notnull\", pk FROM pragma_table_info('playlist_tracks') WHERE pk ORDER BY pk")
     assert rows == [("playlist_id", 1, 1), ("track_id", 1, 2)]

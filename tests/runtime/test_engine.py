@@ -1,4 +1,4 @@
-"""The SQLite engine: lanes, group commit, timeouts, cancellation, close."""
+"""Engines: group commit, timeouts, cancellation, opening and closing; marked where it is SQLite's alone."""
 
 import asyncio
 import contextvars
@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 
+import homes
 import pytest
 import support
 from soulspot_db import (
@@ -21,6 +22,8 @@ from soulspot_db import (
 from soulspot_db.engine.base import Statement
 from soulspot_db.operations import Effects
 from support import ENDLESS, outside, until, within
+
+DATABASES = homes.BOTH
 
 ENDLESS_WRITE = f"INSERT INTO counters (name, value) SELECT 'endless', ({ENDLESS})"
 
@@ -48,6 +51,7 @@ async def grouped(db, *calls):
 # Group commit.
 
 
+@pytest.mark.sqlite_only
 async def test_writes_that_wait_together_are_committed_together(db, caplog):
     with caplog.at_level(logging.DEBUG, "soulspot_db.query"):
         await grouped(db, *(db.save("counter", {"name": f"{n:02}"}) for n in range(50)))
@@ -56,6 +60,7 @@ async def test_writes_that_wait_together_are_committed_together(db, caplog):
     assert sum("COMMIT" in line for line in caplog.messages) == 2  # the transaction's and the group's
 
 
+@pytest.mark.sqlite_only
 async def test_a_write_that_fails_in_a_group_fails_alone(db, told):
     outcomes = await grouped(db, *(db.save("counter", {"name": name}) for name in ("a", "b", "a", "c")))
     assert [type(outcome) for outcome in outcomes] == [str, str, ConstraintViolationError, str]
@@ -64,6 +69,7 @@ async def test_a_write_that_fails_in_a_group_fails_alone(db, told):
     assert [data["entity_id"] for _, data in told] == ["a", "b", "c"]
 
 
+@pytest.mark.sqlite_only
 async def test_a_job_of_several_statements_in_a_group_is_all_or_nothing(db):
     many = db.save_many("counter", [{"name": "b"}, {"name": "c"}, {"name": "a"}])
     outcomes = await grouped(db, db.save("counter", {"name": "a"}), many, db.save("counter", {"name": "d"}))
@@ -71,6 +77,7 @@ async def test_a_job_of_several_statements_in_a_group_is_all_or_nothing(db):
     assert await names(db) == ["a", "d"]
 
 
+@pytest.mark.sqlite_only
 async def test_an_interrupted_write_takes_the_group_with_it_and_the_others_are_run_again(open_database):
     db = await open_database(query_timeout=0.2)
     await db.save("counter", {"name": "counted"})
@@ -95,6 +102,7 @@ async def test_an_interrupted_write_takes_the_group_with_it_and_the_others_are_r
     assert (await db.get("counter", "counted"))["value"] == 2
 
 
+@pytest.mark.sqlite_only
 async def test_callers_of_one_group_that_cannot_begin_get_an_error_each(open_database):
     db = await open_database(pool_timeout=0.2)
     import sqlite3
@@ -136,8 +144,9 @@ async def test_a_write_that_runs_too_long_is_stopped_and_nothing_of_it_stays(ope
 
 async def test_a_timeout_shows_the_statement_without_its_values(open_database):
     db = await open_database(query_timeout=0.1)
+    place = "?" if db.settings.database_type == "sqlite" else "$1"
     with pytest.raises(QueryTimeoutError) as caught:
-        await db._engine.read(Statement(f"{ENDLESS} WHERE ? <> ''", ("geheim",)))
+        await db._engine.read(Statement(f"{ENDLESS} WHERE {place} <> ''", ("geheim",)))
     assert "geheim" not in f"{caught.value} {caught.value.to_dict()}"
 
 
@@ -171,7 +180,7 @@ async def test_a_lost_transaction_that_ends_well_raises_and_invalidates_and_publ
 
 
 async def test_a_reader_that_none_is_free_for_is_told_so(open_database):
-    db = await open_database(connection_pool_size=1, pool_timeout=0.1)
+    db = await open_database(connection_pool_size=1, max_overflow=0, pool_timeout=0.1)
     async with db.transaction(read_only=True):
         reader = asyncio.create_task(db.count("counter"), context=contextvars.Context())
         with pytest.raises(PoolExhaustedError) as caught:
@@ -191,6 +200,7 @@ class Exits:
         raise SystemExit
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(("value", "error"), [(2**70, OverflowError), (Exits(), SystemExit)])
 async def test_an_unexpected_error_reaches_its_caller_and_does_not_end_the_lane(open_database, value, error):
     db = await open_database(connection_pool_size=1)
@@ -244,7 +254,8 @@ async def test_a_cancelled_read_stops_and_frees_its_connection(open_database):
     assert await within(5, db.count("counter")) == 0
 
 
-async def test_a_cancelled_write_that_has_not_begun_is_never_done(db):
+async def test_a_cancelled_write_that_has_not_begun_is_never_done(open_database):
+    db = await open_database(connection_pool_size=1, max_overflow=0)
     async with db.transaction():
         writer = asyncio.create_task(db.save("counter", {"name": "a"}), context=contextvars.Context())
         await asyncio.sleep(0.02)
@@ -369,7 +380,7 @@ async def test_close_finishes_what_was_asked_before_it(open_database):
 
 
 async def test_close_rolls_back_the_transaction_of_another_task_and_answers_who_waits(open_database):
-    db = await open_database()
+    db = await open_database(connection_pool_size=1, max_overflow=0)
     opened = asyncio.Event()
 
     async def hold():
@@ -394,6 +405,7 @@ async def test_close_rolls_back_the_transaction_of_another_task_and_answers_who_
     assert outside(db, "SELECT * FROM counters") == []
 
 
+@pytest.mark.sqlite_only
 async def test_close_leaves_one_file_and_no_thread(open_database):
     db = await open_database()
     await db.save("counter", {"name": "a"})
@@ -438,6 +450,7 @@ async def test_an_open_that_is_cancelled_leaves_nothing_open(tmp_path):
         assert threads() == []
 
 
+@pytest.mark.sqlite_only
 async def test_a_full_disk_has_an_error_of_its_own_and_what_was_there_stays(db):
     await db.save("counter", {"name": "a"})
     pages = outside(db, "PRAGMA page_count")[0][0]

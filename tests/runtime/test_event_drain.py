@@ -2,12 +2,14 @@
 
 import asyncio
 import inspect
-import sqlite3
 import time
 
+import homes
 import pytest
 from soulspot_db import Database, Event, EventBus, ValidationFailedError
-from support import until, within
+from support import locked, until, within
+
+DATABASES = homes.BOTH
 
 
 def figures(bus):
@@ -98,14 +100,12 @@ async def test_a_handler_that_hangs_costs_others_no_event_of_the_last_writes(ope
         heard.append(event.data["entity_id"])
 
     await save(db, "a")
-    other = sqlite3.connect(db.settings.database_path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    last = asyncio.create_task(db.save("counter", {"name": "b"}))
-    await until(lambda: db._engine.connections().active)
-    closing = asyncio.create_task(db.close(drain=0.1))
-    await until(lambda: db.events.stats()["dropped"])
-    await asyncio.sleep(0.1)
-    other.close()
+    async with locked(db):
+        last = asyncio.create_task(db.save("counter", {"name": "b"}))
+        await until(lambda: db._engine.connections().active)
+        closing = asyncio.create_task(db.close(drain=0.1))
+        await until(lambda: db.events.stats()["dropped"])
+        await asyncio.sleep(0.1)
     await within(5, asyncio.gather(last, closing))
     assert heard == ["a", "b"]
 

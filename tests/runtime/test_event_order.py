@@ -2,10 +2,13 @@
 
 import asyncio
 
+import homes
 import pytest
 from soulspot_db import Event, EventBus
 from soulspot_db.events.publisher import Publisher
 from support import outside, until, within
+
+DATABASES = homes.BOTH
 
 ROWS = 40_000
 
@@ -13,8 +16,8 @@ ROWS = 40_000
 @pytest.fixture
 async def counters(db):
     """A database with very many rows, each of which a delete tells about."""
-    numbers = f"WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT {ROWS})"
-    outside(db, f"INSERT INTO counters (name, value) {numbers} SELECT printf('%06d', i), 0 FROM n")
+    numbers = f"WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS - 1})"
+    outside(db, f"INSERT INTO counters (name, value) {numbers} SELECT substr(CAST(1000000 + i AS TEXT), 2), 0 FROM n")
     return db
 
 

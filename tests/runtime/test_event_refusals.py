@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 
+import homes
 import pytest
 from soulspot_db import Event, EventBus, ValidationFailedError
 from soulspot_db.events.publisher import Publisher
 from support import outside, within
+
+DATABASES = homes.BOTH
 
 BAD_TOPICS = [None, 5, "", ".", "a..b", ".a", "a.", b"a.b", ["a"]]
 BAD_NUMBERS = [2.5, float("nan"), "5", None, True, 0, -1]
@@ -123,6 +126,7 @@ def test_a_pattern_that_is_no_text_is_refused(pattern):
         EventBus().subscribe(pattern, print)
 
 
+@pytest.mark.sqlite_only
 async def test_a_task_factory_that_fails_makes_no_commit_look_failed(db, told):
     def fails(_loop, coroutine, **_options):
         coroutine.close()

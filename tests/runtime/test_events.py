@@ -5,11 +5,16 @@ import contextlib
 import datetime as dt
 from uuid import UUID
 
+import homes
 import pytest
 import support
 from soulspot_db import Event, EventBus, QueryFailedError, Repository
+from soulspot_db.cache.tags import row
+from soulspot_db.engine.base import Statement
 from soulspot_db.schema import resolved
 from support import outside, within
+
+DATABASES = homes.ALL
 
 
 @pytest.fixture
@@ -96,7 +101,37 @@ async def test_rows_that_a_cascade_removes_publish_nothing(db, told):
     assert [topic for topic, _ in told][2:] == ["database.playlist.deleted"]
 
 
-async def test_events_of_one_row_come_in_the_order_of_their_commits(db):
+async def test_writes_of_one_row_are_told_in_the_order_of_their_commits(db):
+    await db.save("counter", {"name": "a"})
+    mark = "?" if db.settings.database_type == "sqlite" else "$1"
+    add = Statement(f"UPDATE counters SET value = value + 1 WHERE name = {mark} RETURNING value", ("a",))
+    seen = []
+
+    def finish(outcome):
+        seen.append(outcome.result()[0][0][0])
+
+    await asyncio.gather(*(db._engine.write([add], finish, rows=[row("counters", ("a",))]) for _ in range(200)))
+    assert seen == list(range(1, 201))
+
+
+async def test_a_write_says_which_rows_it_touches(db, monkeypatch):
+    told, write = [], db._engine.write
+
+    async def noted(statements, finish, rows=()):
+        told.append(list(rows))
+        return await write(statements, finish, rows)
+
+    monkeypatch.setattr(db._engine, "write", noted)
+    await db.save("counter", {"name": "a"})
+    await db.update("counter", "a", {"value": 1})
+    await db.update_where("counter", {"value": 1}, {"value": 2})
+    await db.delete("counter", "a")
+    one = [row("counters", ("a",))]
+    assert told == [one, one, [], one]
+
+
+@pytest.mark.sqlite_only
+async def test_events_of_writes_that_wait_together_come_in_the_order_in_which_they_were_asked(db):
     seen = []
 
     async def check(event):

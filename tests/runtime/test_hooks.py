@@ -3,12 +3,14 @@
 import asyncio
 import dataclasses
 import functools
-import sqlite3
 
+import homes
 import pytest
 import support
 from soulspot_db import ConstraintViolationError, Repository, ValidationFailedError
-from support import until, within
+from support import locked, until, within
+
+DATABASES = homes.BOTH
 
 
 @pytest.fixture
@@ -97,20 +99,20 @@ async def test_a_record_has_the_statement_without_values_and_how_long_it_took(db
         record.rows = 2
 
 
-async def test_what_fails_or_is_cancelled_is_told_with_its_error(db, records):
+async def test_what_fails_or_is_cancelled_is_told_with_its_error(open_database):
+    db, records = await open_database(connection_pool_size=1, max_overflow=0), []
+    db.hooks.add(records.append)
     await db.save("counter", {"name": "a"})
     with pytest.raises(ConstraintViolationError):
         await db.save("counter", {"name": "a"})
-    other = sqlite3.connect(db.settings.database_path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    holding = asyncio.create_task(db.save("counter", {"name": "b"}))
-    await until(lambda: db._engine.connections().active)
-    waiting = asyncio.create_task(db.save("counter", {"name": "c"}))
-    await asyncio.sleep(0.01)
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await within(5, waiting)
-    other.close()
+    async with locked(db):
+        holding = asyncio.create_task(db.save("counter", {"name": "b"}))
+        await until(lambda: db._engine.connections().active)
+        waiting = asyncio.create_task(db.save("counter", {"name": "c"}))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await within(5, waiting)
     await within(5, holding)
     assert told(records)[1:] == [
         ("counter", "save", 0, "bypass", "DATABASE_CONSTRAINT_VIOLATION"),

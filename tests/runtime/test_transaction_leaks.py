@@ -9,10 +9,13 @@ import sys
 import threading
 import warnings
 
+import homes
 import pytest
 import support
 from soulspot_db import Database, LockedError
 from support import at_rest, outside, until, within
+
+DATABASES = homes.BOTH
 
 
 def line():
@@ -150,6 +153,7 @@ async def test_a_callback_is_named_by_its_own_place_whoever_runs_it(open_databas
     assert f"{__file__}:{callback.__code__.co_firstlineno} by task" in warned()[0]
 
 
+@pytest.mark.sqlite_only
 async def test_who_waits_in_vain_for_the_writer_is_told_where_its_holder_was_opened(open_database):
     db = await open_database(pool_timeout=0.1)
     async with db.transaction():
@@ -189,7 +193,7 @@ async def test_a_transaction_that_is_open_when_the_database_closes_is_named_and_
 
 
 async def test_closing_names_every_open_transaction_and_none_that_has_ended_or_not_begun(open_database, warned):
-    db = await open_database(connection_pool_size=3)
+    db = await open_database(connection_pool_size=3, max_overflow=0)
     ended = db.transaction()
     await ended.__aenter__()
     await ended.__aexit__(None, None, None)

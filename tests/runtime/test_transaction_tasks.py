@@ -4,9 +4,12 @@ import asyncio
 import contextlib
 import contextvars
 
+import homes
 import pytest
 from soulspot_db import TransactionError
 from support import at_rest, outside, until, within
+
+DATABASES = homes.ALL
 
 
 async def names(db):
@@ -230,7 +233,8 @@ async def test_cancellation_during_commit_completes_it_and_is_then_raised(db, to
     await clean(db)
 
 
-async def test_a_cancelled_wait_for_the_writer_leaves_no_transaction_behind(db):
+async def test_a_cancelled_wait_for_a_connection_leaves_no_transaction_behind(open_database):
+    db = await open_database(connection_pool_size=1, max_overflow=0)
     async with db.transaction():
         waiting = asyncio.create_task(db.transaction().__aenter__(), context=contextvars.Context())
         await asyncio.sleep(0.02)

@@ -2,9 +2,12 @@
 
 import asyncio
 
+import homes
 import pytest
 from soulspot_db import ConstraintViolationError, Database, LockedError, TransactionError
 from support import outside, within
+
+DATABASES = homes.ALL
 
 
 async def names(db):
@@ -193,6 +196,7 @@ async def test_a_transaction_object_is_of_no_use_after_its_block(db):
     assert await names(db) == []
 
 
+@pytest.mark.sqlite_only
 async def test_eight_concurrent_read_modify_write_transactions_end_with_eight(db):
     await db.save("counter", {"name": "a"})
 
@@ -206,6 +210,19 @@ async def test_eight_concurrent_read_modify_write_transactions_end_with_eight(db
     assert (await db.get("counter", "a"))["value"] == 8
 
 
+async def test_eight_concurrent_read_modify_write_callbacks_end_with_eight(db):
+    await db.save("counter", {"name": "a"})
+
+    async def add(tx):
+        value = (await tx.get("counter", "a"))["value"]
+        await asyncio.sleep(0.005)
+        await tx.update("counter", "a", {"value": value + 1})
+
+    await within(20, asyncio.gather(*(db.run_in_transaction(add, attempts=50) for _ in range(8))))
+    assert (await db.get("counter", "a"))["value"] == 8
+
+
+@pytest.mark.sqlite_only
 async def test_who_waits_too_long_for_the_writer_is_told_who_holds_it(open_database):
     db = await open_database(pool_timeout=0.2)
     held, done = asyncio.Event(), asyncio.Event()

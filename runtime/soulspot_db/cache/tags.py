@@ -2,7 +2,7 @@
 
 from typing import Any, TypeAlias
 
-__all__ = ["Tag", "bulk", "row", "table"]
+__all__ = ["Tag", "bulk", "is_row", "row", "table"]
 
 Tag: TypeAlias = tuple[Any, ...]
 
@@ -10,6 +10,11 @@ Tag: TypeAlias = tuple[Any, ...]
 def row(table_name: str, key: tuple[Any, ...]) -> Tag:
     """The tag of one row."""
     return (table_name, "row", *key)
+
+
+def is_row(tag: Tag) -> bool:
+    """Whether a tag is that of one row."""
+    return len(tag) > 1 and tag[1] == "row"
 
 
 def bulk(table_name: str) -> Tag:

@@ -1,6 +1,6 @@
 """What the rest of the runtime asks of a database, whichever it is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -149,8 +149,11 @@ class Engine(Protocol):
         """Run one statement that changes nothing."""
         ...
 
-    async def write(self, statements: Sequence[Statement], finish: Finish[T]) -> T:
-        """Commit statements, all or none, possibly together with those of other callers."""
+    async def write(self, statements: Sequence[Statement], finish: Finish[T], rows: Collection[Hashable] = ()) -> T:
+        """Commit statements, all or none, possibly together with those of other callers.
+
+        Of writes of one and the same row in `rows`, `finish` is called in the order of their commits.
+        """
         ...
 
     async def begin(self, *, read_only: bool, holder: str) -> Lease:

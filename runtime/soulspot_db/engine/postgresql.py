@@ -1,27 +1,29 @@
-"""PostgreSQL: asyncpg's pool, one round trip a statement."""
+"""PostgreSQL: asyncpg, one round trip a statement."""
 
 import asyncio
 import contextvars
+import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Coroutine, Hashable, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
-import asyncpg
-
 from soulspot_db.engine.base import Connections, Finish, Guard, Outcome, Rows, Statement
-from soulspot_db.engine.postgresql_connection import PooledConnection, connect_options
-from soulspot_db.engine.postgresql_errors import DRIVER_ERRORS, is_lost, outcome_unknown, translate
+from soulspot_db.engine.postgresql_connection import is_closed, terminate
+from soulspot_db.engine.postgresql_errors import DRIVER_ERRORS, READ_ONLY, is_lost, outcome_unknown, translate
 from soulspot_db.engine.postgresql_lease import PostgreSQLLease
+from soulspot_db.engine.postgresql_pool import ConnectionPool
+from soulspot_db.engine.postgresql_rows import RowTurns
 from soulspot_db.engine.settled import settled
-from soulspot_db.errors import ConnectionFailedError, DatabaseError, PoolExhaustedError
+from soulspot_db.errors import ConnectionFailedError, DatabaseError
 from soulspot_db.monitoring.open_blocks import OpenBlocks
+from soulspot_db.monitoring.quiet import log_quietly
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["PostgreSQLEngine"]
 
 T = TypeVar("T")
 Timing = tuple[str, float]
+_log = logging.getLogger("soulspot_db.monitoring")
 
 
 class PostgreSQLEngine:
@@ -36,50 +38,29 @@ class PostgreSQLEngine:
         self._settings = settings
         self._record = record
         self.address = settings.address
-        self._pool: asyncpg.Pool | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pool = ConnectionPool(settings)
+        self._turns = RowTurns(settings.pool_timeout)
         self._leases: set[PostgreSQLLease] = set()
-        self._writes: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._blocks = OpenBlocks(settings.slow_transaction_threshold)
-        self._guard: Guard | None = None
 
-    async def open(self, guard: Guard | None = None) -> None:
-        """Connect once, to see that it works; the other connections are made when they are needed.
+    async def open(self, guard: Guard | None = None) -> None:  # noqa: ARG002 - nobody tells what others have written
+        """Connect.
 
         Raises:
             ConnectionFailedError: the server cannot be reached, or refuses the user.
         """
-        self._loop = asyncio.get_running_loop()
-        self._guard = guard
-        settings = self._settings
-        pool = asyncpg.create_pool(
-            min_size=1,
-            max_size=settings.connection_pool_size + settings.max_overflow,
-            max_inactive_connection_lifetime=60.0,
-            connection_class=PooledConnection,
-            **connect_options(settings),
-        )
-        try:
-            await pool
-        except DRIVER_ERRORS as error:
-            raise self.told(error, "connect") from error
-        self._pool = pool
+        await self._pool.open()
 
     async def close(self) -> None:
-        """Roll back open transactions, finish what has begun, disconnect."""
-        pool, self._pool = self._pool, None
-        if pool is None:
-            return
+        """Roll back open transactions, finish what was asked, disconnect."""
         for lease in tuple(self._leases):
+            if lease.has_begun:
+                message = "%s is still open while the database closes; it is rolled back"
+                log_quietly(_log, logging.WARNING, message, lease.holder)
             lease.abandon()
         self._blocks.stop()
-        if self._writes:
-            await asyncio.wait(self._writes)
-        try:
-            async with asyncio.timeout(self._settings.query_timeout):
-                await pool.close()
-        except TimeoutError:
-            pool.terminate()
+        await self._pool.close()
 
     @property
     def reads_now(self) -> bool:
@@ -97,8 +78,17 @@ class PostgreSQLEngine:
             PoolExhaustedError: no connection was free in time.
             QueryTimeoutError: the statement ran too long.
         """
-        async with self._connection() as connection:
-            return await self.fetch(connection, statement)
+        connection = await self._pool.take()
+        try:
+            rows = await self.fetch(connection, statement)
+        except DatabaseError:
+            await self._pool.give_back(connection)
+            raise
+        except BaseException:  # above all a cancellation: the connection must be given back clean; raised again
+            self.begin_task(self._put_right(connection))
+            raise
+        await self._pool.give_back(connection)
+        return rows
 
     async def fetch(self, connection: Any, statement: Statement) -> Rows:
         """Run a statement on a connection, and record how long it took."""
@@ -110,57 +100,108 @@ class PostgreSQLEngine:
                 return []
             return cast("Rows", await connection.fetch(statement.sql, *statement.values))
         except DRIVER_ERRORS as error:
-            raise self.told(error, statement.sql) from error
+            raise await self.told(error, statement.sql) from error
         finally:
             self._record([(statement.sql, time.perf_counter() - started)])
 
-    async def write(self, statements: Sequence[Statement], finish: Finish[T]) -> T:
-        """Commit statements, all or none.
+    async def write(self, statements: Sequence[Statement], finish: Finish[T], rows: Collection[Hashable] = ()) -> T:
+        """Commit statements, all or none; those that write one row, and the same one, in the order in which they are asked.
+
+        Args:
+            statements: what to do.
+            finish: told of the outcome.
+            rows: which rows are written, if that is known.
 
         Raises:
             PoolExhaustedError: no connection was free in time.
+            LockedError: another transaction kept a row locked.
             ConstraintViolationError: a row was refused.
         """
+        has_begun = False
         try:
-            connection = await self._acquire()
-        except BaseException as error:  # noqa: BLE001 - a cancellation too: what hangs on the end is told, and raises it
+            async with self._turns.turn(rows):
+                connection = await self._pool.take()
+                has_begun = True
+                return await settled(self.begin_task(self._write(connection, statements, finish)))
+        except BaseException as error:  # a cancellation too: what hangs on the end is told, and raises it
+            if has_begun:
+                raise
             return finish(Outcome(error=error))
-        task = self.begin_task(self._write(connection, statements, finish))
-        return await settled(task)
 
     def begin_task(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         """Do something that is finished whoever waits for it; in an empty context, so that it leads back to nobody."""
         task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return task
 
     async def _write(self, connection: Any, statements: Sequence[Statement], finish: Finish[T]) -> T:
+        run = self._run_one if len(statements) == 1 else self._run_all
         try:
-            outcome = await self._committed(connection, statements)
+            try:
+                outcome = Outcome(await run(connection, statements))
+            except BaseException as error:  # noqa: BLE001 - not swallowed: `finish` gives it to the caller
+                outcome = Outcome(error=error)
+            return finish(outcome)  # at once, so that it comes before what hangs on a later commit
         finally:
-            await self.give_back(connection)
-        return finish(outcome)
+            await self._pool.give_back(connection)
 
-    async def _committed(self, connection: Any, statements: Sequence[Statement]) -> Outcome:
+    async def _run_one(self, connection: Any, statements: Sequence[Statement]) -> Sequence[Rows]:
         try:
-            if len(statements) == 1:
-                return Outcome([await self.fetch(connection, statements[0])])
-            await connection.execute("BEGIN")
-            rows = [await self.fetch(connection, statement) for statement in statements]
-            await connection.execute("COMMIT")
+            return [await self.fetch(connection, statements[0])]
         except DatabaseError as error:
-            lost = error.__cause__ is not None and is_lost(error.__cause__)
-            if lost and len(statements) == 1:
-                return Outcome(error=outcome_unknown(self.address))
-            if not lost and len(statements) > 1:
-                await connection.execute("ROLLBACK")
-            return Outcome(error=error)
-        except DRIVER_ERRORS as error:  # of BEGIN or COMMIT
-            if is_lost(error):
-                return Outcome(error=outcome_unknown(self.address))
-            return Outcome(error=self.told(error, "COMMIT"))
-        return Outcome(rows)
+            if is_lost(error.__cause__):
+                raise outcome_unknown(self.address) from error  # each statement is its own COMMIT
+            raise
+
+    async def _run_all(self, connection: Any, statements: Sequence[Statement]) -> Sequence[Rows]:
+        await self.command(connection, "BEGIN")
+        try:
+            rows = [await self.fetch(connection, statement) for statement in statements]
+        except BaseException:  # whatever it was, half of it must not be left open on the connection; raised again
+            await self.roll_back(connection)
+            raise
+        await self.commit(connection)
+        return rows
+
+    async def command(self, connection: Any, sql: str) -> None:
+        """Run what begins or ends a transaction or a savepoint."""
+        started = time.perf_counter()
+        try:
+            await connection.execute(sql)
+        except DRIVER_ERRORS as error:
+            raise await self.told(error, sql) from error
+        finally:
+            self._record([(sql, time.perf_counter() - started)])
+
+    async def commit(self, connection: Any) -> None:
+        """COMMIT.
+
+        Raises:
+            CommitOutcomeUnknownError: the connection was lost before the answer came.
+        """
+        try:
+            await self.command(connection, "COMMIT")
+        except DatabaseError as error:
+            if is_lost(error.__cause__):
+                raise outcome_unknown(self.address) from error
+            raise
+
+    async def roll_back(self, connection: Any) -> None:
+        """ROLLBACK; where that cannot be said, the server does it by itself when the connection ends."""
+        if not is_closed(connection):
+            try:
+                await self.command(connection, "ROLLBACK")
+            except DatabaseError:
+                terminate(connection)
+
+    async def _put_right(self, connection: Any) -> None:
+        """Give back a connection on which a statement was stopped.
+
+        One that was stopped between Parse and Execute leaves the server in a transaction that asyncpg does not know of.
+        """
+        await self.roll_back(connection)
+        await self._pool.give_back(connection)
 
     async def begin(self, *, read_only: bool, holder: str) -> PostgreSQLLease:
         """Start a transaction that sees one moment of the database.
@@ -172,86 +213,41 @@ class PostgreSQLEngine:
         Raises:
             PoolExhaustedError: no connection was free in time.
         """
-        connection = await self._acquire()
+        connection = await self._pool.take()
         lease = PostgreSQLLease(self, connection, holder, self._blocks)
         self._leases.add(lease)
         try:
-            # With READ COMMITTED, PostgreSQL's own default, who reads, computes and writes loses what others wrote meanwhile.
-            mode = "READ ONLY" if read_only else "READ WRITE"
-            await connection.execute(f"BEGIN ISOLATION LEVEL REPEATABLE READ {mode}")
-        except BaseException as error:  # above all a cancellation: the connection must be given back; raised again
+            await self._begin(connection, "READ ONLY" if read_only else "READ WRITE")
+        except BaseException:  # above all a cancellation: the connection must be given back; raised again
             lease.abandon()
-            if isinstance(error, DRIVER_ERRORS):
-                raise self.told(error, "BEGIN") from error
             raise
         lease.begun()
         return lease
+
+    async def _begin(self, connection: Any, mode: str) -> None:
+        if not self._pool.is_open:
+            raise ConnectionFailedError("the database was closed meanwhile", "Open it, and run the block again.")
+        # With READ COMMITTED, PostgreSQL's own default, who reads, computes and writes loses what others wrote meanwhile.
+        await self.command(connection, f"BEGIN ISOLATION LEVEL REPEATABLE READ {mode}")
 
     def ended(self, lease: PostgreSQLLease) -> None:
         """Forget a lease that is over."""
         self._leases.discard(lease)
 
     async def give_back(self, connection: Any) -> None:
-        """Take a connection back; of one that is lost, only its place."""
-        pool = self._pool
-        if pool is None:
-            connection.terminate()
-            return
-        try:
-            await pool.release(connection)
-        except DRIVER_ERRORS:
-            return  # whoever used it has been told
+        """Take a connection back from a lease."""
+        await self._pool.give_back(connection)
 
     def look(self) -> None:
         """Nothing: without Redis, nobody tells one program what others write."""
 
     def connections(self) -> Connections:
-        """How busy the pool is."""
-        pool = self._pool
-        total, idle = (pool.get_size(), pool.get_idle_size()) if pool is not None else (0, 0)
-        return Connections(total - idle, total, self._settings.connection_pool_size + self._settings.max_overflow)
+        """How busy the connections are."""
+        return self._pool.figures()
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Any]:
-        connection = await self._acquire()
-        try:
-            yield connection
-        finally:
-            await self.give_back(connection)
-
-    async def _acquire(self) -> Any:
-        pool = self._pool
-        if pool is None:
-            raise ConnectionFailedError(
-                "the database is not open", "Use it inside `async with Database(settings) as db:`."
-            )
-        if asyncio.get_running_loop() is not self._loop:
-            raise ConnectionFailedError(
-                "the database was opened in another event loop",
-                "Open it in the loop that uses it: one `asyncio.run` for the whole program, or a database for each loop.",
-            )
-        try:
-            if pool.get_idle_size():
-                return await pool.acquire()  # at once; a timeout would cost a task
-            return await pool.acquire(timeout=self._settings.pool_timeout)
-        except TimeoutError:
-            raise self._exhausted() from None
-        except DRIVER_ERRORS as error:
-            raise self.told(error, "connect") from error
-
-    def told(self, error: BaseException, sql: str) -> DatabaseError:
+    async def told(self, error: BaseException, sql: str) -> DatabaseError:
         """Our error for the driver's."""
-        if getattr(error, "sqlstate", None) == "25006" and self._pool is not None:
+        if getattr(error, "sqlstate", None) == READ_ONLY:
             # The server has become a standby: what is connected to it must not be used for the next call.
-            self.begin_task(self._pool.expire_connections())
+            await self._pool.expire()
         return translate(error, sql, self.address, self._settings.query_timeout)
-
-    def _exhausted(self) -> PoolExhaustedError:
-        settings = self._settings
-        return PoolExhaustedError(
-            f"none of {settings.connection_pool_size + settings.max_overflow} connections was free within "
-            f"{settings.pool_timeout:g} s",
-            "End transactions sooner: no network calls inside `async with db.transaction()`.",
-            "Raise DATABASE_CONNECTION_POOL_SIZE, DATABASE_MAX_OVERFLOW or DATABASE_POOL_TIMEOUT.",
-            timeout=settings.pool_timeout,
-        )

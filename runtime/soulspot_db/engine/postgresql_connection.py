@@ -1,12 +1,13 @@
 """How connections to PostgreSQL are made: where to, as whom, and what the server sees to."""
 
+import contextlib
 from typing import Any
 
 import asyncpg
 
 from soulspot_db.settings import DatabaseSettings
 
-__all__ = ["PooledConnection", "connect_options"]
+__all__ = ["PooledConnection", "connect_options", "is_closed", "terminate"]
 
 _CONNECT = 5.0  # seconds; of several hosts each has as many
 _PATIENCE = 5.0  # seconds that the server has to say that it has stopped a statement, before the connection is given up
@@ -18,6 +19,20 @@ class PooledConnection(asyncpg.Connection):  # type: ignore[misc]
     def get_reset_query(self) -> str:
         """Nothing: asyncpg's own would be a second round trip after every statement."""
         return ""
+
+
+def is_closed(connection: Any) -> bool:
+    """Whether a connection of the pool is lost, or was given up already."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
+
+
+def terminate(connection: Any) -> None:
+    """Give a connection of the pool up without waiting for the server."""
+    with contextlib.suppress(asyncpg.InterfaceError):  # it was given up already
+        connection.terminate()
 
 
 def connect_options(settings: DatabaseSettings) -> dict[str, Any]:

@@ -18,9 +18,15 @@ from soulspot_db.errors import (
     ValidationFailedError,
 )
 
-__all__ = ["DRIVER_ERRORS", "is_lost", "outcome_unknown", "translate"]
+__all__ = ["DRIVER_ERRORS", "READ_ONLY", "ended_by_server", "is_lost", "not_connected", "outcome_unknown", "translate"]
 
-DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.TimeoutError)
+DRIVER_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    asyncio.TimeoutError,
+)
 """What the driver raises; a time-out of its own means that the server has not even said that it was too slow."""
 
 # Codes: PostgreSQL's documentation, appendix A.
@@ -37,16 +43,17 @@ _ADVICE = {
     "foreign key": "Save the referenced row first, or delete the rows that refer to this one.",
 }
 # Of class 57, operator intervention: what ends the connection, and what only means that it is not there yet.
-_GONE = {"57P01", "57P02", "57P03", "57P05"}
-_READ_ONLY = "25006"
+_GONE = {"57P01", "57P02", "57P03", "57P05", "25P03"}
+READ_ONLY = "25006"
+"""The code of a write to a standby, or in a transaction that is READ ONLY."""
 
 
-def is_lost(error: BaseException) -> bool:
-    """Whether the connection cannot be used any more."""
+def is_lost(error: BaseException | None) -> bool:
+    """Whether the connection cannot be used any more, for all that is known."""
     if isinstance(error, asyncpg.PostgresError):
         code: str = getattr(error, "sqlstate", None) or ""
         return code in _GONE or code.startswith("08")
-    return isinstance(error, (OSError, asyncpg.InterfaceError, asyncio.TimeoutError))
+    return isinstance(error, (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncio.TimeoutError))
 
 
 def translate(  # noqa: PLR0911 - one for each kind
@@ -88,7 +95,7 @@ def translate(  # noqa: PLR0911 - one for each kind
         )
     if code.startswith("53"):
         return _no_resources(code, address, sql)
-    if is_lost(error) or code.startswith("28") or code in {"3D000", _READ_ONLY}:
+    if is_lost(error) or code.startswith("28") or code in {"3D000", READ_ONLY}:
         return _unreachable(error, code, address)
     if code.startswith("22"):
         return ValidationFailedError("a value cannot be stored", "Check the values.", query=sql)
@@ -96,6 +103,22 @@ def translate(  # noqa: PLR0911 - one for each kind
         f"the statement failed: {getattr(error, 'message', None) or error}",
         "If a table or column is missing, run `soulspot-db migrate` or `await db.create_table(...)`.",
         query=sql,
+    )
+
+
+def not_connected(error: BaseException, address: str) -> DatabaseError:
+    """The error for what the driver raised while it connected."""
+    if isinstance(error, asyncpg.PostgresError):
+        return translate(error, "connect", address, 0)
+    return _unreachable(error, "", address)
+
+
+def ended_by_server() -> ConnectionFailedError:
+    """The error for a transaction whose connection is closed when it is to be used next."""
+    return ConnectionFailedError(
+        "the server has closed the connection of this transaction, and nothing of it was stored",
+        "Run the block again.",
+        "Ask something in it more often than every DATABASE_IDLE_TRANSACTION_TIMEOUT seconds: no network calls inside.",
     )
 
 
@@ -124,7 +147,7 @@ def _no_resources(code: str, address: str, sql: str) -> DatabaseError:
 
 
 def _unreachable(error: BaseException, code: str, address: str) -> ConnectionFailedError:
-    if code == _READ_ONLY:
+    if code == READ_ONLY:
         return ConnectionFailedError(
             f"the server at {address} takes no writes: it is a standby",
             "Name the primary in DATABASE, or all servers, separated by commas.",

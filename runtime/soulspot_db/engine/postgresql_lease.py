@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
 from soulspot_db.engine.base import Finish, Outcome, Rows, Statement, transaction_gone
-from soulspot_db.engine.postgresql_errors import DRIVER_ERRORS, is_lost, outcome_unknown
+from soulspot_db.engine.postgresql_connection import is_closed, terminate
+from soulspot_db.engine.postgresql_errors import ended_by_server, is_lost
 from soulspot_db.engine.settled import settled
 from soulspot_db.errors import DatabaseError, QueryTimeoutError
 from soulspot_db.monitoring.open_blocks import OpenBlock, OpenBlocks
@@ -17,12 +18,12 @@ _STATEMENT = "statement"  # the savepoint that the last write stands on
 
 
 class _Engine(Protocol):
-    @property
-    def address(self) -> str: ...
     async def fetch(self, connection: Any, statement: Statement) -> Rows: ...
+    async def command(self, connection: Any, sql: str) -> None: ...
+    async def commit(self, connection: Any) -> None: ...
+    async def roll_back(self, connection: Any) -> None: ...
     async def give_back(self, connection: Any) -> None: ...
     def ended(self, lease: "PostgreSQLLease") -> None: ...
-    def told(self, error: BaseException, sql: str) -> DatabaseError: ...
     def begin_task(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]": ...
 
 
@@ -66,8 +67,8 @@ class PostgreSQLLease:
         return self._over
 
     async def execute(self, statements: Sequence[Statement], finish: Finish[T], *, read: bool = False) -> T:
-        """Run statements in the transaction, all or none."""
-        return await self._ask(lambda: self._run(statements, read=read), finish)
+        """Run statements in the transaction, all or none; a read that is stopped with its caller ends the transaction."""
+        return await self._ask(lambda: self._run(statements, read=read), finish, stop=read)
 
     async def command(self, sql: str) -> None:
         """Run a command that begins or ends a savepoint."""
@@ -85,12 +86,7 @@ class PostgreSQLLease:
         """COMMIT and give the connection back; raises TransactionError if the transaction has been lost meanwhile."""
 
         async def run() -> Sequence[Rows]:
-            try:
-                await self._connection.execute("COMMIT")
-            except DRIVER_ERRORS as error:
-                if is_lost(error):
-                    raise outcome_unknown(self._engine.address) from error
-                raise self._engine.told(error, "COMMIT") from error
+            await self._engine.commit(self._connection)
             return []
 
         return await self._ask(run, finish, last=True)
@@ -106,7 +102,7 @@ class PostgreSQLLease:
         if not self._over:
             self._leave()
             if self._loop.is_closed():
-                self._connection.terminate()
+                terminate(self._connection)
             else:
                 self._engine.begin_task(self._undo())
 
@@ -116,33 +112,48 @@ class PostgreSQLLease:
         if self._block is not None:
             self._blocks.end(self._block)
 
-    async def _ask(self, work: Callable[[], Awaitable[Sequence[Rows]]], finish: Finish[T], *, last: bool = False) -> T:
+    async def _ask(
+        self,
+        work: Callable[[], Awaitable[Sequence[Rows]]],
+        finish: Finish[T],
+        *,
+        stop: bool = False,
+        last: bool = False,
+    ) -> T:
         if self._over:
             return finish(Outcome(error=transaction_gone()))
         if last:
             self._leave()
-        return await settled(self._engine.begin_task(self._do(work, finish, last=last)))
+        return await settled(self._engine.begin_task(self._do(work, finish, last=last)), stop=stop)
 
     async def _do(self, work: Callable[[], Awaitable[Sequence[Rows]]], finish: Finish[T], *, last: bool) -> T:
         async with self._turn:
             try:
-                if self._is_lost:
-                    raise transaction_gone()  # noqa: TRY301 - told like every other
-                outcome = Outcome(await work())
-            except BaseException as error:  # noqa: BLE001 - not swallowed: `finish` gives it to the caller
-                outcome = Outcome(error=error)
+                try:
+                    self._require()
+                    outcome = Outcome(await work())
+                except BaseException as error:  # noqa: BLE001 - not swallowed: `finish` gives it to the caller
+                    outcome = Outcome(error=error)
+                return finish(outcome)
             finally:
                 if last:
                     await self._engine.give_back(self._connection)
-            return finish(outcome)
+
+    def _require(self) -> None:
+        if self._is_lost:
+            raise transaction_gone()
+        if is_closed(self._connection):
+            self._is_lost = True
+            raise ended_by_server()
 
     async def _run(self, statements: Sequence[Statement], *, read: bool) -> Sequence[Rows]:
         if not read:
             await self._stand()
         try:
             return [await self._engine.fetch(self._connection, statement) for statement in statements]
-        except DatabaseError as error:
-            if read or isinstance(error, QueryTimeoutError) or is_lost(error.__cause__ or error):
+        except BaseException as error:  # a cancellation too; raised again
+            refused = isinstance(error, DatabaseError) and not isinstance(error, QueryTimeoutError)
+            if read or not refused or is_lost(error.__cause__):
                 await self._lose()
             else:
                 await self._command(f"ROLLBACK TO SAVEPOINT {_STATEMENT}")
@@ -156,23 +167,17 @@ class PostgreSQLLease:
 
     async def _command(self, sql: str) -> None:
         try:
-            await self._connection.execute(sql)
-        except DRIVER_ERRORS as error:
+            await self._engine.command(self._connection, sql)
+        except DatabaseError:
             await self._lose()
-            raise self._engine.told(error, sql) from error
+            raise
 
     async def _lose(self) -> None:
         """From now on every call raises; what was written is undone at once, so that it locks nobody out."""
         self._is_lost = True
-        await self._rolled_back()
+        await self._engine.roll_back(self._connection)
 
     async def _undo(self) -> None:
         async with self._turn:
-            await self._rolled_back()
+            await self._engine.roll_back(self._connection)
             await self._engine.give_back(self._connection)
-
-    async def _rolled_back(self) -> None:
-        try:
-            await self._connection.execute("ROLLBACK")
-        except DRIVER_ERRORS:
-            self._connection.terminate()  # the server undoes what a lost connection has begun

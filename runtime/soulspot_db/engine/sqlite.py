@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -196,7 +196,12 @@ class SQLiteEngine:
         self._put(self._reads, job)
         return await job.result_within(self._settings.pool_timeout, self._no_reader)
 
-    async def write(self, statements: Sequence[Statement], finish: Finish[T]) -> T:
+    async def write(
+        self,
+        statements: Sequence[Statement],
+        finish: Finish[T],
+        rows: Collection[Hashable] = (),  # noqa: ARG002 - one lane commits, so all is in order
+    ) -> T:
         """Commit statements, all or none, with those of other callers where they wait together.
 
         Raises:
