@@ -1,7 +1,9 @@
 """A project that is edited, with its database."""
 
 import pytest
+import servers
 from evolutions import Home
+from server_evolutions import ServerHome
 
 
 @pytest.fixture
@@ -19,3 +21,18 @@ def repository(home):
     home.generate({"music/song.yaml": entity, "music/album.yaml": entity})
     home.commit("Begin")
     return home
+
+
+@pytest.fixture(scope="module")
+def database():
+    """A PostgreSQL server of the module's own: its address, and an empty database on it."""
+    with servers.postgres_server(fsync="off") as server, servers.throwaway_database(server.address) as name:
+        yield server.address, name
+
+
+@pytest.fixture
+def server_home(tmp_path, database):
+    """A project whose database is on a server."""
+    home = ServerHome(tmp_path, *database)
+    yield home
+    home.close()

@@ -16,12 +16,6 @@ ANY = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 WITH_SPACES = {'{"a":1}', '["a","b"]', '{"a":true}'}
 
 
-@pytest.fixture(scope="module")
-def database():
-    with servers.postgres_server(fsync="off") as server, servers.throwaway_database(server.address) as name:
-        yield server.address, name
-
-
 def is_written_alike(state: State) -> bool:
     return not any(
         row[at] in WITH_SPACES

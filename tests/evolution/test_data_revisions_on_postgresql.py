@@ -1,8 +1,6 @@
 """Data revisions on a PostgreSQL server, where rows have the types of their columns."""
 
 import pytest
-import servers
-from server_evolutions import ServerHome
 
 KEY = "id: {type: integer, primary_key: true}"
 VALUES = {
@@ -19,25 +17,14 @@ VALUES = {
 }
 
 
-@pytest.fixture(scope="module")
-def database():
-    with servers.postgres_server(fsync="off") as server, servers.throwaway_database(server.address) as name:
-        yield server.address, name
-
-
-@pytest.fixture
-def home(tmp_path, database):
-    home = ServerHome(tmp_path, *database)
-    yield home
-    home.close()
-
-
 @pytest.mark.parametrize("kind", VALUES)
-def test_the_example_in_a_new_data_revision_runs_and_changes_nothing(home, kind):
-    home.generate({"m/song.yaml": f"fields: {{id: {{type: {kind}}}, n: {{type: {kind}}}, {KEY.replace('id', 'k')}}}"})
-    home.migrate()
-    home.insert("m_songs", {"k": 1, "id": VALUES[kind], "n": VALUES[kind]})
-    assert home.data_revision("keep").code == 0
-    home.migrate()
-    home.require_sound()
-    assert home.rows("m_songs") == [{"id": VALUES[kind], "n": VALUES[kind], "k": 1}]
+def test_the_example_in_a_new_data_revision_runs_and_changes_nothing(server_home, kind):
+    server_home.generate(
+        {"m/song.yaml": f"fields: {{id: {{type: {kind}}}, n: {{type: {kind}}}, {KEY.replace('id', 'k')}}}"}
+    )
+    server_home.migrate()
+    server_home.insert("m_songs", {"k": 1, "id": VALUES[kind], "n": VALUES[kind]})
+    assert server_home.data_revision("keep").code == 0
+    server_home.migrate()
+    server_home.require_sound()
+    assert server_home.rows("m_songs") == [{"id": VALUES[kind], "n": VALUES[kind], "k": 1}]

@@ -3,26 +3,11 @@
 import json
 
 import pytest
-import servers
 import sqlalchemy as sa
 from evolutions import text_of
-from server_evolutions import ServerHome
 from soulspot_db import MigrationError
 
 KEY = "id: {type: integer, primary_key: true}"
-
-
-@pytest.fixture(scope="module")
-def database():
-    with servers.postgres_server(fsync="off") as server, servers.throwaway_database(server.address) as name:
-        yield server.address, name
-
-
-@pytest.fixture
-def home(tmp_path, database):
-    home = ServerHome(tmp_path, *database)
-    yield home
-    home.close()
 
 
 def song(*fields: str) -> dict[str, str]:
@@ -42,14 +27,14 @@ BACKFILLS = [
 
 
 @pytest.mark.parametrize(("kind", "backfill", "stored"), BACKFILLS)
-def test_rows_that_exist_get_what_the_schema_says(home, kind, backfill, stored):
-    home.generate(song())
-    home.migrate()
-    home.insert("m_songs", {"id": 1})
-    home.generate(song(f"n: {{type: {kind}, backfill: {json.dumps(backfill)}}}"))
-    home.migrate()
-    home.require_sound()
-    assert home.rows("m_songs") == [{"id": 1, "n": stored}]
+def test_rows_that_exist_get_what_the_schema_says(server_home, kind, backfill, stored):
+    server_home.generate(song())
+    server_home.migrate()
+    server_home.insert("m_songs", {"id": 1})
+    server_home.generate(song(f"n: {{type: {kind}, backfill: {json.dumps(backfill)}}}"))
+    server_home.migrate()
+    server_home.require_sound()
+    assert server_home.rows("m_songs") == [{"id": 1, "n": stored}]
 
 
 @pytest.mark.parametrize(
@@ -66,37 +51,37 @@ def test_rows_that_exist_get_what_the_schema_says(home, kind, backfill, stored):
         ("{type: float}", "{type: decimal, precision: 4, scale: 2}", 99.995),
     ],
 )
-def test_a_value_that_has_no_counterpart_is_told_by_its_key(home, before, after, value):
-    home.generate(song(f"n: {before}"))
-    home.migrate()
-    home.insert("m_songs", {"id": 7, "n": value})
-    plan = home.generate(song(f"n: {after}"))
+def test_a_value_that_has_no_counterpart_is_told_by_its_key(server_home, before, after, value):
+    server_home.generate(song(f"n: {before}"))
+    server_home.migrate()
+    server_home.insert("m_songs", {"id": 7, "n": value})
+    plan = server_home.generate(song(f"n: {after}"))
     with pytest.raises(MigrationError, match=r"there is 1 row of m_songs whose n .* \(7\)"):
-        home.migrate(allow=[plan.revision.id])
-    assert home.rows("m_songs") == [{"id": 7, "n": value}]
+        server_home.migrate(allow=[plan.revision.id])
+    assert server_home.rows("m_songs") == [{"id": 7, "n": value}]
 
 
 @pytest.mark.parametrize("text", ["0.1234567890123456", "12345678901234567", "4.9406564584e-324"])
-def test_text_that_loses_digits_as_a_float_asks_first(home, text):
-    home.generate(song("n: {type: text}"))
-    home.migrate()
-    home.insert("m_songs", {"id": 1, "n": text})
-    plan = home.generate(song("n: {type: float}"))
+def test_text_that_loses_digits_as_a_float_asks_first(server_home, text):
+    server_home.generate(song("n: {type: text}"))
+    server_home.migrate()
+    server_home.insert("m_songs", {"id": 1, "n": text})
+    plan = server_home.generate(song("n: {type: float}"))
     with pytest.raises(
         MigrationError, match="the part of n of m_songs that a float cannot hold would be lost, in 1 row"
     ):
-        home.migrate()
-    home.migrate(allow=[plan.revision.id])
-    assert home.rows("m_songs") == [{"id": 1, "n": float(text)}]
+        server_home.migrate()
+    server_home.migrate(allow=[plan.revision.id])
+    assert server_home.rows("m_songs") == [{"id": 1, "n": float(text)}]
 
 
-def test_a_revision_says_for_which_database_a_look_is_meant_only_where_they_differ(home):
-    home.generate(song("n: {type: text, nullable: true}"))
-    home.generate(song("n: {type: text}"))
-    assert "dialect=" not in text_of(home.newest)
-    home.generate(song("n: {type: integer}"))
-    assert 'dialect="sqlite"' in text_of(home.newest)
-    assert 'dialect="postgresql"' in text_of(home.newest)
+def test_a_revision_says_for_which_database_a_look_is_meant_only_where_they_differ(server_home):
+    server_home.generate(song("n: {type: text, nullable: true}"))
+    server_home.generate(song("n: {type: text}"))
+    assert "dialect=" not in text_of(server_home.newest)
+    server_home.generate(song("n: {type: integer}"))
+    assert 'dialect="sqlite"' in text_of(server_home.newest)
+    assert 'dialect="postgresql"' in text_of(server_home.newest)
 
 
 CONVERSIONS = [
@@ -115,27 +100,27 @@ CONVERSIONS = [
 
 
 @pytest.mark.parametrize(("before", "after", "value", "found"), CONVERSIONS)
-def test_a_value_becomes_what_it_becomes_on_sqlite(home, before, after, value, found):
-    home.generate(song(f"n: {before}"))
-    home.migrate()
-    home.insert("m_songs", {"id": 1, "n": value})
-    plan = home.generate(song(f"n: {after}"))
-    home.migrate(allow=[plan.revision.id])
-    home.require_sound()
-    assert home.rows("m_songs") == [{"id": 1, "n": found}]
+def test_a_value_becomes_what_it_becomes_on_sqlite(server_home, before, after, value, found):
+    server_home.generate(song(f"n: {before}"))
+    server_home.migrate()
+    server_home.insert("m_songs", {"id": 1, "n": value})
+    plan = server_home.generate(song(f"n: {after}"))
+    server_home.migrate(allow=[plan.revision.id])
+    server_home.require_sound()
+    assert server_home.rows("m_songs") == [{"id": 1, "n": found}]
 
 
-def test_a_value_that_cannot_be_converted_is_told_where_the_new_column_is_looked_at_too(home):
-    home.generate(song("n: {type: text}"))
-    home.migrate()
-    home.insert("m_songs", {"id": 7, "n": "secret"})
-    home.generate(song("n: {type: integer, unique: true}"))
+def test_a_value_that_cannot_be_converted_is_told_where_the_new_column_is_looked_at_too(server_home):
+    server_home.generate(song("n: {type: text}"))
+    server_home.migrate()
+    server_home.insert("m_songs", {"id": 7, "n": "secret"})
+    server_home.generate(song("n: {type: integer, unique: true}"))
     with pytest.raises(MigrationError, match=r"there is 1 row of m_songs whose n cannot become an integer \(7\)"):
-        home.migrate()
+        server_home.migrate()
 
 
 @pytest.mark.parametrize(("parent", "child"), [("album", "song"), ("song", "album")])
-def test_a_key_and_what_refers_to_it_become_another_type_together(home, parent, child):
+def test_a_key_and_what_refers_to_it_become_another_type_together(server_home, parent, child):
     def schemas(kind: str) -> dict[str, str]:
         refers = f"to: {{type: {kind}, references: m.{parent}, on_delete: cascade}}"
         return {
@@ -143,34 +128,34 @@ def test_a_key_and_what_refers_to_it_become_another_type_together(home, parent, 
             f"m/{child}.yaml": f"fields: {{{KEY}, {refers}}}",
         }
 
-    home.generate(schemas("string"))
-    home.migrate()
-    home.insert(f"m_{parent}s", {"id": "0190b2d4-0000-7000-8000-000000000001"})
-    home.insert(f"m_{child}s", {"id": 1, "to": "0190b2d4-0000-7000-8000-000000000001"})
-    home.generate(schemas("uuid"))
-    home.migrate()
-    home.require_sound()
-    home.sql(f"DELETE FROM m_{parent}s")
-    assert home.rows(f"m_{child}s") == []
+    server_home.generate(schemas("string"))
+    server_home.migrate()
+    server_home.insert(f"m_{parent}s", {"id": "0190b2d4-0000-7000-8000-000000000001"})
+    server_home.insert(f"m_{child}s", {"id": 1, "to": "0190b2d4-0000-7000-8000-000000000001"})
+    server_home.generate(schemas("uuid"))
+    server_home.migrate()
+    server_home.require_sound()
+    server_home.sql(f"DELETE FROM m_{parent}s")
+    assert server_home.rows(f"m_{child}s") == []
 
 
-def test_an_index_made_by_hand_that_fits_the_old_type_alone_is_left_out(home):
-    home.generate(song("n: {type: text}"))
-    home.migrate()
-    home.insert("m_songs", {"id": 1, "n": "5"})
-    home.sql("CREATE INDEX by_hand ON m_songs (id) WHERE n = '5'")
-    home.generate(song("n: {type: integer}"))
-    home.migrate()
-    home.require_sound()
-    assert home.rows("m_songs") == [{"id": 1, "n": 5}]
+def test_an_index_made_by_hand_that_fits_the_old_type_alone_is_left_out(server_home):
+    server_home.generate(song("n: {type: text}"))
+    server_home.migrate()
+    server_home.insert("m_songs", {"id": 1, "n": "5"})
+    server_home.sql("CREATE INDEX by_hand ON m_songs (id) WHERE n = '5'")
+    server_home.generate(song("n: {type: integer}"))
+    server_home.migrate()
+    server_home.require_sound()
+    assert server_home.rows("m_songs") == [{"id": 1, "n": 5}]
 
 
-def test_constraints_of_a_table_that_is_renamed_get_new_names_and_no_row_is_looked_at_again(home):
+def test_constraints_of_a_table_that_is_renamed_get_new_names_and_no_row_is_looked_at_again(server_home):
     fields = f"fields: {{{KEY}, n: {{type: string, max_length: 9}}, to: {{type: integer, references: m.%s, nullable: true}}}}"
-    home.generate({"m/song.yaml": fields % "song"})
-    home.migrate()
-    home.insert("m_songs", {"id": 1, "n": "a", "to": None})
-    home.generate({"m/tune.yaml": "renamed_from: song\n" + fields % "tune"})
+    server_home.generate({"m/song.yaml": fields % "song"})
+    server_home.migrate()
+    server_home.insert("m_songs", {"id": 1, "n": "a", "to": None})
+    server_home.generate({"m/tune.yaml": "renamed_from: song\n" + fields % "tune"})
     statements = []
 
     def note(_connection, _cursor, statement, *_rest):
@@ -178,9 +163,9 @@ def test_constraints_of_a_table_that_is_renamed_get_new_names_and_no_row_is_look
 
     sa.event.listen(sa.Engine, "before_cursor_execute", note)
     try:
-        home.migrate()
+        server_home.migrate()
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", note)
-    home.require_sound()
+    server_home.require_sound()
     assert len([line for line in statements if "RENAME CONSTRAINT" in line]) == 3
     assert [line for line in statements if "VALIDATE" in line] == []

@@ -79,18 +79,3 @@ def content(sql, structure):
         return tables, {name: sorted(map(repr, sql(f"SELECT * FROM {quoted(name)}"))) for name in tables}
 
     return read
-
-
-@pytest.fixture
-async def filled(settings, revisions, sql, code):
-    """A database after its first revision, with albums and tracks."""
-    from soulspot_db.migrations.runner import migrate
-
-    revisions.add(code["tables"])
-    await migrate(settings, revisions.folder)
-    sql(
-        "INSERT INTO albums VALUES (1, 'Pastel Blues'), (2, 'Little Girl Blue')",
-        "INSERT INTO tracks VALUES (-7, 'minus', 1, 1, NULL), (1, 'Sinnerman', 5, 1, NULL), (2, NULL, NULL, 2, 1),"
-        " (3, 'Be My Husband', NULL, 1, 2)",
-    )
-    return revisions

@@ -59,7 +59,7 @@ def writing(settings: DatabaseSettings) -> Iterator[Connection]:
         connection.exec_driver_sql("BEGIN")
         try:
             yield connection
-        except BaseException:
+        except BaseException:  # whatever it was, nothing of it may stay; raised again
             with suppress(DBAPIError):
                 connection.exec_driver_sql("ROLLBACK")
             raise
