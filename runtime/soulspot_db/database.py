@@ -13,7 +13,7 @@ from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.control import CacheControl
 from soulspot_db.dialects import DIALECTS
 from soulspot_db.engine.base import Engine, Statement
-from soulspot_db.engine.sqlite import SQLiteEngine
+from soulspot_db.engine.sqlite.engine import SQLiteEngine
 from soulspot_db.errors import ConfigurationError, ValidationFailedError
 from soulspot_db.events.bus import EventBus
 from soulspot_db.events.limits import is_seconds
@@ -106,7 +106,7 @@ class Database(DatabaseService, Generic[Bus]):
             return engine
         try:
             # Only who uses PostgreSQL has its driver.
-            from soulspot_db.engine.postgresql import PostgreSQLEngine  # noqa: PLC0415
+            from soulspot_db.engine.postgresql.engine import PostgreSQLEngine  # noqa: PLC0415
         except ImportError as error:
             raise ConfigurationError(
                 "the driver for PostgreSQL is not installed", "Install it: pip install 'soulspot-db[postgresql]'"

@@ -10,7 +10,7 @@ import pytest
 from soulspot_db import ConnectionFailedError, LockedError, QueryTimeoutError
 from soulspot_db.cache import trust
 from soulspot_db.engine.base import Statement
-from soulspot_db.engine.sqlite_connection import Connection
+from soulspot_db.engine.sqlite.connection import Connection
 from support import ENDLESS, outside, until, within
 
 

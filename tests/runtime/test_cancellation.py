@@ -13,7 +13,7 @@ from collections import Counter
 import homes
 import pytest
 from soulspot_db import TransactionError
-from soulspot_db.engine.sqlite_connection import Connection
+from soulspot_db.engine.sqlite.connection import Connection
 from support import at_rest, outside, within
 
 DATABASES = homes.BOTH

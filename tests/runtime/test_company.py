@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import support
 from soulspot_db import Database
-from soulspot_db.engine import sqlite_versions
 from soulspot_db.engine.base import Statement
-from soulspot_db.engine.sqlite_connection import Connection
-from soulspot_db.engine.sqlite_versions import has_wal_reset_bug, warn_of_company
+from soulspot_db.engine.sqlite import versions
+from soulspot_db.engine.sqlite.connection import Connection
+from soulspot_db.engine.sqlite.versions import has_wal_reset_bug, warn_of_company
 from support import outside
 
 # One of two processes: for some seconds it saves rows one by one, adds to the shared counter in transactions, and says
@@ -61,7 +61,7 @@ def warned(caplog):
 @pytest.fixture
 def spoiled(monkeypatch):
     """Any SQLite has the bug."""
-    monkeypatch.setattr(sqlite_versions, "has_wal_reset_bug", lambda _version: True)
+    monkeypatch.setattr(versions, "has_wal_reset_bug", lambda _version: True)
 
 
 # The warning.

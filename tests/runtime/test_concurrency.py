@@ -12,7 +12,7 @@ import homes
 import pytest
 import support
 from soulspot_db import Database, DatabaseError
-from soulspot_db.engine.sqlite_connection import Connection
+from soulspot_db.engine.sqlite.connection import Connection
 from support import outside, within
 
 DATABASES = homes.ALL

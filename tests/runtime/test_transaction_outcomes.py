@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 from soulspot_db import CommitOutcomeUnknownError, ConnectionFailedError, ConstraintViolationError, DiskFullError
-from soulspot_db.engine.sqlite_connection import Connection
-from soulspot_db.engine.sqlite_errors import translate
+from soulspot_db.engine.sqlite.connection import Connection
+from soulspot_db.engine.sqlite.errors import translate
 from support import at_rest, outside
 
 

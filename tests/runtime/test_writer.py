@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from soulspot_db.engine.sqlite_connection import Connection
+from soulspot_db.engine.sqlite.connection import Connection
 from support import within
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from soulspot_db.engine.sqlite_copy import copy
+from soulspot_db.engine.sqlite.copy import copy
 from soulspot_db.errors import DiskFullError
 from soulspot_db.settings import DatabaseSettings
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from soulspot_db.engine.sqlite_peek import peek
+from soulspot_db.engine.sqlite.peek import peek
 from soulspot_db.errors import MigrationRequiredError
 from soulspot_db.migrations.version import VERSION_TABLE
 from soulspot_db.settings import DatabaseSettings
@@ -29,7 +29,7 @@ async def require_heads(settings: DatabaseSettings, heads: Mapping[str, str]) ->
     if settings.database_type == "sqlite":
         found = await asyncio.to_thread(peek, settings.database_path, sql, timeout=settings.pool_timeout)
     else:
-        from soulspot_db.engine.postgresql_peek import peek_server  # noqa: PLC0415 - only who uses it has its driver
+        from soulspot_db.engine.postgresql.peek import peek_server  # noqa: PLC0415 - only who uses it has its driver
 
         found = await peek_server(settings, sql)
     current = str(found[0][0]) if found else None

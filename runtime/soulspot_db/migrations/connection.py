@@ -10,8 +10,8 @@ from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import greenlet_spawn
 
-from soulspot_db.engine.sqlite_connection import TO_WAL, connect
-from soulspot_db.engine.sqlite_errors import translate
+from soulspot_db.engine.sqlite.connection import TO_WAL, connect
+from soulspot_db.engine.sqlite.errors import translate
 from soulspot_db.errors import DatabaseError
 from soulspot_db.settings import DatabaseSettings
 

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, NullPool
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from soulspot_db.engine.postgresql_connection import connect_options
-from soulspot_db.engine.postgresql_errors import DRIVER_ERRORS, translate
+from soulspot_db.engine.postgresql.connection import connect_options
+from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, translate
 from soulspot_db.errors import DatabaseError, LockedError, MigrationError
 from soulspot_db.migrations.postgresql.later import work_off
 from soulspot_db.settings import DatabaseSettings

@@ -5,9 +5,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from soulspot_db.engine.base import Outcome
-from soulspot_db.engine.lane import Job
-from soulspot_db.engine.sqlite_connection import Connection
-from soulspot_db.engine.sqlite_lease import BeginJob, Done
+from soulspot_db.engine.sqlite.connection import Connection
+from soulspot_db.engine.sqlite.lane import Job
+from soulspot_db.engine.sqlite.lease import BeginJob, Done
 
 __all__ = ["LookJob", "WriteQueue", "commit_group"]
 

@@ -5,8 +5,8 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from soulspot_db.engine.base import Finish, Outcome, Statement, transaction_gone
-from soulspot_db.engine.lane import Job
-from soulspot_db.engine.sqlite_connection import Connection
+from soulspot_db.engine.sqlite.connection import Connection
+from soulspot_db.engine.sqlite.lane import Job
 from soulspot_db.errors import QueryTimeoutError
 from soulspot_db.monitoring.open_blocks import OpenBlock, OpenBlocks
 

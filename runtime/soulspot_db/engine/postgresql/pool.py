@@ -6,8 +6,8 @@ from typing import Any
 import asyncpg
 
 from soulspot_db.engine.base import Connections
-from soulspot_db.engine.postgresql_connection import PooledConnection, connect_options
-from soulspot_db.engine.postgresql_errors import DRIVER_ERRORS, not_connected
+from soulspot_db.engine.postgresql.connection import PooledConnection, connect_options
+from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, not_connected
 from soulspot_db.errors import ConnectionFailedError, PoolExhaustedError
 from soulspot_db.settings import DatabaseSettings
 

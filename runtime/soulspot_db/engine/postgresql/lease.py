@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
 from soulspot_db.engine.base import Finish, Outcome, Rows, Statement, transaction_gone
-from soulspot_db.engine.postgresql_connection import is_closed, terminate
-from soulspot_db.engine.postgresql_errors import ended_by_server, is_lost
-from soulspot_db.engine.settled import settled
+from soulspot_db.engine.postgresql.connection import is_closed, terminate
+from soulspot_db.engine.postgresql.errors import ended_by_server, is_lost
+from soulspot_db.engine.postgresql.settled import settled
 from soulspot_db.errors import DatabaseError, QueryTimeoutError
 from soulspot_db.monitoring.open_blocks import OpenBlock, OpenBlocks
 

@@ -4,8 +4,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from soulspot_db.engine.sqlite_connection import connect
-from soulspot_db.engine.sqlite_errors import translate
+from soulspot_db.engine.sqlite.connection import connect
+from soulspot_db.engine.sqlite.errors import translate
 
 __all__ = ["copy"]
 

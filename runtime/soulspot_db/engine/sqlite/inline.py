@@ -4,7 +4,7 @@ import sqlite3
 import time
 
 from soulspot_db.engine.base import Rows, Statement
-from soulspot_db.engine.sqlite_connection import connect
+from soulspot_db.engine.sqlite.connection import connect
 
 __all__ = ["InlineReads"]
 

@@ -10,13 +10,13 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from soulspot_db.engine.base import Connections, Finish, Guard, Looked, Outcome, Rows, Statement
-from soulspot_db.engine.lane import Job, Lane
-from soulspot_db.engine.sqlite_connection import Connection, Look, Timing
-from soulspot_db.engine.sqlite_errors import locked_by_others
-from soulspot_db.engine.sqlite_group import LookJob, WriteQueue, commit_group
-from soulspot_db.engine.sqlite_inline import InlineReads
-from soulspot_db.engine.sqlite_lease import BeginJob, Done, SQLiteLease, serve_lease
-from soulspot_db.engine.sqlite_versions import warn_of_company
+from soulspot_db.engine.sqlite.connection import Connection, Look, Timing
+from soulspot_db.engine.sqlite.errors import locked_by_others
+from soulspot_db.engine.sqlite.group import LookJob, WriteQueue, commit_group
+from soulspot_db.engine.sqlite.inline import InlineReads
+from soulspot_db.engine.sqlite.lane import Job, Lane
+from soulspot_db.engine.sqlite.lease import BeginJob, Done, SQLiteLease, serve_lease
+from soulspot_db.engine.sqlite.versions import warn_of_company
 from soulspot_db.errors import (
     ConfigurationError,
     ConnectionFailedError,

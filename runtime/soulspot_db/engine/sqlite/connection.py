@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from soulspot_db.engine.base import Guard, Outcome, Rows, Statement
-from soulspot_db.engine.lane import Job
-from soulspot_db.engine.sqlite_errors import translate
+from soulspot_db.engine.sqlite.errors import translate
+from soulspot_db.engine.sqlite.lane import Job
 from soulspot_db.errors import DatabaseError, LockedError, QueryTimeoutError
 
 __all__ = ["TO_WAL", "Connection", "Look", "Timing", "connect"]

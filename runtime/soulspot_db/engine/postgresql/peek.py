@@ -5,8 +5,8 @@ from typing import cast
 import asyncpg
 
 from soulspot_db.engine.base import Rows
-from soulspot_db.engine.postgresql_connection import connect_options
-from soulspot_db.engine.postgresql_errors import DRIVER_ERRORS, translate
+from soulspot_db.engine.postgresql.connection import connect_options
+from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, translate
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["peek_server"]

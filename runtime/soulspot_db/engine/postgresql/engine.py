@@ -8,12 +8,12 @@ from collections.abc import Callable, Collection, Coroutine, Hashable, Iterable,
 from typing import Any, TypeVar, cast
 
 from soulspot_db.engine.base import Connections, Finish, Guard, Outcome, Rows, Statement
-from soulspot_db.engine.postgresql_connection import is_closed, terminate
-from soulspot_db.engine.postgresql_errors import DRIVER_ERRORS, READ_ONLY, is_lost, outcome_unknown, translate
-from soulspot_db.engine.postgresql_lease import PostgreSQLLease
-from soulspot_db.engine.postgresql_pool import ConnectionPool
-from soulspot_db.engine.postgresql_rows import RowTurns
-from soulspot_db.engine.settled import settled
+from soulspot_db.engine.postgresql.connection import is_closed, terminate
+from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, READ_ONLY, is_lost, outcome_unknown, translate
+from soulspot_db.engine.postgresql.lease import PostgreSQLLease
+from soulspot_db.engine.postgresql.pool import ConnectionPool
+from soulspot_db.engine.postgresql.rows import RowTurns
+from soulspot_db.engine.postgresql.settled import settled
 from soulspot_db.errors import ConnectionFailedError, DatabaseError
 from soulspot_db.monitoring.open_blocks import OpenBlocks
 from soulspot_db.monitoring.quiet import log_quietly

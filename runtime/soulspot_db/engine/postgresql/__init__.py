@@ -1,0 +1,1 @@
+"""PostgreSQL: asyncpg connections from a pool of our own settings."""
