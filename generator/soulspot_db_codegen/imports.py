@@ -31,7 +31,7 @@ def standard_imports(spec: EntitySpec, fields: tuple[ir.Field, ...]) -> tuple[st
     types = {kind for field, code in zip(spec.fields.values(), fields, strict=True) for kind in _shown(field, code)}
     lines = {
         "import datetime as _dt": bool(types & {"date", "time", "datetime"}),
-        "from collections.abc import Sequence": True,
+        "from collections.abc import AsyncIterable, Callable, Iterable, Sequence": True,
         "from decimal import Decimal": "decimal" in types,
         import_line("typing", ["Annotated", "ClassVar", "Literal", "TypeAlias", "TypedDict", *_any(spec)]): True,
         "from uuid import UUID": "uuid" in types,

@@ -25,8 +25,11 @@ TAKEN_CLASSES = frozenset(
     {
         "Annotated",
         "Any",
+        "AsyncIterable",
+        "Callable",
         "ClassVar",
         "Decimal",
+        "Iterable",
         "Literal",
         "NamedTuple",
         "NewType",

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, TypeVar
 from soulspot_db.errors import ValidationFailedError
 from soulspot_db.language.filters import Compare, Group, Predicate
 
-__all__ = ["Key", "Progress", "batched", "both", "checked_size", "each_batch"]
+__all__ = ["Key", "Progress", "batched", "both", "checked_size", "each", "each_batch"]
 
 T = TypeVar("T")
 Key: TypeAlias = tuple[Any, ...]
@@ -27,10 +27,10 @@ def checked_size(size: Any) -> int:
     return size
 
 
-async def batched(items: Iterable[T] | AsyncIterable[T], size: int) -> AsyncIterator[list[T]]:
+async def batched(items: AsyncIterator[T], size: int) -> AsyncIterator[list[T]]:
     """The items in lists of `size`, taken no sooner than they are needed."""
     batch: list[T] = []
-    async for item in _each(items):
+    async for item in items:
         batch.append(item)
         if len(batch) == size:
             yield batch
@@ -39,7 +39,8 @@ async def batched(items: Iterable[T] | AsyncIterable[T], size: int) -> AsyncIter
         yield batch
 
 
-async def _each(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+async def each(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+    """The items, from whichever kind of loop they come."""
     if isinstance(items, AsyncIterable):
         async for item in items:
             yield item

@@ -1,6 +1,6 @@
 """A repository in the facade's terms: text for keys, dicts for rows."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -79,6 +79,14 @@ class Records(Repository[Entity, Any]):
         new = [self._checked(create, data, "save_many") for data in self._listed(entities, "dicts", "save_many")]
         return [self._id(model) for model in await self._save_many(new)]
 
+    async def save_stream(
+        self, entities: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]], **options: Any
+    ) -> int:
+        """Insert rows batch after batch."""
+        create = self._plan.schema.create_model
+        new = (self._checked(create, data, "save_stream") async for data in self._streamed(entities))
+        return await self._save_stream(new, **options)
+
     def _id(self, model: Entity) -> str:
         return self._plan.keys.text(self._plan.key_of(model))
 
@@ -91,21 +99,19 @@ class Records(Repository[Entity, Any]):
             return await self._answer("update", None, statement, bool, fresh=True)
         return bool(await self._change("update", where, changes, self._touched(key, where), len, names=list(updates)))
 
-    async def update_where(
-        self, filters: Mapping[str, Any], updates: Mapping[str, Any], *, all_rows: bool = False
-    ) -> int:
+    async def update_where(self, filters: Mapping[str, Any], updates: Mapping[str, Any], **options: Any) -> int:
         """Change matching rows."""
         changes = self._checked(self._plan.schema.update_model, updates, "update_where")
-        return await self._update_where(filters, changes, all_rows=all_rows, names=list(updates))
+        return await self._update_where(filters, changes, names=list(updates), **options)
 
     async def delete(self, entity_id: str) -> bool:
         """Delete one row."""
         key, where = self._locate(entity_id, "delete")
         return bool(await self._remove("delete", where, self._touched(key, where)))
 
-    async def delete_where(self, filters: Mapping[str, Any], *, all_rows: bool = False) -> int:
+    async def delete_where(self, filters: Mapping[str, Any], **options: Any) -> int:
         """Delete matching rows."""
-        return await self._delete_where(filters, all_rows=all_rows)
+        return await self._delete_where(filters, **options)
 
     async def query(self, where: Mapping[str, Any] | None, **options: Any) -> list[Record]:
         """Matching rows."""

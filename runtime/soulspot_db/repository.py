@@ -1,12 +1,12 @@
 """Repository: all behaviour of generated repositories. A generated method is one call of a method here."""
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
 from soulspot_db.access import Filter, first
-from soulspot_db.bulk import Key, Progress, batched, both, checked_size, each_batch
+from soulspot_db.bulk import Key, Progress, batched, both, checked_size, each, each_batch
 from soulspot_db.cache.tags import Tag
 from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows
@@ -51,7 +51,7 @@ class Repository(ReadRepository[Model, KeyType]):
         progress: Progress | None = None,
     ) -> int:
         size, saved = checked_size(batch_size), 0
-        async for batch in batched(new, size):
+        async for batch in batched(self._streamed(new), size):
             now = utc_now()
             rows = await spread(batch, partial(self._values_of, now=now, operation="save_stream"), self._plan.turns)
             await self._insert("save_stream", rows)
@@ -59,6 +59,11 @@ class Repository(ReadRepository[Model, KeyType]):
             if progress is not None:
                 progress(saved)
         return saved
+
+    def _streamed(self, given: Any) -> AsyncIterator[Any]:
+        if not isinstance(given, (Iterable, AsyncIterable)):
+            raise self._refuse("save_stream", f"rows one after another, got {type(given).__name__}")
+        return each(given)
 
     async def _insert(self, operation: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[tuple[Any, ...]]:
         """Insert rows, all or none; returns them as they are stored."""

@@ -1,7 +1,7 @@
 """The string-keyed facade: entity types by name, dicts in, dicts out. The same machinery as the typed repositories."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from soulspot_db.session import SessionLike
@@ -9,6 +9,7 @@ from soulspot_db.session import SessionLike
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
+    from soulspot_db.bulk import Progress
     from soulspot_db.events.publisher import PublishesEvents
     from soulspot_db.records import Records
 
@@ -70,23 +71,52 @@ class DatabaseService(ABC):
         """Insert rows, all or none, and return their keys as text, in order."""
         return await self._records(entity_type).save_many(entities)
 
+    async def save_stream(
+        self,
+        entity_type: str,
+        entities: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]],
+        *,
+        batch_size: int = 1000,
+        progress: "Progress | None" = None,
+    ) -> int:
+        """Insert rows batch after batch, each committed by itself, and return how many there were."""
+        records = self._records(entity_type)
+        return await records.save_stream(entities, batch_size=batch_size, progress=progress)
+
     async def update(self, entity_type: str, entity_id: str, updates: Mapping[str, Any]) -> bool:
         """Change the given fields of one row; False if there is no such row."""
         return await self._records(entity_type).update(entity_id, updates)
 
     async def update_where(
-        self, entity_type: str, filters: Mapping[str, Any], updates: Mapping[str, Any], *, all_rows: bool = False
+        self,
+        entity_type: str,
+        filters: Mapping[str, Any],
+        updates: Mapping[str, Any],
+        *,
+        all_rows: bool = False,
+        batch_size: int | None = None,
+        progress: "Progress | None" = None,
     ) -> int:
-        """Change every matching row and return how many there were."""
-        return await self._records(entity_type).update_where(filters, updates, all_rows=all_rows)
+        """Change every matching row and return how many there were; with a `batch_size`, batch after batch."""
+        options = {"all_rows": all_rows, "batch_size": batch_size, "progress": progress}
+        return await self._records(entity_type).update_where(filters, updates, **options)
 
     async def delete(self, entity_type: str, entity_id: str) -> bool:
         """Delete one row; False if there is no such row."""
         return await self._records(entity_type).delete(entity_id)
 
-    async def delete_where(self, entity_type: str, filters: Mapping[str, Any], *, all_rows: bool = False) -> int:
-        """Delete every matching row and return how many there were."""
-        return await self._records(entity_type).delete_where(filters, all_rows=all_rows)
+    async def delete_where(
+        self,
+        entity_type: str,
+        filters: Mapping[str, Any],
+        *,
+        all_rows: bool = False,
+        batch_size: int | None = None,
+        progress: "Progress | None" = None,
+    ) -> int:
+        """Delete every matching row and return how many there were; with a `batch_size`, batch after batch."""
+        options = {"all_rows": all_rows, "batch_size": batch_size, "progress": progress}
+        return await self._records(entity_type).delete_where(filters, **options)
 
     async def query(
         self,

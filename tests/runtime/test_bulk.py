@@ -5,7 +5,7 @@ import pytest
 import support
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from soulspot_db import ConstraintViolationError, Repository, UnsafeWriteError, ValidationFailedError
+from soulspot_db import ConstraintViolationError, Repository, UnknownFieldError, UnsafeWriteError, ValidationFailedError
 from soulspot_db.schema import resolved
 from support import outside
 
@@ -151,3 +151,35 @@ async def test_keys_of_several_parts_are_gone_through_once_each_in_any_batches(d
     assert all(after - before <= size for before, after in zip([0, *progress], progress, strict=False))
     assert outside(db, "SELECT count(*) FROM playlist_tracks WHERE position = 2") == [(len(keys),)]
     assert await tracks._delete_where({"position": 2}, batch_size=size) == len(keys)
+
+
+async def test_the_facade_saves_a_stream_of_dicts(db):
+    progress = []
+    rows = later({"name": f"c{n}", "value": n} for n in range(5))
+    assert await db.save_stream("counter", rows, batch_size=2, progress=progress.append) == 5
+    assert progress == [2, 4, 5]
+    assert outside(db, "SELECT count(*), sum(value) FROM counters") == [(5, 10)]
+
+
+async def test_the_facade_writes_to_matching_rows_in_batches(db):
+    await db.save_many("counter", [{"name": f"c{n}", "value": n} for n in range(5)])
+    progress = []
+    options = {"batch_size": 2, "progress": progress.append}
+    assert await db.update_where("counter", {"value": {"gte": 1}}, {"value": 9}, **options) == 4
+    assert await db.delete_where("counter", {"value": 9}, **options) == 4
+    assert progress == [2, 4, 2, 4]
+    assert outside(db, "SELECT name FROM counters") == [("c0",)]
+
+
+@pytest.mark.parametrize("given", [None, 5], ids=["None", "a number"])
+async def test_what_is_no_stream_of_rows_is_refused(db, given):
+    with pytest.raises(ValidationFailedError, match="save_stream of counter takes rows one after another"):
+        await Counters(db)._save_stream(given)
+    with pytest.raises(ValidationFailedError):
+        await db.save_stream("counter", given)
+
+
+async def test_a_dict_of_a_stream_that_is_refused_is_named(db):
+    with pytest.raises(UnknownFieldError, match="colour"):
+        await db.save_stream("counter", [{"name": "a", "value": 1}, {"name": "b", "colour": 1}])
+    assert outside(db, "SELECT count(*) FROM counters") == [(0,)]

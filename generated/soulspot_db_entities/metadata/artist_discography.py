@@ -2,7 +2,7 @@
 """A release of an artist that a provider knows, whether or not the user has it."""
 
 import datetime as _dt
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
@@ -342,6 +342,16 @@ class ArtistDiscographyRepository(Repository[ArtistDiscography, ArtistDiscograph
         """Insert rows, all or none."""
         return await self._save_many(new)
 
+    async def save_stream(
+        self,
+        new: Iterable[ArtistDiscographyCreate] | AsyncIterable[ArtistDiscographyCreate],
+        *,
+        batch_size: int = 1000,
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
+        """Insert rows batch after batch, each committed by itself, and say how many."""
+        return await self._save_stream(new, batch_size=batch_size, progress=progress)
+
     async def update(self, id: ArtistDiscographyId, changes: ArtistDiscographyUpdate) -> ArtistDiscography | None:
         """Change the given fields of one row; None where there is no row."""
         return await self._update(id, changes)
@@ -352,14 +362,23 @@ class ArtistDiscographyRepository(Repository[ArtistDiscography, ArtistDiscograph
         changes: ArtistDiscographyUpdate,
         *,
         all_rows: bool = False,
+        batch_size: int | None = None,
+        progress: Callable[[int], None] | None = None,
     ) -> int:
         """Change every row that matches and say how many; without a condition only with `all_rows`."""
-        return await self._update_where(where, changes, all_rows=all_rows)
+        return await self._update_where(where, changes, all_rows=all_rows, batch_size=batch_size, progress=progress)
 
     async def delete(self, id: ArtistDiscographyId) -> bool:
         """Delete one row; False where there is no row."""
         return await self._delete(id)
 
-    async def delete_where(self, where: ArtistDiscographyFilter, *, all_rows: bool = False) -> int:
+    async def delete_where(
+        self,
+        where: ArtistDiscographyFilter,
+        *,
+        all_rows: bool = False,
+        batch_size: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
-        return await self._delete_where(where, all_rows=all_rows)
+        return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)

@@ -2,7 +2,7 @@
 """A browser's login to Spotify."""
 
 import datetime as _dt
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
@@ -217,6 +217,16 @@ class SpotifySessionRepository(Repository[SpotifySession, SpotifySessionId]):
         """Insert rows, all or none."""
         return await self._save_many(new)
 
+    async def save_stream(
+        self,
+        new: Iterable[SpotifySessionCreate] | AsyncIterable[SpotifySessionCreate],
+        *,
+        batch_size: int = 1000,
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
+        """Insert rows batch after batch, each committed by itself, and say how many."""
+        return await self._save_stream(new, batch_size=batch_size, progress=progress)
+
     async def update(self, session_id: SpotifySessionId, changes: SpotifySessionUpdate) -> SpotifySession | None:
         """Change the given fields of one row; None where there is no row."""
         return await self._update(session_id, changes)
@@ -227,14 +237,23 @@ class SpotifySessionRepository(Repository[SpotifySession, SpotifySessionId]):
         changes: SpotifySessionUpdate,
         *,
         all_rows: bool = False,
+        batch_size: int | None = None,
+        progress: Callable[[int], None] | None = None,
     ) -> int:
         """Change every row that matches and say how many; without a condition only with `all_rows`."""
-        return await self._update_where(where, changes, all_rows=all_rows)
+        return await self._update_where(where, changes, all_rows=all_rows, batch_size=batch_size, progress=progress)
 
     async def delete(self, session_id: SpotifySessionId) -> bool:
         """Delete one row; False where there is no row."""
         return await self._delete(session_id)
 
-    async def delete_where(self, where: SpotifySessionFilter, *, all_rows: bool = False) -> int:
+    async def delete_where(
+        self,
+        where: SpotifySessionFilter,
+        *,
+        all_rows: bool = False,
+        batch_size: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
-        return await self._delete_where(where, all_rows=all_rows)
+        return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)

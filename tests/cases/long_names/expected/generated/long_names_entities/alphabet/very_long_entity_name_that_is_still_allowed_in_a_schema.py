@@ -2,7 +2,7 @@
 """One very long entity name that is still allowed in a schema."""
 
 import datetime as _dt
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
 from uuid import UUID
 
@@ -517,6 +517,17 @@ class VeryLongEntityNameThatIsStillAllowedInASchemaRepository(
         """Insert rows, all or none."""
         return await self._save_many(new)
 
+    async def save_stream(
+        self,
+        new: Iterable[VeryLongEntityNameThatIsStillAllowedInASchemaCreate]
+        | AsyncIterable[VeryLongEntityNameThatIsStillAllowedInASchemaCreate],
+        *,
+        batch_size: int = 1000,
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
+        """Insert rows batch after batch, each committed by itself, and say how many."""
+        return await self._save_stream(new, batch_size=batch_size, progress=progress)
+
     async def update(
         self,
         id: VeryLongEntityNameThatIsStillAllowedInASchemaId,
@@ -531,9 +542,11 @@ class VeryLongEntityNameThatIsStillAllowedInASchemaRepository(
         changes: VeryLongEntityNameThatIsStillAllowedInASchemaUpdate,
         *,
         all_rows: bool = False,
+        batch_size: int | None = None,
+        progress: Callable[[int], None] | None = None,
     ) -> int:
         """Change every row that matches and say how many; without a condition only with `all_rows`."""
-        return await self._update_where(where, changes, all_rows=all_rows)
+        return await self._update_where(where, changes, all_rows=all_rows, batch_size=batch_size, progress=progress)
 
     async def delete(self, id: VeryLongEntityNameThatIsStillAllowedInASchemaId) -> bool:
         """Delete one row; False where there is no row."""
@@ -544,6 +557,8 @@ class VeryLongEntityNameThatIsStillAllowedInASchemaRepository(
         where: VeryLongEntityNameThatIsStillAllowedInASchemaFilter,
         *,
         all_rows: bool = False,
+        batch_size: int | None = None,
+        progress: Callable[[int], None] | None = None,
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
-        return await self._delete_where(where, all_rows=all_rows)
+        return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
