@@ -11,7 +11,7 @@ __all__ = ["checked_attempts", "with_attempts"]
 
 T = TypeVar("T")
 _FIRST = 0.05  # seconds
-_LONGEST = 2.0
+_LONGEST = 0.2  # with longer ones, who has met others often hardly gets a turn any more
 
 
 def checked_attempts(attempts: int) -> int:
