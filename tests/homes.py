@@ -17,11 +17,12 @@ from soulspot_db import Database, DatabaseSettings
 
 __all__ = ["ALL", "BOTH", "Home", "connect", "home", "on_server"]
 
-BOTH = ("sqlite", "postgresql")
-"""SQLite, and a PostgreSQL that the tests start."""
+ALL = ("sqlite", "postgresql", "listening")
+"""SQLite, a PostgreSQL that the tests start, and one that listens on this machine, if there is one: another version with
+settings of its own."""
 
-ALL = (*BOTH, "listening")
-"""These two, and a PostgreSQL that listens on this machine, if there is one: of another version, with settings of its own."""
+BOTH = ("sqlite", "postgresql", pytest.param("listening", marks=pytest.mark.slow))
+"""The same, but for the one that listens in `make test-all` alone: what would be a third run of much the same."""
 
 # Several workers, one server each, are more than two cores can start anew for every run without need: fsync is off.
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": 200}

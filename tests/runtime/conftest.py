@@ -30,7 +30,7 @@ def pytest_generate_tests(metafunc):
         kinds = getattr(metafunc.module, "DATABASES", ("sqlite",))
         if metafunc.definition.get_closest_marker("sqlite_only"):
             kinds = ("sqlite",)
-        metafunc.parametrize("database_kind", kinds, indirect=True, ids=kinds if len(kinds) > 1 else [""])
+        metafunc.parametrize("database_kind", kinds, indirect=True, ids=None if len(kinds) > 1 else [""])
 
 
 @pytest.fixture(scope="session")
