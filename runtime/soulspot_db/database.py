@@ -261,7 +261,7 @@ class Database(DatabaseService, Generic[Bus]):
                 "max_pool_size": connections.maximum,
             },
             "cache": {"memory": self._cache.stats(), "redis": None},
-            "queries": self._recorder.queries(),
+            "queries": {**self._recorder.queries(), "compiled": self._session.plans.compiled},
             "top_slow_queries": self._recorder.top_slow_queries(),
         }
 

@@ -139,6 +139,11 @@ class Plans:
         self._wanted = wanted
         self._plans: dict[type[EntitySchema], Plan] = {}
 
+    @property
+    def compiled(self) -> int:
+        """How many compiled statements are held, of all entities."""
+        return sum(plan.queries.shapes for plan in self._plans.values())
+
     def of(self, schema: type[EntitySchema]) -> Plan:
         """The plan of a schema, made on first use."""
         plan = self._plans.get(schema)

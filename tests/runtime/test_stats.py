@@ -18,7 +18,7 @@ async def test_stats_have_exactly_the_documented_shape(db):
     assert {name: set(part) for name, part in stats.items() if isinstance(part, dict)} == {
         "connections": {"active", "idle", "total", "max_pool_size"},
         "cache": {"memory", "redis"},
-        "queries": {"total", "slow_queries", "average_time_ms"},
+        "queries": {"total", "slow_queries", "average_time_ms", "compiled"},
     }
     assert set(stats) == {"connections", "cache", "queries", "top_slow_queries"}
     assert set(stats["cache"]["memory"]) == {"hit_rate", "size", "max_size"}
@@ -106,3 +106,15 @@ async def test_a_slow_statement_is_a_warning(open_database, caplog):
     assert line.levelname == "WARNING"
     assert "slow statement" in line.message
     assert (await db.stats())["top_slow_queries"][0]["query"] == ENDLESS
+
+
+async def test_statements_are_compiled_once_for_each_shape_and_counted(db):
+    async def compiled():
+        return (await db.stats())["queries"]["compiled"]
+
+    before = await compiled()
+    for name in ("a", "b"):
+        await db.query("counter", {"name": name, "value": {"gt": 1}}, "value DESC", limit=3)
+    assert await compiled() == before + 1
+    await db.query("counter", {"name": "a"})
+    assert await compiled() == before + 2
