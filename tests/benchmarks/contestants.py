@@ -1,7 +1,4 @@
-"""Who takes part where; the first is whom the others are compared with.
-
-soulspot-db on PostgreSQL is one line more, once it opens one.
-"""
+"""Who takes part where; the first is whom the others are compared with."""
 
 from contestant import Contestant
 from ours import SoulspotDb
@@ -19,9 +16,9 @@ __all__ = ["CONTESTANTS", "MIXED"]
 MAPPERS = (AdvancedAlchemy, SqlalchemyOrm, SqlalchemyCore, TortoiseOrm)
 CONTESTANTS: dict[str, tuple[type[Contestant], ...]] = {
     "sqlite": (SoulspotDb, *MAPPERS, Aiosqlite, Sqlite3, GroupCommit, Cachetools, Cashews),
-    "postgresql": (*MAPPERS, Asyncpg),
+    "postgresql": (SoulspotDb, *MAPPERS, Asyncpg, Cachetools, Cashews),
 }
 MIXED: dict[str, tuple[type[Contestant], ...]] = {
     "sqlite": (SoulspotDb, OrmAsSoulspot2, AdvancedAlchemy),
-    "postgresql": (OrmAsSoulspot2, AdvancedAlchemy),
+    "postgresql": (SoulspotDb, OrmAsSoulspot2, AdvancedAlchemy),
 }

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from data import TABLE
-from place import SqlitePlace
+from place import Place
 from soulspot_db import Database, DatabaseError, DatabaseSettings
 from soulspot_db_entities import Repositories
 from soulspot_db_entities.metadata import (
@@ -22,9 +22,8 @@ class SoulspotDb:
     name = "soulspot-db"
     errors = (DatabaseError,)
 
-    def __init__(self, place: SqlitePlace) -> None:
-        settings = DatabaseSettings(database_path=place.path, auto_migrate=True, enable_query_logging=False)
-        self._db = Database(settings)
+    def __init__(self, place: Place) -> None:
+        self._db = Database(DatabaseSettings(**place.settings, auto_migrate=True, enable_query_logging=False))
 
     async def open(self) -> None:
         assert EnrichmentCandidateSchema.table_name == TABLE

@@ -1,10 +1,11 @@
 """Where a run takes place: one SQLite file or one PostgreSQL database, and who looks after it between two turns."""
 
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from data import SAVED, TABLE
 from servers import Address
@@ -20,6 +21,7 @@ class Place(Protocol):
 
     kind: str
     url: str  # SQLAlchemy's
+    settings: Mapping[str, Any]  # soulspot-db's
 
     def version(self) -> str:
         """What it is, for the report."""
@@ -38,6 +40,10 @@ class SqlitePlace:
     @property
     def url(self) -> str:
         return f"sqlite+aiosqlite:///{self.path}"
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {"database_path": self.path}
 
     def version(self) -> str:
         return f"SQLite {sqlite3.sqlite_version}"
@@ -62,6 +68,16 @@ class PostgresqlPlace:
     @property
     def url(self) -> str:
         return f"postgresql+asyncpg://{self.server.user}@{self.server.host}:{self.server.port}/{self.database}"
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        server = self.server
+        # The others write through the same server, but none of what is asked from memory.
+        return {
+            "database": f"{server.host}:{server.port}/{self.database}",
+            "user": server.user,
+            "single_instance": True,
+        }
 
     def version(self) -> str:
         return f"PostgreSQL {self.server.psql('SHOW server_version', self.database)}"
