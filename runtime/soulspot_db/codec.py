@@ -31,7 +31,7 @@ class Codec(Generic[Model]):
         self._validate = model.__pydantic_validator__.validate_python
         self._encoders = {field.name: encode for field in spec.fields.values() if (encode := _encoder(field, dialect))}
         self._decoders = [
-            (position, decode)
+            (field.name, position, decode)
             for position, field in enumerate(spec.fields.values())
             if (decode := _decoder(field, dialect)) is not None
         ]
@@ -66,9 +66,9 @@ class Codec(Generic[Model]):
         """
         values = dict(zip(self._names, row, strict=True))
         try:
-            for position, decode in self._decoders:
-                if row[position] is not None:
-                    values[self._names[position]] = decode(row[position])
+            for name, position, decode in self._decoders:
+                if (stored := row[position]) is not None:
+                    values[name] = decode(stored)
             model: Model = self._validate(values)
         except ValueError as error:
             problems = error.errors(include_input=False) if isinstance(error, ValidationError) else []

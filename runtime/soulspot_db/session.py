@@ -91,7 +91,9 @@ class Session:
 
     def at_once(self, request: Read[T]) -> Any:
         """The database's answer to a point read, kept in the cache; MISS where only `read` can tell, or it is its turn."""
-        if not self.engine.reads_now or self.hooks or self.current() is not None or not request.region.is_ready():
+        if not self.engine.reads_now or self.hooks or self.current() is not None:
+            return MISS
+        if not request.region.is_ready(fresh=request.fresh):
             return MISS
         rows = self.engine.read_now(request.statement())
         if rows is None:

@@ -16,9 +16,11 @@ _EXACT = frozenset({str, int, bool, bytes, type(None), uuid.UUID, dt.date})
 _LONGEST = 2000
 
 
-def typed(value: Any) -> Hashable:
+def typed(value: Any) -> tuple[type, Any]:
     """A value with its type; the key of a row's entry where the row has this key and no other part."""
-    return (type(value), value)
+    kind = type(value)
+    # A UUID is hashed by Python code, and each lookup does so several times; its number stands for it.
+    return (kind, value.int if kind is uuid.UUID else value)
 
 
 def row_question(key: tuple[Any, ...]) -> Hashable:
@@ -47,7 +49,7 @@ def _add(value: Any, parts: list[Any]) -> None:
     # unless all values are.
     kind = type(value)
     if kind in _EXACT:
-        parts += (kind, value)
+        parts += typed(value)
     elif kind is float:
         parts += (kind, repr(value))  # 0.0 and -0.0 are equal, too, and differ as JSON
     elif kind is dict:

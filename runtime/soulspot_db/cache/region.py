@@ -74,9 +74,12 @@ class CacheRegion:
             return MISS
         return entry.value if entry.lasts() else MISS
 
-    def is_ready(self) -> bool:
-        """Whether what is read at once may be returned without a word to anybody else; if not, `read` sees to it."""
-        return self._trust.lasts() and not self._turns.are_due()
+    def is_ready(self, *, fresh: bool) -> bool:
+        """Whether what is read at once may be returned without a word to anybody else; if not, `read` sees to it.
+
+        A `fresh` answer needs nobody's word on what others have written: it is asked of the database.
+        """
+        return (fresh or self._trust.lasts()) and not self._turns.are_due()
 
     def fill(
         self,

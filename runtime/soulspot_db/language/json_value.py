@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from immutabledict import immutabledict
+from pydantic_core import from_json
 
 __all__ = ["dump_json", "freeze", "load_json", "thaw"]
 
@@ -58,7 +59,7 @@ def dump_json(value: Any) -> str:
 
 def load_json(text: str) -> Any:
     """The frozen value of a stored text."""
-    return _loaded(json.loads(text))
+    return _loaded(from_json(text))
 
 
 def _loaded(value: Any) -> Any:
