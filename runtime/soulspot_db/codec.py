@@ -134,11 +134,11 @@ class KeyCodec:
         Raises:
             ValidationFailedError: it is not a key of this entity.
         """
-        parts = (key,) if len(self._fields) == 1 else tuple(key) if isinstance(key, tuple) else ()
-        if len(parts) != len(self._fields):
+        parts = (key,) if len(self._fields) == 1 else key
+        if not isinstance(parts, tuple) or len(parts) != len(self._fields):
             raise self._refuse(f"it has {len(self._fields)} parts", operation)
         try:
-            return tuple([validate(part) for validate, part in zip(self._validators, parts, strict=True)])
+            return tuple([validate(part) for validate, part in zip(self._validators, parts)])  # noqa: B905 - just checked
         except ValidationError as error:
             raise self._refuse(reason(error.errors(include_input=False, include_url=False)[0]), operation) from None
 

@@ -35,13 +35,14 @@ class Repository(ReadRepository[Model, KeyType]):
     """
 
     async def _save(self, new: EntityCreate) -> Model:
-        return (await self._save_many([new], "save"))[0]
+        rows = await self._insert("save", [self._values_of(new, now=utc_now(), operation="save")])
+        return self._decode(rows[0])
 
-    async def _save_many(self, new: Sequence[EntityCreate], operation: str = "save_many") -> list[Model]:
-        now = utc_now()
-        listed = tuple(self._listed(new, "rows", operation))
-        rows = await spread(listed, partial(self._values_of, now=now, operation=operation), self._plan.turns)
-        return await spread(await self._insert(operation, rows), self._decode, self._plan.turns)
+    async def _save_many(self, new: Sequence[EntityCreate]) -> list[Model]:
+        listed = tuple(self._listed(new, "rows", "save_many"))
+        values_of = partial(self._values_of, now=utc_now(), operation="save_many")
+        rows = await self._insert("save_many", await spread(listed, values_of, self._plan.turns))
+        return await spread(rows, self._decode, self._plan.turns)
 
     async def _save_stream(
         self,

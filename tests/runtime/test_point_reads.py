@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import sqlite3
+import sys
 import threading
 import time
 from contextlib import closing
@@ -10,6 +11,7 @@ from contextlib import closing
 import pytest
 from soulspot_db import ConnectionFailedError, Database
 from soulspot_db.engine.base import Statement
+from soulspot_db.engine.sqlite import inline as sqlite_inline
 from support import until, within
 
 SLOW_SQL = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000) SELECT count(*) FROM n"
@@ -83,7 +85,30 @@ async def test_the_budget_is_counted_from_each_statements_start(db):
         assert db._engine.read_now(Statement(steps)) == [(150,)]
 
 
-async def test_after_a_slow_one_lanes_read_for_a_second(db, in_lanes):
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell who waited")
+async def test_one_that_is_slow_without_waiting_for_a_disk_changes_nothing(db, in_lanes):
+    """As where other programs have the processor."""
+    await primed(db)
+    in_lanes.clear()
+
+    def work():
+        end = time.thread_time() + 0.003
+        while time.thread_time() < end:
+            pass
+
+    inline(db)._raw.create_function("work", 0, work)
+    assert db._engine.read_now(Statement("SELECT work()")) == [(None,)]
+    await db.get("counter", "a", fresh=True)
+    assert in_lanes == []
+
+
+async def test_where_the_system_does_not_tell_who_waited_every_slow_one_has(db, monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)
+    waits = sqlite_inline._counter_of_waits()
+    assert waits() != waits()
+
+
+async def test_after_one_that_waited_long_lanes_read_for_a_second(db, in_lanes):
     await primed(db)
     in_lanes.clear()
     inline(db)._raw.create_function("wait", 0, lambda: time.sleep(0.005))

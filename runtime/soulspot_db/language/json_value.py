@@ -12,6 +12,7 @@ __all__ = ["dump_json", "freeze", "load_json", "thaw"]
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
 _MAX_DEPTH = 64
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=dict)
 
 
 def freeze(value: Any, depth: int = 0) -> Any:
@@ -54,7 +55,7 @@ def thaw(value: Any) -> Any:
 
 def dump_json(value: Any) -> str:
     """The stored text: compact, keys sorted, so that equal values are equal texts."""
-    return json.dumps(thaw(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def load_json(text: str) -> Any:

@@ -1,7 +1,9 @@
 """Point reads on the event loop: a row that an index finds costs less than the way to a thread and back."""
 
+import itertools
 import sqlite3
 import time
+from collections.abc import Callable
 
 from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.engine.sqlite.connection import connect
@@ -17,12 +19,28 @@ _SLOW = 0.001  # seconds
 _PAUSE = 1.0  # seconds for which the disk is taken to be slow
 
 
+def _counter_of_waits() -> Callable[[], int]:
+    """What counts how often this thread has waited for something, and not only for a processor.
+
+    Where the system does not say it, every count is another one: then whatever takes long has waited.
+    """
+    try:
+        from resource import RUSAGE_THREAD, getrusage  # noqa: PLC0415 - Linux alone has both
+    except ImportError:
+        return itertools.count().__next__
+    return lambda: getrusage(RUSAGE_THREAD).ru_nvcsw
+
+
+_waits = _counter_of_waits()
+
+
 class InlineReads:
     """One read-only connection, used on the event loop alone.
 
     A statement must not keep the loop waiting: it is stopped at its budget and never waits for a lock, and after one that
-    took longer than a millisecond, because the disk is slow, nothing is read here for a second. So a cold or slow disk
-    stalls the loop once a second, not each time.
+    waited for the disk and took longer than a millisecond, nothing is read here for a second. So a cold or slow disk
+    stalls the loop once a second, not each time. On a busy machine a statement may take as long because others have the
+    processor: a lane would not be any faster then.
 
     Args:
         path: the database file.
@@ -60,13 +78,13 @@ class InlineReads:
         started = time.perf_counter()
         if self._raw is None or started < self._again_at:
             return None
-        self._calls = 0
+        self._calls, waits = 0, _waits()
         try:
             rows = self._raw.execute(statement.sql, statement.values).fetchall()
         except sqlite3.Error:
             rows = None
         now = time.perf_counter()
-        if now - started > _SLOW:
+        if now - started > _SLOW and _waits() != waits:
             self._again_at = now + _PAUSE
         return None if rows is None else (rows, now - started)
 
