@@ -169,3 +169,22 @@ def test_constraints_of_a_table_that_is_renamed_get_new_names_and_no_row_is_look
     server_home.require_sound()
     assert len([line for line in statements if "RENAME CONSTRAINT" in line]) == 3
     assert [line for line in statements if "VALIDATE" in line] == []
+
+
+def test_a_reference_that_is_filled_with_what_nothing_is_called_changes_nothing(server_home):
+    def schemas(kind: str, reference: str) -> dict[str, str]:
+        return {
+            "m/studio.yaml": f"fields: {{id: {{type: {kind}, primary_key: true}}}}",
+            "m/song.yaml": f"fields: {{{KEY}, studio_id: {{type: {kind}, references: m.studio, {reference}}}}}",
+        }
+
+    server_home.generate(schemas("integer", "nullable: true"))
+    server_home.migrate()
+    server_home.insert("m_studios", {"id": 5})
+    server_home.insert("m_songs", {"id": 1, "studio_id": 5})
+    server_home.insert("m_songs", {"id": 2, "studio_id": None})
+    before = server_home.dump()
+    server_home.generate(schemas("string", "backfill: nobody"))
+    with pytest.raises(MigrationError, match="Nothing was changed"):
+        server_home.migrate()
+    assert server_home.dump() == before

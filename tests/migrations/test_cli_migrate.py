@@ -85,6 +85,30 @@ async def test_pitfall_34_the_printed_sql_does_what_migrating_does(run, filled, 
     assert (await run("migrate", "--sql")).output == ""
 
 
+async def test_sql_is_refused_where_migrating_would_be_because_of_what_was_made_by_hand(run, filled, code, sql):
+    filled.add("op.rename_table('tracks', 'songs')")
+    rebuild = code["rebuild_tracks"].replace("values=", "without=['old'], values=")
+    filled.add(rebuild.replace('"tracks"', '"songs"').replace("tracks.id", "songs.id"))
+    assert (await run("migrate", "--sql")).exit_code == 0
+    sql("CREATE VIRTUAL TABLE found USING fts5 (title)", "ALTER TABLE tracks ADD COLUMN mine TEXT")
+    before = sql("SELECT sql FROM sqlite_master ORDER BY name")
+    refused = await run("migrate", "--sql")
+    assert refused.exit_code == 1
+    assert "songs has columns that no schema knows, and would lose them: mine" in refused.output
+    assert "Nothing was changed." in refused.output
+    assert "CREATE TABLE" not in refused.output
+    assert sql("SELECT sql FROM sqlite_master ORDER BY name") == before
+
+
+async def test_the_printed_sql_names_the_database_that_it_is_for(run, filled, code, settings, monkeypatch, tmp_path):
+    filled.add(code["rebuild_tracks"])
+    settings.database_path.rename(tmp_path / "library.db")
+    monkeypatch.setenv("DATABASE", str(tmp_path / "library.db"))
+    printed = (await run("migrate", "--sql")).output
+    assert "sqlite3 -bail library.db < this_file" in printed
+    assert "soulspot.db <" not in printed
+
+
 async def test_a_fresh_database_can_be_made_from_the_printed_sql(run, revisions, code, settings):
     revisions.add(code["tables"])
     printed = (await run("migrate", "--sql")).output
@@ -145,3 +169,48 @@ def test_a_terminal_is_shown_a_bar_that_is_gone_when_a_line_comes_and_at_the_end
         "\r\033[Krebuilding tracks [#######.......................] 10,000 of 40,000 rows\r\033[Knext\n"
     )
     assert shown.endswith(" 40,000 of 40,000 rows\r\033[K")
+
+
+async def test_status_lists_the_last_that_are_applied_and_those_that_are_pending(run, filled, settings):
+    for number in range(2, 7):
+        filled.add("pass", title=f"Step {number}")
+    await migrate(settings, filled.folder, to=filled.ids[4])
+    lines = (await run("migrate", "--status")).output.splitlines()
+    at = lines.index("applied   5, of which the last:")
+    assert lines[at + 1 : at + 4] == [f"  {filled.ids[n]}  Step {n + 1}." for n in (2, 3, 4)]
+    assert lines[at + 4 :] == ["pending   1", f"  {filled.ids[5]}  Step 6."]
+
+
+async def test_status_of_a_revision_that_is_not_known_is_an_error_with_its_way_out(run, filled, sql):
+    sql("UPDATE soulspot_db_version SET version_num = 'ffffffffffff'")
+    result = await run("migrate", "--status")
+    assert result.exit_code == 1
+    assert "revision  ffffffffffff (unknown to this version of the code)" in result.output
+    assert "DATABASE_SCHEMA_AHEAD" in result.output
+    assert "Start the version that wrote it, or a newer one." in result.output
+    assert "pending" not in result.output
+
+
+@pytest.mark.parametrize("arguments", [("migrate", "--status"), ("migrate",), ("check", "--database")])
+async def test_a_folder_that_does_not_exist_is_said_to_be_missing(run, revisions, monkeypatch, tmp_path, arguments):
+    revisions.add("pass")
+    monkeypatch.setenv("DATABASE", str(tmp_path / "missing" / "soulspot.db"))
+    result = await run(*arguments)
+    assert result.exit_code == 1
+    assert f"the folder {tmp_path / 'missing'} does not exist" in result.output
+    assert f"mkdir -p {tmp_path / 'missing'}" in result.output
+    assert "Restore" not in result.output
+
+
+async def test_status_shows_the_rows_that_the_next_revision_will_refuse(run, filled, sql):
+    missing = "SELECT id FROM tracks WHERE title IS NULL"
+    id = filled.add(looking(("refuse", "of tracks without a title", missing)))
+    filled.add(looking(("refuse", "of what is not there yet", "SELECT id FROM songs")))
+    lines = (await run("migrate", "--status")).output.splitlines()
+    at = next(
+        number for number, line in enumerate(lines) if line.startswith(f"  {id}") and "pending" in lines[number - 1]
+    )
+    assert lines[at + 1] == f"    refuses 1 row of tracks without a title, found by: {missing};"
+    assert "not there yet" not in "".join(lines)
+    sql("DELETE FROM tracks WHERE title IS NULL")
+    assert "refuses" not in (await run("migrate", "--status")).output

@@ -73,7 +73,7 @@ async def test_consent_to_a_revision_that_there_is_not_is_refused_and_those_that
 async def test_a_revision_may_be_named_by_how_it_begins_where_no_other_begins_so(settings, filled):
     loss = filled.add(LOSS)
     for named in ({"allow_destructive": ["a"]}, {"to": "a"}):
-        with pytest.raises(MigrationError, match=f"a begins several revisions: {loss}, {filled.ids[0]}"):
+        with pytest.raises(MigrationError, match=f"a means several revisions: {loss}, {filled.ids[0]}"):
             await migrate(settings, filled.folder, **named)
     assert (await migrate(settings, filled.folder, to=loss[:2], allow_destructive=[loss[:3]])).current == loss
 

@@ -250,3 +250,36 @@ async def test_progress_is_told_in_rows(settings, filled, sql, code):
     told = []
     await migrate(settings, filled.folder, progress=lambda *step: told.append(step))
     assert told == [("rebuilding tracks", done, 25_000) for done in (10_000, 20_000, 25_000)]
+
+
+@pytest.mark.parametrize("view", ["SELECT tracks.missing FROM tracks", "SELECT tracks.title FROM tracks"])
+async def test_a_view_that_a_rename_stumbles_over_is_named_with_the_way_out(settings, filled, sql, view):
+    sql(f"CREATE VIEW mine AS {view}")
+    filled.add("op.drop_table('tracks')\nop.rename_table('albums', 'records')")
+    with pytest.raises(MigrationError, match="error in view mine") as raised:
+        await migrate(settings, filled.folder)
+    assert 'Nothing was changed. Keep its text, then drop it: DROP VIEW "mine";' in raised.value.resolution
+    sql("DROP VIEW mine")
+    await migrate(settings, filled.folder)
+
+
+@pytest.mark.parametrize(
+    ("made", "name", "body", "drop"),
+    [
+        ("CREATE INDEX mine ON tracks (old)", "mine", "op.create_index('mine', 'tracks', ['title'])", "INDEX"),
+        ("CREATE TABLE mine (x)", "mine", "op.create_table('mine', sa.Column('id', ddl.integer()))", "TABLE"),
+        ("CREATE VIEW mine AS SELECT 1", "mine", "op.create_table('mine', sa.Column('id', ddl.integer()))", "VIEW"),
+        ("CREATE TABLE mine (x)", "mine", "op.rename_table('albums', 'mine')", "TABLE"),
+        ('CREATE INDEX "my one" ON tracks (old)', "my one", "op.create_index('my one', 'tracks', ['title'])", "INDEX"),
+    ],
+)
+async def test_a_name_that_somebody_has_taken_by_hand_is_told_with_the_way_out(
+    settings, filled, sql, made, name, body, drop
+):
+    sql(made)
+    filled.add(body)
+    with pytest.raises(MigrationError, match="already") as raised:
+        await migrate(settings, filled.folder)
+    assert f'Look at what it is, then rename or drop it: DROP {drop} "{name}";' in raised.value.resolution
+    sql(f'DROP {drop} "{name}"')
+    await migrate(settings, filled.folder)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from soulspot_db import LockedError, MigrationError
 from soulspot_db.migrations.runner import migrate, status
 
-from tests.migrations.test_steps import DATA
+from tests.migrations.test_steps import DATA, looking
 
 
 def dump(path):
@@ -227,3 +227,41 @@ async def test_what_to_do_about_a_revision_that_nobody_recorded_depends_on_where
         await migrate(settings, filled.folder)
     assert "Restore the folder from version control" in raised.value.resolution
     assert "take it away" not in raised.value.resolution
+
+
+async def test_rows_that_a_later_revision_refuses_are_looked_for_where_that_revision_looked(settings, filled, sql):
+    before = filled.add("op.rename_table('tracks', 'songs')")
+    select = "SELECT id FROM songs WHERE title IS NULL"
+    filled.add(looking(("refuse", "of songs without a title", select)))
+    with pytest.raises(MigrationError, match="there is 1 row of songs without a title") as raised:
+        await migrate(settings, filled.folder)
+    assert f"1. First bring the tables to where they were looked at: soulspot-db migrate --to {before}\n2. Correct" in (
+        raised.value.resolution
+    )
+    await migrate(settings, filled.folder, to=before)
+    with pytest.raises(MigrationError) as raised:
+        await migrate(settings, filled.folder)
+    assert "--to" not in raised.value.resolution
+    assert len(sql(select)) == 1
+
+
+async def test_an_unresolved_merge_conflict_is_all_that_is_told_and_rebase_all_that_is_advised(settings, filled):
+    sums = filled.folder / "migrations.sum"
+    sums.write_text(f"<<<<<<< HEAD\n{sums.read_text()}=======\nother\n>>>>>>> main\n")
+    for call in (migrate, status):
+        with pytest.raises(MigrationError) as raised:
+            await call(settings, filled.folder)
+        assert raised.value.message == f"{sums} has an unresolved merge conflict at line 1"
+        assert raised.value.resolution.startswith("1. Let it be written anew, in the project: soulspot-db rebase")
+        assert "\n2." not in raised.value.resolution
+
+
+async def test_a_revision_may_be_named_by_its_file(settings, filled):
+    second, third = filled.add("pass"), filled.add("pass")
+    for name in ("0002", "0002_revision", "0002_revision.py"):
+        assert (await migrate(settings, filled.folder, to=name, backup=False)).current == second
+    await migrate(settings, filled.folder, allow_destructive=["0003"], backup=False)
+    assert (await migrate(settings, filled.folder, to="0001", backup=False)).current == filled.ids[0]
+    for name in ("3", "0004", "00", f"{third}0"):
+        with pytest.raises(MigrationError, match=f"there is no revision {name}"):
+            await migrate(settings, filled.folder, to=name)

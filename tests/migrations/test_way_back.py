@@ -4,6 +4,8 @@ import pytest
 from soulspot_db import MigrationError
 from soulspot_db.migrations.runner import migrate, status
 
+from tests.migrations.test_steps import looking
+
 REFUSES = "steps.refuse_to_go_back('it dropped old of tracks')"
 ROWS = "op.execute(\"UPDATE tracks SET title = 'x'\")"
 
@@ -89,3 +91,34 @@ async def test_a_refusal_under_a_condition_is_left_to_the_revision(settings, fil
     filled.add("pass", "if False:\n    steps.refuse_to_go_back('never')")
     await migrate(settings, filled.folder)
     assert (await migrate(settings, filled.folder, to=filled.ids[0])).current == filled.ids[0]
+
+
+async def test_a_run_that_goes_back_says_that_it_undoes(settings, filled):
+    id = filled.add("pass", title="Name tracks")
+    await migrate(settings, filled.folder)
+    lines = []
+    await migrate(settings, filled.folder, lines.append, to=filled.ids[0], backup=False)
+    assert lines == [f"undoing {id}  Name tracks."]
+
+
+async def test_what_refuses_on_the_way_back_says_so(settings, filled):
+    looks = looking(("refuse", "of tracks without a title", "SELECT id FROM tracks WHERE title IS NULL"))
+    id = filled.add("pass", looks)
+    await migrate(settings, filled.folder)
+    with pytest.raises(MigrationError, match=f"revision {id} cannot be undone: there is 1 row of tracks"):
+        await migrate(settings, filled.folder, to=filled.ids[0])
+
+
+async def test_a_failure_on_the_way_back_says_so(settings, filled):
+    id = filled.add("pass", "op.execute('nonsense')")
+    await migrate(settings, filled.folder)
+    with pytest.raises(MigrationError, match=f"undoing revision {id} failed"):
+        await migrate(settings, filled.folder, to=filled.ids[0])
+
+
+@pytest.mark.parametrize(("why", "said"), [("fill plays", "fill plays"), ("it drops x", "it drops x ('Fill plays.')")])
+async def test_a_reason_that_is_the_title_is_told_once(settings, filled, why, said):
+    id = filled.add("pass", f"steps.refuse_to_go_back({why!r})", title="Fill plays")
+    await migrate(settings, filled.folder)
+    error = await refused(settings, filled, filled.ids[0])
+    assert error.message == f"revision {id} cannot be undone: {said}"

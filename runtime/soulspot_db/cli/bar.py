@@ -1,6 +1,7 @@
 """Lines, and below them a bar that shows how far something is, where there is a terminal to show it on."""
 
 import sys
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -9,6 +10,7 @@ import click
 __all__ = ["Bar"]
 
 _WIDTH = 30
+_SECONDS = 10  # between two lines in a log file
 
 
 class Bar:
@@ -17,6 +19,7 @@ class Bar:
     def __init__(self) -> None:
         self._shows = sys.stdout.isatty()
         self._drawn = False
+        self._told = monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -32,7 +35,7 @@ class Bar:
         click.echo(text)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Show how far `what` is, in rows; a log file is told of the end alone."""
+        """Show how far `what` is, in rows; a log file is told from time to time, and of the end."""
         if self._shows:
             filled = _WIDTH * min(done, total) // max(total, 1)
             bar = f"{'#' * filled}{'.' * (_WIDTH - filled)}"
@@ -40,6 +43,10 @@ class Bar:
             self._drawn = True
         elif done >= total:
             click.echo(f"{what}: {done:,} rows")
+            self._told = monotonic()
+        elif monotonic() - self._told >= _SECONDS:
+            click.echo(f"{what}: {done:,} of {total:,} rows")
+            self._told = monotonic()
 
     def _clear(self) -> None:
         if self._drawn:

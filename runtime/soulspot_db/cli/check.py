@@ -8,7 +8,7 @@ import click
 from soulspot_db.errors import DatabaseError
 from soulspot_db.migrations.inspection import inspect_database
 from soulspot_db.migrations.locate import locate_migrations
-from soulspot_db.settings import DatabaseSettings
+from soulspot_db.migrations.surroundings import settings_here
 
 __all__ = ["check"]
 
@@ -32,7 +32,7 @@ def check(ctx: click.Context, database: bool, folder: Path | None) -> None:
         click.echo("Say what to check: --database")
         ctx.exit(2)
     try:
-        settings = DatabaseSettings()
+        settings = settings_here()
         lines = asyncio.run(inspect_database(settings, folder or locate_migrations()))
     except DatabaseError as error:
         click.echo(str(error), err=True)

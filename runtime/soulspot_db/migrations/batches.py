@@ -95,7 +95,8 @@ def _pages(
         yield rows
         done += len(rows)
         bookmark.write(done, [getattr(rows[-1], name) for name in names])
-        next_transaction(bookmark.connection, foreign_keys=True)
+        if not run.is_trial:
+            next_transaction(bookmark.connection, foreign_keys=True)
         run.progress(f"revision {run.revision}, {table.name}", done, total)
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 
 from soulspot_db.errors import MigrationError
-from soulspot_db.migrations.revisions import Status, losses_of
+from soulspot_db.migrations.looks import losses_of
+from soulspot_db.migrations.revisions import Status
 from soulspot_db.migrations.run import Run
 
 __all__ = ["require_consent"]

@@ -1,5 +1,6 @@
 """What `migrations/env.py` runs: the same for our runner and for the plain `alembic` command."""
 
+import shlex
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -7,12 +8,14 @@ from alembic import context
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection
 
+from soulspot_db.errors import DatabaseError
 from soulspot_db.migrations.connection import with_driver, writing
 from soulspot_db.migrations.names import allowed_ids
 from soulspot_db.migrations.postgresql.impl import use
 from soulspot_db.migrations.revisions import compare, require_recorded
 from soulspot_db.migrations.run import Run, current_run
 from soulspot_db.migrations.stages import staged
+from soulspot_db.migrations.surroundings import settings_here
 from soulspot_db.migrations.transactions import read_version
 from soulspot_db.migrations.version import VERSION_TABLE
 from soulspot_db.settings import DatabaseSettings
@@ -21,13 +24,24 @@ __all__ = ["refuse_revision", "run_migrations"]
 
 
 def run_migrations() -> None:
-    """Run what Alembic was asked for, on the runner's connection or on one made from the settings."""
-    run = current_run()
-    connection: Connection | None = context.config.attributes.get("connection")
-    if connection is not None:
-        _run_on(connection, run)
-        return
-    settings: DatabaseSettings = context.config.attributes.get("settings") or DatabaseSettings()
+    """Run what Alembic was asked for, on the runner's connection or on one made from the settings.
+
+    Raises:
+        CommandError: an error of ours, where the plain `alembic` command asks, which prints no other without a traceback.
+    """
+    attributes = context.config.attributes
+    if "connection" in attributes:
+        _run_on(attributes["connection"], current_run())
+    elif "settings" in attributes:
+        _run_alone(current_run(), attributes["settings"])
+    else:
+        try:
+            _run_alone(current_run(), settings_here())
+        except DatabaseError as error:
+            raise CommandError(str(error)) from error
+
+
+def _run_alone(run: Run, settings: DatabaseSettings) -> None:
     context.configure(dialect_name=settings.database_type)
     if "revision_context" in context.get_context().opts:
         refuse_revision()
@@ -35,7 +49,7 @@ def run_migrations() -> None:
         require_recorded(Path(context.script.dir))
         with_driver(settings, _run_with, settings, run)
     elif settings.database_type == "sqlite":
-        _print_for_sqlite(run)
+        _print_for_sqlite(run, settings)
     else:
         _print_for_postgresql(run)
 
@@ -53,7 +67,9 @@ def refuse_revision() -> NoReturn:
         CommandError: always.
     """
     raise CommandError(
-        "Revisions come from the schemas, and alembic cannot write them. When a schema has changed: soulspot-db generate. "
+        "Revisions come from the schemas: alembic neither writes them nor compares them with a database. "
+        "Whether a schema has changed: soulspot-db generate --check, and then: soulspot-db generate. "
+        "Whether a database is as the schemas say: soulspot-db check --database. "
         "To change rows: soulspot-db new revision --data NAME. After a merge: soulspot-db rebase"
     )
 
@@ -73,11 +89,11 @@ def _configure(run: Run, on: Connection | None, /, **options: Any) -> None:
         use(context.get_context(), run)
 
 
-def _print_for_sqlite(run: Run) -> None:
+def _print_for_sqlite(run: Run, settings: DatabaseSettings) -> None:
     _configure(run, None, dialect_name="sqlite", literal_binds=True)
     for line in (
-        "-- With a copy of the database at hand: sqlite3 -bail soulspot.db < this_file",
-        "-- Triggers, and indexes made by hand, of tables that are rebuilt here are lost: save them before.",
+        f"-- With a copy of the database at hand: sqlite3 -bail {shlex.quote(settings.database_path.name)} < this_file",
+        "-- Triggers, indexes and CHECKs made by hand, of tables that are rebuilt here, are lost: save them before.",
         "PRAGMA foreign_keys = OFF;",
         "BEGIN IMMEDIATE;",
     ):

@@ -12,7 +12,14 @@ from soulspot_db.migrations.run import Run, current_run, is_offline
 __all__ = ["First", "first"]
 
 _EXAMPLES = 5
-_TABLE = re.compile(r'\bFROM\s+("(?:[^"]|"")*"|\w+)', re.IGNORECASE)
+_NAME = r'(?:"(?:[^"]|"")*"|[^\W\d]\w*)'
+# A table's name behind FROM or JOIN; text and other quoted names are passed over, whatever is in them.
+_TABLE = re.compile(rf"'(?:[^']|'')*'|\b(?:FROM|JOIN)\s+({_NAME}(?:\.{_NAME})?)|{_NAME}", re.IGNORECASE)
+# FROM stands before other things than tables, too.
+_TABLES = """
+SELECT DISTINCT c.oid::regclass::text FROM unnest($1::text[]) AS name JOIN pg_class c ON c.oid = to_regclass(name)
+WHERE c.relkind IN ('r', 'p') ORDER BY 1
+"""
 
 
 class First:
@@ -71,10 +78,11 @@ class First:
         if not self._problems:
             return
         run = self._run
-        steps = list(self._steps)
+        steps = [*run.way_there, *self._steps] if self._steps else []
         if len(self._problems) > len(self._steps):
             steps.append(f"To agree to the loss: {run.consent_to(run.revision)}")
-        message = f"revision {run.revision} cannot be applied: {'; '.join(self._problems)}"
+        done = "applied" if run.is_up else "undone"
+        message = f"revision {run.revision} cannot be {done}: {'; '.join(self._problems)}"
         raise MigrationError(message, *steps, run.outcome, operation="migrate", revision=run.revision)
 
 
@@ -88,9 +96,11 @@ def first() -> Iterator[First]:
 
 def _count(select: str) -> int:
     bind = op.get_bind()
-    if bind.dialect.name == "postgresql" and (tables := sorted(set(_TABLE.findall(select)))):
+    if bind.dialect.name == "postgresql":
+        names = list(filter(None, _TABLE.findall(select)))
         # What is found must still be true when the tables are changed.
-        bind.exec_driver_sql(f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE")
+        if tables := bind.exec_driver_sql(_TABLES, (names,)).scalars().all():
+            bind.exec_driver_sql(f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE")
     found: int = bind.exec_driver_sql(f"SELECT count(*) FROM ({select}) AS found").scalar_one()  # noqa: S608
     return found
 

@@ -61,5 +61,7 @@ def _on_server(settings: DatabaseSettings, folder: Path, state: Status) -> list[
     with reading(settings) as connection:
         found = read_structure(connection)
         if not state.pending:
-            return compare_structures(expected_structure(folder / "snapshot", connection), found)
-        return compare_structures(structure_at(connection, folder, str(state.current)), found)
+            expected = expected_structure(folder / "snapshot", connection)
+        else:
+            expected = structure_at(connection, folder, str(state.current))
+        return compare_structures(expected, found, state.unfinished, on_server=True)

@@ -3,10 +3,11 @@
 import tomllib
 from importlib import metadata, util
 from pathlib import Path
+from typing import Any
 
 from soulspot_db.errors import ConfigurationError
 
-__all__ = ["locate_migrations", "migrations_of"]
+__all__ = ["locate_migrations", "migrations_of", "project_root"]
 
 _GROUP = "soulspot_db.migrations"
 
@@ -50,14 +51,22 @@ def migrations_of(package: str) -> Path:
     return folder
 
 
+def project_root(start: Path) -> Path | None:
+    """The folder of the project around a folder: the nearest with a [tool.soulspot-db] section in its pyproject.toml."""
+    return next((folder for folder in (start, *start.parents) if _section_of(folder) is not None), None)
+
+
 def _of_project(start: Path) -> Path | None:
-    for folder in (start, *start.parents):
-        file = folder / "pyproject.toml"
-        if file.is_file():
-            section = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("soulspot-db")
-            if section is not None:
-                return folder / str(section.get("migrations", "migrations"))
-    return None
+    root = project_root(start)
+    return root / str((_section_of(root) or {}).get("migrations", "migrations")) if root else None
+
+
+def _section_of(folder: Path) -> dict[str, Any] | None:
+    file = folder / "pyproject.toml"
+    if not file.is_file():
+        return None
+    section: dict[str, Any] | None = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("soulspot-db")
+    return section
 
 
 def _carried(package: str) -> Path | None:

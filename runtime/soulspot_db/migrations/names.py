@@ -1,4 +1,4 @@
-"""Revisions as a person names them: by an id, or how it begins."""
+"""Revisions as a person names them: by an id, or how it begins, or by the file and its number."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,13 +6,14 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 
 from soulspot_db.errors import MigrationError
-from soulspot_db.migrations.revisions import Status, compare, losses_of
+from soulspot_db.migrations.looks import losses_of
+from soulspot_db.migrations.revisions import Status, compare
 
 __all__ = ["allowed_ids", "target_of"]
 
 
 def target_of(script: ScriptDirectory, to: str | None) -> str | None:
-    """The revision that `to` means: the newest, one by its id or how that begins, or None for "none".
+    """The revision that `to` means: the newest, one by its id or its file, or None for "none".
 
     Raises:
         MigrationError: there is none, or there are several.
@@ -22,7 +23,10 @@ def target_of(script: ScriptDirectory, to: str | None) -> str | None:
     if to == "none":
         return None
     return _named(
-        script, str(to), "`soulspot-db migrate --status` lists those that are pending; `none` is before the first."
+        script,
+        str(to),
+        "Write an id, or the number of a file in versions/: `soulspot-db migrate --status` lists the last ids.",
+        "`none` is before the first.",
     )
 
 
@@ -32,7 +36,7 @@ def allowed_ids(script: ScriptDirectory, state: Status, allowed: Iterable[str]) 
     Args:
         script: the revisions.
         state: where the database is.
-        allowed: ids, or how they begin.
+        allowed: ids, or how they begin, or files.
 
     Raises:
         MigrationError: one of them means no revision, or several; those that are pending and lose something are listed.
@@ -43,9 +47,10 @@ def allowed_ids(script: ScriptDirectory, state: Status, allowed: Iterable[str]) 
 
 
 def _named(script: ScriptDirectory, name: str, *steps: str) -> str:
-    known = [revision.revision for revision in script.walk_revisions()]
-    found = [id for id in known if name and id.startswith(name)]
-    if name in found or len(found) == 1:
-        return name if name in found else found[0]
-    message = f"{name} begins several revisions: {', '.join(found)}" if found else f"there is no revision {name}"
+    files = {revision.revision: Path(revision.path) for revision in script.walk_revisions()}
+    exact = [id for id, file in files.items() if name in {id, file.name, file.stem, file.stem.partition("_")[0]}]
+    found = exact or [id for id in files if name and id.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    message = f"{name} means several revisions: {', '.join(found)}" if found else f"there is no revision {name}"
     raise MigrationError(message, *steps, operation="migrate")

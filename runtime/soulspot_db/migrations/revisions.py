@@ -1,8 +1,7 @@
 """The revisions in a migrations folder, and where a database is among them."""
 
-import ast
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,14 +10,14 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 
 from soulspot_db.errors import MigrationError, SchemaAheadError
-from soulspot_db.language.history import SUMS, read_history
+from soulspot_db.language.conflicts import conflict_line
+from soulspot_db.language.history import SUMS, read_history, text_of
 
 __all__ = [
     "Status",
     "ahead",
     "compare",
     "config_of",
-    "losses_of",
     "open_revisions",
     "require_recorded",
     "title_of",
@@ -41,8 +40,9 @@ _OF_STRANGERS = (
 class Status:
     """Where a database is in the history.
 
-    `current` is None before the first revision; `pending` are ids with titles. `losses` says, for pending revisions,
-    what is lost with them. `backup` is the copy that a run has made.
+    `current` is None before the first revision; `applied` and `pending` are ids with titles. `losses` says, for pending revisions,
+    what is lost with them. `unfinished` are the indexes and constraints that applied revisions have put off. `backup` is
+    the copy that a run has made.
     """
 
     current: str | None
@@ -50,7 +50,10 @@ class Status:
     pending: tuple[tuple[str, str], ...]
     ahead: bool = False
     losses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unfinished: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
     backup: Path | None = None
+    applied: tuple[tuple[str, str], ...] = ()
 
 
 def config_of(folder: Path) -> Config:
@@ -81,8 +84,16 @@ def require_recorded(folder: Path) -> None:
     """Refuse a folder whose revisions are not those that `migrations.sum` records.
 
     Raises:
-        MigrationError: a file was edited, is missing, or is not recorded; it is named.
+        MigrationError: a file was edited, is missing, or is not recorded; it is named. Or the record itself is two.
     """
+    sums = folder / SUMS
+    line = conflict_line(text_of(sums.read_bytes())) if sums.is_file() else None
+    if line is not None:
+        raise MigrationError(
+            f"{sums} has an unresolved merge conflict at line {line}",
+            "Let it be written anew, in the project: soulspot-db rebase",
+            operation="migrate",
+        )
     history, problems = read_history(folder)
     steps = (*(_OF_CHANGED if problems else ()), *(_OF_STRANGERS if history.unrecorded else ()))
     problems += [f"versions/{name} is not in {SUMS}" for name in history.unrecorded]
@@ -122,28 +133,8 @@ def compare(script: ScriptDirectory, current: str | None) -> Status:
     if current is not None and current not in known:
         return Status(current, head, (), ahead=True)
     start = known.index(current) + 1 if current is not None else 0
-    pending = tuple((revision.revision, title_of(revision.doc)) for revision in revisions[start:])
-    return Status(current, head, pending)
-
-
-def losses_of(path: Path, dialect: str | None = None) -> Iterator[tuple[str, str]]:
-    """What a revision's upgrade says that it loses, in words, and the SELECT that finds it; nothing of it is run.
-
-    Args:
-        path: the revision's file.
-        dialect: the database on which it is lost; default: any.
-    """
-    functions = [node for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.FunctionDef)]
-    for node in (inner for function in functions if function.name == "upgrade" for inner in ast.walk(function)):
-        match node:
-            case ast.Call(
-                func=ast.Attribute(attr="loses"),
-                args=[ast.Constant(value=str(what)), ast.Constant(value=str(rows))],
-                keywords=keywords,
-            ):
-                only = [of.value.value for of in keywords if isinstance(of.value, ast.Constant)]
-                if dialect is None or not only or dialect in only:
-                    yield what, rows
+    titles = tuple((revision.revision, title_of(revision.doc)) for revision in revisions)
+    return Status(current, head, titles[start:], applied=titles[:start])
 
 
 def ahead(state: Status) -> SchemaAheadError:

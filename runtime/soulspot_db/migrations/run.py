@@ -32,8 +32,9 @@ class Run:
 
     `allowed` are the revisions that may lose data, `to` is where the caller wants to go, if not to the newest revision,
     `by_alembic` says that the plain `alembic` command began it. `revision` is the one that runs now, `is_data`
-    says that it changes rows, `kept` the newest one that is
-    committed, `loops` how many loops over batches the running one has begun. `indexes` are those that a rebuilt table
+    says that it changes rows, `is_up` that it is applied and not undone. `kept` is the newest one that is committed,
+    `before` the one that ran before this one and is not committed; `loops` says how many loops over batches the running
+    one has begun. `indexes` are those that a rebuilt table
     had before, by name with their SQL. On PostgreSQL `keys` are foreign keys that the running revision still has to add,
     by table and name, and `altered` its tables that took another form. `is_trial`: everything will be undone.
     """
@@ -45,6 +46,8 @@ class Run:
     by_alembic: bool = False
     revision: str = ""
     is_data: bool = False
+    is_up: bool = True
+    before: str | None = None
     kept: str | None = None
     loops: int = 0
     in_loop: bool = False
@@ -53,16 +56,29 @@ class Run:
     altered: set[str] = field(default_factory=set)
     is_trial: bool = False
 
-    def begin(self, revision: str, *, is_data: bool) -> None:
-        """Remember that another revision runs now, and whether it changes rows."""
-        self.revision, self.is_data, self.loops = revision, is_data, 0
+    def begin(self, revision: str, *, is_data: bool, is_up: bool) -> None:
+        """Remember that another revision runs now, whether it changes rows, and which way it goes."""
+        self.before = self.revision if self.revision and self.revision != self.kept else None
+        self.revision, self.is_data, self.is_up, self.loops = revision, is_data, is_up, 0
         self.indexes, self.keys, self.altered = {}, {}, set()
+
+    def announce(self, title: str) -> None:
+        """Say that the running revision begins."""
+        self.report(f"{'' if self.is_up else 'undoing '}{self.revision}  {title}")
 
     def consent_to(self, revision: str) -> str:
         """What to type to let a revision lose the data that it names."""
         if self.by_alembic:
             return f"write `-x allow_destructive={revision}` after `alembic`"
         return f"soulspot-db migrate --allow-destructive {revision}{f' --to {self.to}' if self.to else ''}"
+
+    @property
+    def way_there(self) -> tuple[str, ...]:
+        """What to do before the tables are as the running revision has found them: what ran before it is undone again."""
+        if self.before is None or not self.is_up:
+            return ()
+        go = "alembic upgrade" if self.by_alembic else "soulspot-db migrate --to"
+        return (f"First bring the tables to where they were looked at: {go} {self.before}",)
 
     @property
     def is_untouched(self) -> bool:

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
-from alembic.runtime.migration import MigrationStep, RevisionStep
+from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from sqlalchemy import Connection
 
 from soulspot_db.migrations.batches import forget_progress
 from soulspot_db.migrations.leftovers import put_back_indexes
 from soulspot_db.migrations.postgresql.ending import end_revision
-from soulspot_db.migrations.postgresql.later import catch_up
+from soulspot_db.migrations.postgresql.finishing import catch_up
 from soulspot_db.migrations.revisions import title_of
 from soulspot_db.migrations.run import Run
 from soulspot_db.migrations.transactions import next_transaction, read_version
@@ -35,21 +35,27 @@ def staged(plan: Plan, connection: Connection | None, run: Run) -> Plan:
                 is_data = bool(getattr(step.revision.module, "data", False))
                 if stage:
                     stage.enter(is_data=is_data)
-                run.begin(step.revision.revision, is_data=is_data)
+                run.begin(step.revision.revision, is_data=is_data, is_up=step.is_upgrade)
                 if connection:
-                    run.report(f"{run.revision}  {title_of(step.revision.doc)}")
+                    run.announce(title_of(step.revision.doc))
             yield step
             # Alembic has written the version by now, in the same transaction.
-            if migration.dialect.name == "postgresql":
-                end_revision(migration, connection, run)
-            elif connection:
-                put_back_indexes(connection, run)
-            if connection:
-                forget_progress(connection)
+            _end_revision(migration, connection, run)
         if stage:
             stage.end()
 
     return steps
+
+
+def _end_revision(migration: MigrationContext, connection: Connection | None, run: Run) -> None:
+    if migration.dialect.name == "postgresql":
+        end_revision(migration, connection, run)
+        if connection and run.is_trial:
+            catch_up(connection)  # there is no COMMIT that it could come after
+    elif connection:
+        put_back_indexes(connection, run)
+    if connection:
+        forget_progress(connection)
 
 
 class _Stage:

@@ -83,9 +83,14 @@ def refuse_to_go_back(why: str) -> NoReturn:
         MigrationError: always.
     """
     run = current_run()
+    backup = (
+        "a backup of your own from before it, because alembic makes none"
+        if run.by_alembic
+        else "the backup that was made before it"
+    )
     raise MigrationError(
         f"revision {run.revision} cannot be undone: {why}",
-        "Restore the backup that was made before it; what was written since is not in it.",
+        f"Restore {backup}; what was written since is not in it.",
         run.outcome,
         operation="migrate",
         revision=run.revision,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,7 +15,19 @@ from soulspot_db.migrations.sql_text import checks_of, collations_of, normal, pa
 from soulspot_db.migrations.version import LATER_TABLE, PROGRESS_TABLE, VERSION_TABLE
 from soulspot_db.tables import make_table
 
-__all__ = ["Column", "ForeignKey", "Index", "Structure", "TableStructure", "expected_structure", "read_structure"]
+__all__ = [
+    "SERIAL",
+    "Column",
+    "ForeignKey",
+    "Index",
+    "Structure",
+    "TableStructure",
+    "expected_structure",
+    "read_structure",
+]
+
+SERIAL = "the next number of its own sequence"
+"""The default of a key on PostgreSQL that the server counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +44,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """Where columns point, and what happens here when that row goes."""
+    """Where columns point, and what happens here when that row goes. `name` is the constraint's, where it has one."""
 
     table: str
     targets: tuple[str, ...]
     on_delete: str
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def require_way_back(script: ScriptDirectory, state: Status, target: str | None,
         steps.append(f"Or go back no further than it can be done: soulspot-db migrate --to {newest.revision}")
     raise MigrationError(
         "; ".join(
-            f"revision {revision.revision} cannot be undone: {why} ({title_of(revision.doc)!r})"
+            f"revision {revision.revision} cannot be undone: {_with_title(why, title_of(revision.doc))}"
             for revision, why in refusals
         ),
         *steps,
@@ -56,6 +56,11 @@ def _refusal_of(path: Path) -> str | None:
             case ast.Expr(ast.Call(func=ast.Attribute(attr="refuse_to_go_back"), args=[ast.Constant(value=str(why))])):
                 return why
     return None
+
+
+def _with_title(why: str, title: str) -> str:
+    # A data revision comes with its name as the reason.
+    return why if why.casefold() == title.rstrip(".").casefold() else f"{why} ({title!r})"
 
 
 def _restore(script: ScriptDirectory, oldest: Script, settings: DatabaseSettings) -> str:

@@ -1,8 +1,6 @@
 """What must not change while tables change: counted before, compared before COMMIT."""
 
 import re
-from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, event
@@ -10,6 +8,8 @@ from sqlalchemy.exc import DBAPIError
 
 from soulspot_db.errors import MigrationError
 from soulspot_db.language.conditions import quoted
+from soulspot_db.migrations.broken import broken
+from soulspot_db.migrations.rebuild import PREFIX
 from soulspot_db.migrations.version import PROGRESS_TABLE, VERSION_TABLE
 
 __all__ = ["Witness"]
@@ -20,7 +20,8 @@ _DROP = re.compile(rf"\s*DROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?{_NAME}[\s;]*", re.IG
 
 
 class Witness:
-    """Knows how many rows each table has, under whatever name, and which views and triggers work.
+    """Knows how many rows each table has, under whatever name, how many of them refer to nothing, and which views and
+    triggers work.
 
     Args:
         connection: in the transaction in which tables are about to change.
@@ -29,17 +30,30 @@ class Witness:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._rows = _counts(connection)
-        self._broken = dict(_broken(connection))
+        self._orphans = {table: _orphans_of(connection, table) for table in self._rows}
+        self._gone: dict[str, str] = {}
+        self._broken = dict(broken(connection))
         event.listen(connection, "before_cursor_execute", self._follow)
 
     def _follow(self, _connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        # A table that is dropped on purpose has been asked about by its revision; one that is renamed is the same.
         if match := _RENAME.fullmatch(statement):
             old, new = map(_plain, match.groups())
             if old in self._rows:
-                self._rows[new] = self._rows.pop(old)
+                self._rows[new], self._orphans[new] = self._rows.pop(old), self._orphans.pop(old)
         elif match := _DROP.fullmatch(statement):
-            self._rows.pop(_plain(match[1]), None)
+            self._drop(_plain(match[1]))
+
+    def _drop(self, table: str) -> None:
+        made = (
+            "SELECT type, name FROM sqlite_master WHERE name = ? OR (type = 'trigger' AND tbl_name = ? COLLATE NOCASE)"
+        )
+        found = self._connection.exec_driver_sql(made, (PREFIX + table, table)).fetchall()
+        if ("table", PREFIX + table) in map(tuple, found):
+            return  # it is made anew: what has its name afterwards is the same, and its triggers are put back
+        # A table that is dropped on purpose has been asked about by its revision.
+        self._rows.pop(table, None)
+        self._orphans.pop(table, None)
+        self._gone |= {name: table for _kind, name in found}
 
     def leave(self) -> None:
         """Look no longer."""
@@ -54,7 +68,7 @@ class Witness:
         Raises:
             MigrationError: rows are gone, or refer to nothing, or a view or trigger does not work any more.
         """
-        for look in (self._lost, self._orphans, self._stopped):
+        for look in (self._lost, self._torn, self._dropped, self._stopped):
             look(outcome)
 
     def _lost(self, outcome: str) -> None:
@@ -67,18 +81,32 @@ class Witness:
                 "Report this: revisions that change tables keep their rows.",
             )
 
-    def _orphans(self, outcome: str) -> None:
-        broken = self._connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
-        if broken:
-            tables = Counter(str(row[0]) for row in broken)
+    def _torn(self, outcome: str) -> None:
+        # Another program's rows may have referred to nothing before, or in a way that SQLite cannot check.
+        torn = []
+        for table in _tables(self._connection):
+            before, after = self._orphans.get(table, 0), _orphans_of(self._connection, table)
+            if before is not None and (after is None or after > before):
+                torn.append(f"{'some' if after is None else after - before} of {table}")
+        if torn:
             raise _refusal(
-                f"rows refer to rows that do not exist: {', '.join(f'{n} of {t}' for t, n in sorted(tables.items()))}",
+                f"rows refer to rows that do not exist: {', '.join(sorted(torn))}",
                 f"{outcome} Correct or delete these rows, then run `soulspot-db migrate` again.",
                 "List them with: PRAGMA foreign_key_check;",
             )
 
+    def _dropped(self, outcome: str) -> None:
+        there = set(self._connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").scalars())
+        for name, table in self._gone.items():
+            if name not in there:
+                raise _refusal(
+                    f"the trigger {name} was made by hand and would go with {table}, which is dropped",
+                    f"{outcome} Keep its text, then drop it: {_drop(f'the trigger {name}')}",
+                    "Run `soulspot-db migrate` again.",
+                )
+
     def _stopped(self, outcome: str) -> None:
-        for what, reason in _broken(self._connection):
+        for what, reason in broken(self._connection):
             if what not in self._broken:
                 raise _refusal(
                     f"{what} was made by hand and would stop working: {reason}",
@@ -91,47 +119,24 @@ def _refusal(message: str, *steps: str) -> MigrationError:
     return MigrationError(message, *steps, operation="migrate")
 
 
-def _counts(connection: Connection) -> dict[str, int]:
+def _tables(connection: Connection) -> list[str]:
     names = connection.exec_driver_sql(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
         " AND sql NOT LIKE 'CREATE VIRTUAL%'"
     ).scalars()
+    return [name for name in names.all() if name not in {VERSION_TABLE, PROGRESS_TABLE}]
+
+
+def _counts(connection: Connection) -> dict[str, int]:
     count = "SELECT count(*) FROM "
-    others = [name for name in names.all() if name not in {VERSION_TABLE, PROGRESS_TABLE}]
-    return {name: connection.exec_driver_sql(count + quoted(name)).scalar_one() for name in others}
+    return {name: connection.exec_driver_sql(count + quoted(name)).scalar_one() for name in _tables(connection)}
 
 
-def _broken(connection: Connection) -> Iterator[tuple[str, str]]:
-    """Views and triggers that SQLite cannot make sense of, each with the reason."""
-    made = connection.exec_driver_sql("SELECT type, name, tbl_name FROM sqlite_master ORDER BY name").fetchall()
-    for kind, name, _table in made:
-        if kind == "view" and (reason := _reason(connection, f"SELECT * FROM {quoted(name)} LIMIT 0")):  # noqa: S608
-            yield f"the view {name}", reason
-    tables = {name for kind, name, _table in made if kind == "table"}
-    for kind, name, table in made:
-        if kind == "trigger" and table in tables and (reason := _reason_of_trigger(connection, table)):
-            yield f"the trigger {name}", reason
-
-
-def _reason_of_trigger(connection: Connection, table: str) -> str | None:
-    # What a trigger does is looked at when a statement that fires it is prepared, which EXPLAIN does and no more.
-    names = connection.exec_driver_sql(f"PRAGMA table_xinfo({quoted(table)})").fetchall()
-    assignments = ", ".join(f"{quoted(row[1])} = {quoted(row[1])}" for row in names if not row[6])
-    target = quoted(table)
-    statements = (
-        f"INSERT INTO {target} DEFAULT VALUES",
-        f"UPDATE {target} SET {assignments}",  # noqa: S608
-        f"DELETE FROM {target}",  # noqa: S608
-    )
-    return next((found for sql in statements if (found := _reason(connection, f"EXPLAIN {sql}"))), None)
-
-
-def _reason(connection: Connection, sql: str) -> str | None:
+def _orphans_of(connection: Connection, table: str) -> int | None:
     try:
-        connection.exec_driver_sql(sql).close()
-    except DBAPIError as error:
-        return str(error.orig)
-    return None
+        return len(connection.exec_driver_sql(f"PRAGMA foreign_key_check({quoted(table)})").fetchall())
+    except DBAPIError:
+        return None  # it refers to something that is not unique
 
 
 def _drop(what: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import os
+import re
 import subprocess
 import sys
 
@@ -66,7 +67,10 @@ async def test_what_was_changed_by_hand_is_found(settings, filled, sql, code):
     assert "column enabled of automation_rules: default is none and should be true" in found
     assert "check ck_automation_rules_name_length of automation_rules is missing" in found
     assert len(lines) == 5
-    assert sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'soulspot_db_check'") == [(0,)]
+    for line in lines:
+        sql(re.search("(CREATE INDEX|DROP INDEX|ALTER TABLE)[^;]*", line)[0])
+    assert await inspect_database(settings, revisions) == []
+    assert sql("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'soulspot_db_check%'") == [(0,)]
 
 
 async def test_a_database_that_is_behind_is_compared_with_what_its_own_revision_left(settings, filled, sql):
@@ -78,6 +82,26 @@ async def test_a_database_that_is_behind_is_compared_with_what_its_own_revision_
     assert "and as that revision left it" in line
     sql("ALTER TABLE albums ADD COLUMN mine integer")
     assert "column mine of albums is in no schema" in (await inspect_database(settings, filled.folder))[0]
+
+
+async def test_a_check_leaves_nothing_behind_where_a_data_revision_goes_through_rows_that_it_made(
+    settings, filled, sql
+):
+    filled.add(
+        """
+op.execute("INSERT INTO albums (id, name) VALUES (10, 'Seed'), (11, 'Seed')")
+albums = sa.table("albums", sa.column("id"), sa.column("name"))
+for rows in steps.batches(albums, size=1):
+    op.execute(albums.update().where(albums.c.id == rows[0].id).values(name="Sprout"))
+""",
+        data=True,
+    )
+    filled.add('op.create_index("ix_albums_name", "albums", ["name"])')
+    await migrate(settings, filled.folder)
+    filled.add(ADD_COVER)
+    (line,) = await inspect_database(settings, filled.folder)
+    assert "and as that revision left it" in line
+    assert sql("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'soulspot_db_check%'") == []
 
 
 async def test_sql_is_printed_that_psql_can_run(settings, server, database, run, sql, structure):

@@ -28,6 +28,18 @@ op.create_table(
 """
 
 
+def without_albums(code):
+    return 'op.drop_table("albums")\n' + (
+        code["rebuild_tracks"]
+        .replace('    sa.Column("album_id", ddl.integer(), nullable=True),\n', "")
+        .replace(
+            '    sa.ForeignKeyConstraint(["album_id"], ["albums.id"], name="fk_tracks_album_id", ondelete="CASCADE"),\n',
+            "",
+        )
+        .replace("    values=", '    without=["old", "album_id"],\n    values=')
+    )
+
+
 async def test_tables_may_refer_to_each_other_in_a_circle(settings, revisions, structure):
     revisions.add(IN_A_CIRCLE)
     await migrate(settings, revisions.folder)
@@ -149,23 +161,42 @@ async def test_what_is_archived_is_kept_in_a_table_of_its_own(settings, filled, 
 
 
 async def test_a_table_that_others_refer_to_may_go_with_their_columns(settings, filled, sql, structure, code):
-    without_albums = (
-        code["rebuild_tracks"]
-        .replace('    sa.Column("album_id", ddl.integer(), nullable=True),\n', "")
-        .replace(
-            '    sa.ForeignKeyConstraint(["album_id"], ["albums.id"], name="fk_tracks_album_id", ondelete="CASCADE"),\n',
-            "",
-        )
-        .replace("    values=", '    without=["old", "album_id"],\n    values=')
-    )
-    filled.add('op.drop_table("albums")\n' + without_albums)
+    filled.add(without_albums(code))
     await migrate(settings, filled.folder)
     assert [*structure()] == ["tracks"]
     assert [*structure()["tracks"].foreign_keys] == ["parent_id"]
     assert {*structure()["tracks"].columns} == {"id", "title", "parent_id"}
 
 
-async def test_a_key_that_becomes_a_number_goes_on_after_the_largest(settings, revisions, sql):
+@pytest.mark.parametrize(("table", "called"), [("mine", '"mine"'), ("other.mine", '"other"."mine"')])
+async def test_a_table_is_not_dropped_that_somebody_elses_refers_to(
+    settings, filled, sql, code, content, structure, table, called
+):
+    sql("CREATE SCHEMA other", f"CREATE TABLE {table} (album_id bigint CONSTRAINT to_albums REFERENCES albums)")
+    before = content()
+    filled.add(without_albums(code))
+    with pytest.raises(MigrationError, match=f"{called} refers to albums, which revision") as raised:
+        await migrate(settings, filled.folder)
+    assert content() == before
+    assert f'ALTER TABLE {called} DROP CONSTRAINT "to_albums"' in raised.value.resolution
+    sql(f"ALTER TABLE {table} DROP CONSTRAINT to_albums")
+    await migrate(settings, filled.folder)
+    assert "albums" not in structure()
+
+
+async def test_a_key_that_another_schema_refers_to_may_move(settings, filled, sql, code):
+    sql(
+        "CREATE UNIQUE INDEX unique_id ON albums (id)",
+        "CREATE SCHEMA other",
+        "CREATE TABLE other.mine (album_id bigint CONSTRAINT to_albums REFERENCES albums)",
+    )
+    filled.add(code["rebuild_albums"].replace('"id", name="pk_albums"', '"id", "name", name="pk_albums"'))
+    await migrate(settings, filled.folder)
+    assert sql("SELECT conrelid::regclass::text FROM pg_constraint WHERE conname = 'to_albums'") == [("other.mine",)]
+
+
+@pytest.mark.parametrize(("keys", "follows"), [((7, 41), 42), ((-41, -7), 1)])
+async def test_a_key_that_becomes_a_number_goes_on_after_the_largest(settings, revisions, sql, keys, follows):
     revisions.add("""
 op.create_table(
     "notes",
@@ -175,7 +206,7 @@ op.create_table(
 )
 """)
     await migrate(settings, revisions.folder)
-    sql("INSERT INTO notes VALUES ('a', 7), ('b', 41)")
+    sql(f"INSERT INTO notes VALUES ('a', {keys[0]}), ('b', {keys[1]})")
     revisions.add("""
 steps.rebuild_table(
     "notes",
@@ -185,7 +216,7 @@ steps.rebuild_table(
 )
 """)
     await migrate(settings, revisions.folder)
-    assert sql("INSERT INTO notes (name) VALUES ('c') RETURNING number") == [(42,)]
+    assert sql("INSERT INTO notes (name) VALUES ('c') RETURNING number") == [(follows,)]
 
 
 async def test_a_revision_that_only_goes_forward_says_so_and_names_the_dump(settings, filled, content):
@@ -210,4 +241,21 @@ async def test_rows_that_are_looked_at_first_stay_as_they_are_until_the_end(sett
     with pytest.raises(asyncpg.LockNotAvailableError):
         sql("DO $$ BEGIN SET LOCAL lock_timeout = 200; UPDATE tracks SET old = 99; END $$")
     sql("SELECT * FROM tracks")
+    await run
+
+
+async def test_tables_are_locked_that_are_joined_and_none_that_text_names(settings, filled, sql):
+    where = """'from tracks' <> 'join tracks' AND "from tracks" IS DISTINCT FROM 1 AND extract(year FROM now()) < 0"""
+    filled.add(
+        looking(("refuse", "of albums", f"""SELECT 1 FROM (SELECT 1 AS "from tracks") AS x JOIN "albums" ON {where}"""))
+        + "op.execute('SELECT pg_sleep(1)')"
+    )
+    run = asyncio.create_task(migrate(settings, filled.folder))
+    while sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'") == [(0,)]:
+        assert not run.done()
+        await asyncio.sleep(0.05)
+    locked = (
+        "SELECT relation::regclass::text FROM pg_locks WHERE mode = 'ShareRowExclusiveLock' AND relation IS NOT NULL"
+    )
+    assert sql(locked) == [("albums",)]
     await run

@@ -1,6 +1,7 @@
 """From PostgreSQL's error codes to ours."""
 
 import asyncio
+import shlex
 
 import asyncpg
 
@@ -17,6 +18,7 @@ from soulspot_db.errors import (
     SerializationFailedError,
     ValidationFailedError,
 )
+from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["DRIVER_ERRORS", "READ_ONLY", "ended_by_server", "is_lost", "not_connected", "outcome_unknown", "translate"]
 
@@ -95,8 +97,14 @@ def translate(  # noqa: PLR0911 - one for each kind
         )
     if code.startswith("53"):
         return _no_resources(code, address, sql)
-    if is_lost(error) or code.startswith("28") or code in {"3D000", READ_ONLY}:
+    if is_lost(error) or code.startswith("28") or code == READ_ONLY:
         return _unreachable(error, code, address)
+    if code == "42501":
+        return QueryFailedError(
+            f"the server refuses this user: {getattr(error, 'message', '')}",
+            "Have the owner give it what is missing: GRANT SELECT, INSERT, UPDATE, DELETE ON ... TO ...;",
+            query=sql,
+        )
     if code.startswith("22"):
         return ValidationFailedError("a value cannot be stored", "Check the values.", query=sql)
     return QueryFailedError(
@@ -106,8 +114,16 @@ def translate(  # noqa: PLR0911 - one for each kind
     )
 
 
-def not_connected(error: BaseException, address: str) -> DatabaseError:
+def not_connected(error: BaseException, settings: DatabaseSettings) -> DatabaseError:
     """The error for what the driver raised while it connected."""
+    address = settings.address
+    if isinstance(error, asyncpg.InvalidCatalogNameError):
+        hosts, ports, name = settings.servers
+        user = ["-U", settings.user] if settings.user else []
+        return ConnectionFailedError(
+            f"there is no database {name!r} at {address}",
+            f"Create it: {shlex.join(['createdb', '-h', hosts[0], '-p', str(ports[0]), *user, name])}",
+        )
     if isinstance(error, asyncpg.PostgresError):
         return translate(error, "connect", address, 0)
     return _unreachable(error, "", address)
@@ -157,9 +173,6 @@ def _unreachable(error: BaseException, code: str, address: str) -> ConnectionFai
             f"the server at {address} refuses this user",
             "Correct DATABASE_USER and DATABASE_PASSWORD.",
         )
-    if code == "3D000":
-        name = address.rpartition("/")[2]
-        return ConnectionFailedError(f"there is no database {name!r} at {address}", f"Create it: createdb {name}")
     return ConnectionFailedError(
         f"the server at {address} cannot be reached: {type(error).__name__}",
         "Check that it runs and that DATABASE names its host and port.",

@@ -6,7 +6,7 @@ import asyncpg
 
 from soulspot_db.engine.base import Rows
 from soulspot_db.engine.postgresql.connection import connect_options
-from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, translate
+from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, not_connected, translate
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["peek_server"]
@@ -20,6 +20,9 @@ async def peek_server(settings: DatabaseSettings, sql: str) -> Rows:
     """
     try:
         connection = await asyncpg.connect(**connect_options(settings))
+    except DRIVER_ERRORS as error:
+        raise not_connected(error, settings) from error
+    try:
         try:
             return cast("Rows", await connection.fetch(sql))
         finally:

@@ -46,7 +46,7 @@ class ConnectionPool:
         try:
             await pool
         except DRIVER_ERRORS as error:
-            raise not_connected(error, self._settings.address) from error
+            raise not_connected(error, self._settings) from error
         self._pool, self.is_open = pool, True
 
     async def close(self) -> None:
@@ -88,7 +88,7 @@ class ConnectionPool:
         except DRIVER_ERRORS as error:
             if isinstance(error, TimeoutError) and self.figures().active == self._maximum:
                 raise self._exhausted() from None
-            raise not_connected(error, self._settings.address) from error
+            raise not_connected(error, self._settings) from error
         finally:
             self._waiting -= 1
 

@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 from soulspot_db.errors import (
@@ -76,6 +77,14 @@ def _unusable(error: BaseException, primary: int, sql: str, path: str) -> Databa
             f"the disk failed during COMMIT: {error}; the transaction may be stored, or nothing of it",
             f"Check the disk of {path}.",
             "Read what was to be written before you write it again.",
+            database_path=path,
+        )
+    folder = Path(path).absolute().parent
+    if primary == sqlite3.SQLITE_CANTOPEN and not folder.is_dir():
+        return ConnectionFailedError(
+            f"the folder {folder} does not exist",
+            f"If that is where the database is to be: mkdir -p {folder}",
+            "Otherwise correct DATABASE, in the environment or in .env.",
             database_path=path,
         )
     return ConnectionFailedError(

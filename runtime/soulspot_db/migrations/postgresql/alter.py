@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 from sqlalchemy.schema import CreateTable
 
 from soulspot_db.language.conditions import quoted
-from soulspot_db.migrations.postgresql.catalog import SERIAL, read_table
+from soulspot_db.migrations.postgresql.catalog import is_there, read_table
 from soulspot_db.migrations.postgresql.constraints import Constraints
 from soulspot_db.migrations.run import Run
-from soulspot_db.migrations.structure import Column, TableStructure
+from soulspot_db.migrations.structure import SERIAL, Column, TableStructure
 
 __all__ = ["alter_table"]
 
@@ -151,10 +151,10 @@ class _Change:
         sequence = ask("SELECT pg_get_serial_sequence($1, $2)", table, column)
         if sequence is None:
             stem = f"{self._name}_{column}"[:50]
-            names = (quoted(f"{stem}_seq{number or ''}") for number in range(1000))
-            sequence = next(found for found in names if ask("SELECT to_regclass($1)::text", found) is None)
+            names = (f"{stem}_seq{number or ''}" for number in range(1000))
+            sequence = quoted(next(name for name in names if not is_there(self._bind, name)))
             self._bind.exec_driver_sql(f"CREATE SEQUENCE {sequence} OWNED BY {table}.{name}")
-        self._bind.exec_driver_sql(f"SELECT setval('{sequence}', coalesce(max({name}), 0) + 1, false) FROM {table}")  # noqa: S608
+        self._bind.exec_driver_sql(f"SELECT setval('{sequence}', greatest(max({name}) + 1, 1), false) FROM {table}")  # noqa: S608
         self.alter(f"ALTER {name} SET DEFAULT nextval('{sequence}')")
 
     def _type(self, wanted: sa.Table, name: str) -> str:

@@ -1,22 +1,23 @@
 """The tables of a live PostgreSQL database as plain data, as the server itself writes them."""
 
 import re
+import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
 from soulspot_db.language.conditions import quoted
-from soulspot_db.migrations.structure import Column, ForeignKey, Index, TableStructure
+from soulspot_db.migrations.structure import SERIAL, Column, ForeignKey, Index, TableStructure
 
-__all__ = ["SERIAL", "create", "read_table", "scratch_schema", "table_names"]
+__all__ = ["create", "is_there", "read_table", "scratch_schema", "table_names"]
 
-SERIAL = "the next number of its own sequence"
 _ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
-_SCHEMA = "soulspot_db_check"
+_SCHEMA = "soulspot_db_check"  # and eight digits, so that one look is not in the way of another
 
 _TABLES = """
 SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename
@@ -42,7 +43,7 @@ SELECT ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(n
        (SELECT relname::text FROM pg_class WHERE oid = k.confrelid),
        ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u(n, place)
              JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n ORDER BY place),
-       k.confdeltype::text, k.convalidated
+       k.confdeltype::text, k.convalidated, k.conname::text
 FROM pg_constraint k WHERE k.conrelid = to_regclass($1) AND k.contype = 'f' ORDER BY k.conname
 """
 _INDEXES = """
@@ -59,6 +60,11 @@ def table_names(connection: Connection) -> list[str]:
     return [name for (name,) in connection.exec_driver_sql(_TABLES)]
 
 
+def is_there(connection: Connection, name: str) -> bool:
+    """Whether a table, an index or the like has this name."""
+    return connection.exec_driver_sql("SELECT to_regclass($1)::text", (quoted(name),)).scalar() is not None
+
+
 def read_table(connection: Connection, name: str) -> TableStructure:
     """A table, in the server's own spelling."""
 
@@ -70,9 +76,9 @@ def read_table(connection: Connection, name: str) -> TableStructure:
         checks=dict(map(tuple, ask(_CHECKS))),
         foreign_keys={
             ", ".join(columns): ForeignKey(
-                table, tuple(targets), _ACTIONS[action] + ("" if valid else ", not validated yet")
+                table, tuple(targets), _ACTIONS[action] + ("" if valid else ", not validated yet"), name
             )
-            for columns, table, targets, action, valid in ask(_FOREIGN_KEYS)
+            for columns, table, targets, action, valid, name in ask(_FOREIGN_KEYS)
         },
         indexes={
             index: Index(unique, _parts(method, parts, options) + ("" if valid else " (invalid)"), where or "")
@@ -98,13 +104,15 @@ def _parts(method: str, parts: Sequence[str], options: Sequence[int]) -> str:
 @contextmanager
 def scratch_schema(connection: Connection) -> Iterator[None]:
     """An empty schema that is the only one in use, gone when the block ends; the connection is in no transaction."""
+    schema = f"{_SCHEMA}_{secrets.token_hex(4)}"
     connection.exec_driver_sql("BEGIN")
     try:
-        connection.exec_driver_sql(f"CREATE SCHEMA {_SCHEMA}")
-        connection.exec_driver_sql(f"SET LOCAL search_path = {_SCHEMA}")
+        connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
+        connection.exec_driver_sql(f"SET LOCAL search_path = {schema}")
         yield
     finally:
-        connection.exec_driver_sql("ROLLBACK")
+        with suppress(SQLAlchemyError):  # where the session is lost there is nothing to undo
+            connection.exec_driver_sql("ROLLBACK")
 
 
 def create(connection: Connection, tables: Sequence[sa.Table]) -> None:

@@ -30,12 +30,12 @@ def add_column_on_server(table: str, column: sa.Column[object], constraints: Seq
     for constraint in constraints:
         name = str(constraint.name)
         if isinstance(constraint, sa.ForeignKeyConstraint):
-            run.keys[table, name] = foreign_key(constraint)
+            run.keys[quoted(table), name] = foreign_key(constraint)
         elif definition := _check(column, constraint, dialect):
             if is_offline():
                 op.execute(ddl.sql(f"ALTER TABLE {quoted(table)} ADD CONSTRAINT {quoted(name)} {definition}"))
             else:
-                add_constraint(op.get_bind(), table, name, definition)
+                add_constraint(op.get_bind(), quoted(table), name, definition, now=False)
 
 
 def _check(column: sa.Column[object], constraint: sa.Constraint, dialect: Any) -> str:

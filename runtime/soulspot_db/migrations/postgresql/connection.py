@@ -7,13 +7,15 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection, NullPool
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from soulspot_db.engine.postgresql.connection import connect_options
-from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, translate
-from soulspot_db.errors import DatabaseError, LockedError, MigrationError
-from soulspot_db.migrations.postgresql.later import work_off
+from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, not_connected
+from soulspot_db.errors import LockedError
+from soulspot_db.migrations.postgresql.errors import cause_of, told
+from soulspot_db.migrations.postgresql.finishing import work_off
+from soulspot_db.migrations.stopping import current_stop
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["pause", "reading", "told", "writing"]
@@ -34,10 +36,13 @@ def reading(settings: DatabaseSettings) -> Iterator[Connection]:
         json_deserializer=str,  # text, as it is written, and as it is on SQLite
         isolation_level="AUTOCOMMIT",  # BEGIN and COMMIT are sent where they are wanted
     ).sync_engine
+    current_stop().watch(engine)
     try:
         connection = engine.connect()
+    except DBAPIError as error:
+        raise not_connected(cause_of(error), settings) from error
     except DRIVER_ERRORS as error:
-        raise translate(error, "", settings.address, settings.query_timeout) from error
+        raise not_connected(error, settings) from error
     try:
         with connection:
             yield connection
@@ -52,47 +57,24 @@ def writing(settings: DatabaseSettings) -> Iterator[Connection]:
     Raises:
         LockedError: another process kept the lock.
     """
-    # On a connection of its own and outside any transaction: CREATE INDEX CONCURRENTLY waits for all that are open, also
-    # for one that waits for this lock.
-    with reading(settings) as keeper, reading(settings) as connection:
-        _lock(keeper, settings)
+    with reading(settings) as connection:
+        # The session that does the work has it, so that whoever loses the one has lost the other.
+        _lock(connection, settings)
         connection.exec_driver_sql("BEGIN")
         try:
             yield connection
         except BaseException:  # whatever it was, nothing of it may stay; raised again
-            with suppress(DBAPIError):
+            with suppress(SQLAlchemyError):  # where the session is lost there is nothing to undo
                 connection.exec_driver_sql("ROLLBACK")
             raise
         connection.exec_driver_sql("COMMIT")
-        work_off(connection, settings.pool_timeout)
-        keeper.exec_driver_sql(f"SELECT pg_advisory_unlock({_KEY})")  # or who waits would wait for the disconnection
+        work_off(connection, settings)
 
 
-def told(error: DBAPIError, settings: DatabaseSettings) -> DatabaseError:
-    """The error of ours for what the driver raised; values that the server quotes are left out."""
-    cause = getattr(error.orig, "__cause__", None) or error.orig or error
-    code = getattr(cause, "sqlstate", None) or ""
-    if code in {"55P03", "40P01"}:
-        return LockedError(
-            "another program kept a table locked that the migration changes",
-            "Stop the programs that use the database; pg_stat_activity lists them, and pg_blocking_pids who waits for whom.",
-            "Run `soulspot-db migrate` again: nothing of this revision was changed.",
-            operation="migrate",
-        )
-    if code in {"2BP01", "0A000"}:
-        # What hangs on a column or a table: names, and no values.
-        reasons = [str(getattr(cause, part, None) or "") for part in ("message", "detail")]
-        return MigrationError(
-            ": ".join(filter(None, reasons)),
-            "Keep the text of what was made by hand, drop it, migrate, and make it anew for the tables as they are then.",
-            operation="migrate",
-        )
-    return translate(cause, error.statement or "", settings.address, settings.query_timeout)
-
-
-def _lock(keeper: Connection, settings: DatabaseSettings) -> None:
+def _lock(connection: Connection, settings: DatabaseSettings) -> None:
+    # Asked for again and again: CREATE INDEX CONCURRENTLY would wait for a statement that waits for the lock.
     until = time.monotonic() + settings.pool_timeout
-    while not keeper.exec_driver_sql(f"SELECT pg_try_advisory_lock({_KEY})").scalar_one():
+    while not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_KEY})").scalar_one():
         if time.monotonic() > until:
             raise LockedError(
                 f"another process has been migrating {settings.address} for {settings.pool_timeout:g} s",
@@ -120,6 +102,6 @@ def _options(settings: DatabaseSettings) -> dict[str, Any]:
             **options["server_settings"],
             "statement_timeout": "0",
             "idle_in_transaction_session_timeout": "0",
-            "lock_timeout": str(round(1000 * min(_LOCK_TIMEOUT, settings.pool_timeout))),
+            "lock_timeout": str(max(1, round(1000 * min(_LOCK_TIMEOUT, settings.pool_timeout)))),
         },
     }

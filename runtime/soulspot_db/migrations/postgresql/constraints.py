@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from soulspot_db.language.conditions import quoted
 from soulspot_db.migrations.postgresql.impl import foreign_key
 from soulspot_db.migrations.postgresql.later import add_constraint
+from soulspot_db.migrations.postgresql.referring import referring
 from soulspot_db.migrations.run import Run
 from soulspot_db.migrations.structure import TableStructure
 
@@ -18,12 +19,6 @@ _OWN = """
 SELECT k.conname::text, k.contype::text,
        ARRAY(SELECT a.attname::text FROM unnest(k.conkey) AS n JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = n)
 FROM pg_constraint k WHERE k.conrelid = to_regclass($1) AND k.contype IN ('p', 'c', 'f') ORDER BY k.conname
-"""
-_REFERRING = """
-SELECT c.relname::text, k.conname::text, pg_get_constraintdef(k.oid),
-       ARRAY(SELECT a.attname::text FROM unnest(k.confkey) AS n JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = n)
-FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
-WHERE k.contype = 'f' AND k.confrelid = to_regclass($1)
 """
 
 
@@ -55,6 +50,7 @@ class Constraints:
         self._checks = checks
         self._foreign_keys = {str(key.name): key for key in wanted.foreign_key_constraints}
         self._before = before
+        self._checks_before = before.checks
         self._retyped = set(retyped)
         self._run = run
         own = self._ask(_OWN)
@@ -62,7 +58,7 @@ class Constraints:
 
     def drop(self) -> None:
         """Before columns change."""
-        for at in [at for at in self._run.keys if at[0] == self._name]:
+        for at in [at for at in self._run.keys if at[0] == quoted(self._name)]:
             del self._run.keys[at]
         self._rename()
         key_before = sorted((c.key, name) for name, c in self._before.columns.items() if c.key)
@@ -72,7 +68,7 @@ class Constraints:
             if self._retyped.intersection(columns) or self._kept_key(name) is None:
                 self._drop("f", name)
         for name in [*self._there["c"]]:
-            if self._before.checks.get(name) != self._checks.get(name):
+            if self._checks_before.get(name) != self._checks.get(name):
                 self._drop("c", name)
         if key_moves:
             for name in [*self._there["p"]]:
@@ -80,14 +76,14 @@ class Constraints:
 
     def _drop_referring(self, key_moves: bool) -> None:
         """Foreign keys that refer to what changes here; the end of the revision adds those of other tables again."""
-        for table, name, definition, targets in self._ask(_REFERRING):
-            if not key_moves and not self._retyped.intersection(targets):
+        for key in referring(self._bind, self._name):
+            if not key_moves and not self._retyped.intersection(key.targets):
                 continue
-            self._drop_of(table, name)
-            if table == self._name:
-                del self._there["f"][name]
+            key.drop(self._bind)
+            if key.table == quoted(self._name):
+                del self._there["f"][key.name]
             else:
-                self._run.keys.setdefault((table, name), definition)
+                self._run.keys.setdefault((key.table, key.name), key.definition)
 
     def add(self) -> None:
         """When columns are as they should be."""
@@ -99,35 +95,28 @@ class Constraints:
             )
         for check, definition in self._checks.items():
             if check not in self._there["c"]:
-                add_constraint(self._bind, self._name, check, definition)
+                add_constraint(self._bind, quoted(self._name), check, definition, now=True)
         for at, key in self._foreign_keys.items():
             if at not in self._there["f"]:
-                self._run.keys[self._name, at] = foreign_key(key)
+                self._run.keys[quoted(self._name), at] = foreign_key(key)
 
     def _rename(self) -> None:
         """Where only names change, as with that of the table."""
         new = {definition: name for name, definition in self._checks.items() if name not in self._there["c"]}
-        checks = {name: new.get(self._before.checks[name]) for name in self._there["c"] if name not in self._checks}
+        checks = {name: new.get(self._checks_before[name]) for name in self._there["c"] if name not in self._checks}
         keys = {
             name: next((at for at in self._foreign_keys if at not in self._there["f"] and self._is(name, at)), None)
             for name in self._there["f"]
             if name not in self._foreign_keys
         }
-        primary = {name: self._key[0] for name in self._there["p"] if name != self._key[0]}
-        for kind, renames in (("c", checks), ("f", keys), ("p", primary)):
+        for kind, renames in (("c", checks), ("f", keys)):
             for old, to in renames.items():
                 if to is not None and to not in self._there[kind]:
                     self._bind.exec_driver_sql(
                         f"ALTER TABLE {quoted(self._name)} RENAME CONSTRAINT {quoted(old)} TO {quoted(to)}"
                     )
                     self._there[kind][to] = self._there[kind].pop(old)
-        self._before_checks_renamed(checks)
-
-    def _before_checks_renamed(self, renames: dict[str, Any]) -> None:
-        found = {renames.get(name) or name: text for name, text in self._before.checks.items()}
-        self._before = TableStructure(
-            self._before.columns, found, self._before.foreign_keys, self._before.indexes, strict=True
-        )
+        self._checks_before = {checks.get(name) or name: text for name, text in self._checks_before.items()}
 
     def _kept_key(self, name: str) -> str | None:
         return name if name in self._foreign_keys and self._is(name, name) else None
@@ -145,11 +134,8 @@ class Constraints:
         )
 
     def _drop(self, kind: str, name: str) -> None:
-        self._drop_of(self._name, name)
+        self._bind.exec_driver_sql(f"ALTER TABLE {quoted(self._name)} DROP CONSTRAINT {quoted(name)}")
         del self._there[kind][name]
-
-    def _drop_of(self, table: str, name: str) -> None:
-        self._bind.exec_driver_sql(f"ALTER TABLE {quoted(table)} DROP CONSTRAINT {quoted(name)}")
 
     def _ask(self, sql: str) -> Sequence[Any]:
         return self._bind.exec_driver_sql(sql, (quoted(self._name),)).fetchall()
