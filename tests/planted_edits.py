@@ -275,7 +275,7 @@ MISTAKES: dict[str, tuple[Mistake, Scene]] = {
         ),
     ),
     "orphans looked for under the new name of a table": (
-        lambda: replaced(refusals, "_orphans", ("quoted(table)", "quoted(reference['table'])")),
+        lambda: replaced(refusals, "_orphans", ('others.before["table"]', 'reference["table"]')),
         Scene(
             {**song(), "m/play.yaml": entity("song: {type: integer}")},
             "INSERT INTO m_plays VALUES (7, 1)",

@@ -1,9 +1,10 @@
-"""Names that two things of a project would share: entity types, tables, indexes, generated classes and methods."""
+"""Names that two things of a project would share: entity types, tables, indexes, checks, generated classes and methods."""
 
 from collections.abc import Iterator, Mapping
 
 from soulspot_db.language.indexes import constraint_name
 from soulspot_db.language.spec import EntitySpec
+from soulspot_db.language.table import checks
 
 from soulspot_db_codegen import naming
 from soulspot_db_codegen.documents import Documents, Located
@@ -38,6 +39,7 @@ def collisions(documents: Documents, specs: Mapping[str, EntitySpec]) -> Iterato
         yield from owners.claim(item, "table or index", document.table_name, ("table_name",))
         for name in _index_names(spec):
             yield from owners.claim(item, "table or index", name, ("indexes",), name)
+        yield from _checks(item, spec)
         yield from _lookups(item, spec)
         if not twice:  # else each of its classes would be told too
             yield from _classes(item, spec, owners)
@@ -48,6 +50,18 @@ def _index_names(spec: EntitySpec) -> Iterator[str]:
     for field in spec.fields.values():
         if field.unique and spec.key != (field.name,):
             yield constraint_name("uq", spec.table_name, field.column)
+
+
+def _checks(item: Located, spec: EntitySpec) -> Iterator[Diagnostic]:
+    table = spec.table_name
+    own = {check["name"]: field.name for field in spec.fields.values() for check in checks(table, field)}
+    for name in spec.checks:
+        full_name = constraint_name("ck", table, name)
+        if full_name in own:
+            message = (
+                f"the check {name!r} would be called {full_name!r}, as one that comes with field {own[full_name]!r}"
+            )
+            yield item.problem(("checks", name), message, "choose another name", at_key=True)
 
 
 def _lookups(item: Located, spec: EntitySpec) -> Iterator[Diagnostic]:

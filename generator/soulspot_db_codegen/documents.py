@@ -106,6 +106,7 @@ def read_documents(sources: list[Source], unreadable: Iterable[Diagnostic] = ())
             if document is not None and not found:
                 entities.append(Located(merged, document))
                 unread.discard(_reference(source))
+                problems.extend(_still_there(document.entity_type, modules[module], own))
     return Documents(modules, tuple(entities), frozenset(unread)), problems
 
 
@@ -124,6 +125,13 @@ def _module(name: str, described: list[Source], problems: list[Diagnostic]) -> M
         message = f"module {name!r} is already described by {described[0].file}"
         problems.append(source.problem((), message, "keep one of the two files"))
     return document or ModuleDocument.model_validate({})
+
+
+def _still_there(entity: str, module: ModuleDocument, sources: list[Source]) -> Iterator[Diagnostic]:
+    described = next((source for source in sources if source.name == "_module"), None)
+    if described is not None and entity in module.removed:
+        hint = "remove one of the two; a tombstone that has counted may go"
+        yield described.problem(("removed", entity), f"the entity {entity!r} is still there", hint)
 
 
 def _uses(source: Source) -> list[str]:

@@ -1,6 +1,6 @@
 """One run of the generator: everything is read, checked and rendered before anything is written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from soulspot_db_codegen.documents import read_documents
 from soulspot_db_codegen.errors import ConfigurationError, Diagnostic, SchemaError
 from soulspot_db_codegen.git import head_commit
 from soulspot_db_codegen.loader import load
-from soulspot_db_codegen.migrations.planner import MigrationPlan, plan_migrations, read_past
+from soulspot_db_codegen.migrations.planner import MigrationPlan, is_edited, plan_migrations, read_past
 from soulspot_db_codegen.migrations.rebase import own_revisions, past_at, plan_on
 from soulspot_db_codegen.migrations.revision import Revision
 from soulspot_db_codegen.migrations.unwritten import unwritten_revisions
@@ -23,10 +23,14 @@ __all__ = ["ProjectPlan", "amend_project", "plan_project", "read_schemas", "refu
 
 @dataclass(frozen=True, slots=True)
 class ProjectPlan:
-    """What must change on disk so that it is what the schemas say, and the revision among it, if there is a new one."""
+    """What must change on disk so that it is what the schemas say, and the revision among it, if there is a new one.
+
+    `moved` are data revisions that follow others now.
+    """
 
     changes: list[Change]
     revision: Revision | None
+    moved: list[str] = field(default_factory=list)
 
 
 def read_schemas(configuration: Configuration) -> Resolved:
@@ -60,7 +64,7 @@ def plan_project(configuration: Configuration) -> ProjectPlan:
     plan, problems = plan_migrations(configuration, resolved)
     problems += unwritten_revisions(configuration)
     if problems:
-        raise SchemaError(problems)
+        raise SchemaError(list(dict.fromkeys(problems)))
     return _planned(configuration, resolved, plan)
 
 
@@ -87,27 +91,33 @@ def amend_project(configuration: Configuration) -> ProjectPlan:
         )
     if problems := unwritten_revisions(configuration):
         raise SchemaError(problems)
-    return replan_project(configuration, commit)[0]
+    return _replanned(configuration, commit, in_amending=True)
 
 
-def replan_project(configuration: Configuration, commit: str | None) -> tuple[ProjectPlan, list[str]]:
+def replan_project(configuration: Configuration, commit: str | None) -> ProjectPlan:
     """The same, with the revisions of a commit as the past: those that it does not have are made again.
-
-    Returns:
-        The plan, and the data revisions that have another place now.
 
     Raises:
         SchemaError: the schemas, or the revisions of the commit, have problems.
         ConfigurationError: git does not know the commit.
     """
+    return _replanned(configuration, commit, in_amending=False)
+
+
+def _replanned(configuration: Configuration, commit: str | None, *, in_amending: bool) -> ProjectPlan:
     resolved = read_schemas(configuration)
-    rebased, problems = plan_on(configuration, resolved, commit)
+    # After a merge the schemas say more than ours did, and nobody can tell which of it was edited since.
+    edited = in_amending and is_edited(read_past(configuration)[0], resolved)
+    rebased, problems = plan_on(configuration, resolved, commit, edited=edited)
     if problems:
         raise SchemaError(problems)
     planned = _planned(configuration, resolved, rebased.plan)
     root = configuration.root
     removed = [Change(path, (root / path).read_text("utf-8"), None) for path in rebased.replaced]
-    return ProjectPlan(sorted([*planned.changes, *removed], key=attrgetter("path")), planned.revision), rebased.data
+    # A data revision is in its new place before anything is written over its old one, whichever way they go.
+    upwards = any(new > old for old, new in rebased.moved.items())
+    changes = sorted([*planned.changes, *removed], key=attrgetter("path"), reverse=upwards)
+    return ProjectPlan(changes, planned.revision, [*rebased.moved.values()])
 
 
 def _planned(configuration: Configuration, resolved: Resolved, plan: MigrationPlan) -> ProjectPlan:

@@ -1,8 +1,9 @@
 """What git has: the files of a folder at a commit. Only reading, by git's own command."""
 
+import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from soulspot_db_codegen.errors import ConfigurationError
@@ -23,13 +24,23 @@ def files_at(root: Path, commit: str, folder: str) -> Mapping[str, bytes]:
     """
     if _git(root, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}") is None:
         raise ConfigurationError(f"git knows no commit {commit!r}")
-    listed = _git(root, "ls-tree", "-r", "-z", "--name-only", commit, "--", f"{folder}/") or b""
-    found: dict[str, bytes] = {}
-    for path in filter(None, listed.decode().split("\0")):
-        content = _git(root, "show", f"{commit}:./{path}")
-        if content is not None:
-            found[path.removeprefix(f"{folder}/")] = content
-    return found
+    listed = _git(root, "ls-tree", "-r", "-z", commit, "--", f"{folder}/") or b""
+    blobs: dict[str, bytes] = {}
+    for entry in filter(None, listed.split(b"\0")):
+        about, path = entry.split(b"\t", 1)
+        if about.split()[1] == b"blob":
+            blobs[path.decode().removeprefix(f"{folder}/")] = about.split()[2]
+    printed = _git(root, "cat-file", "--batch", given=b"".join(blob + b"\n" for blob in blobs.values())) or b""
+    return dict(zip(blobs, _contents(printed), strict=True))
+
+
+def _contents(printed: bytes) -> Iterator[bytes]:
+    """The contents in what `git cat-file --batch` prints: each after a line that ends in its length, and before a line end."""
+    while printed:
+        about, _, rest = printed.partition(b"\n")
+        length = int(about.split()[-1])
+        yield rest[:length]
+        printed = rest[length + 1 :]
 
 
 def head_commit(root: Path) -> str | None:
@@ -82,15 +93,15 @@ def _under_way(root: Path) -> str | None:
     return None
 
 
-def _git(root: Path, *arguments: str) -> bytes | None:
+def _git(root: Path, *arguments: str, given: bytes = b"") -> bytes | None:
     """What git prints, None where it fails."""
     program = shutil.which("git")
     if program is None:
         raise ConfigurationError("git is not installed, and what it has must be looked at")
-    inside = subprocess.run(  # noqa: S603 - the arguments are ours
-        [program, "rev-parse", "--is-inside-work-tree"], cwd=root, capture_output=True, check=False
+    english = {**os.environ, "LC_ALL": "C"}
+    done = subprocess.run(  # noqa: S603 - the arguments are ours
+        [program, *arguments], cwd=root, env=english, input=given, capture_output=True, check=False
     )
-    if inside.returncode != 0:
+    if done.returncode != 0 and b"not a git repository" in done.stderr:
         raise ConfigurationError(f"{root} is in no git repository, and what it has must be looked at")
-    done = subprocess.run([program, *arguments], cwd=root, capture_output=True, check=False)  # noqa: S603
     return done.stdout if done.returncode == 0 else None

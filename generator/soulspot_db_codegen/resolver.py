@@ -50,6 +50,11 @@ class Resolved:
     removed: Mapping[str, RemovalDocument] = immutabledict()
     """The tombstones of entities, by `module/entity`."""
 
+    @property
+    def tables(self) -> Mapping[str, TableSpec]:
+        """The tables, by `module/entity`."""
+        return {f"{entity.module}/{entity.spec.entity_type}": entity.table for entity in self.entities}
+
 
 def resolve_all(documents: Documents) -> tuple[Resolved, list[Diagnostic]]:
     """Decide everything.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from soulspot_db.language.indexes import constraint_name
 from soulspot_db.language.table import (
     CheckSpec,
     ColumnSpec,
@@ -25,7 +26,8 @@ def table_items(spec: TableSpec, *, frozen: bool = False) -> Iterator[Expression
         frozen: spell out every check, as a revision must; else name those that come with a field type.
     """
     yield from map(column, spec["columns"])
-    yield call("sa.PrimaryKeyConstraint", *map(literal, spec["primary_key"]), name=literal(f"pk_{spec['table']}"))
+    name = literal(constraint_name("pk", spec["table"]))
+    yield call("sa.PrimaryKeyConstraint", *map(literal, spec["primary_key"]), name=name)
     named = {} if frozen else {storage_check(c["name"], c["type"]["name"]): c for c in spec["columns"]}
     for item in spec["checks"]:
         of = named.get(item["sql"])

@@ -8,6 +8,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from soulspot_db import ddl
 from soulspot_db.dialects import Dialect
+from soulspot_db.language.indexes import constraint_name
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.table import ColumnSpec, TableIndexSpec, TableSpec, TypeSpec, describe, index_part
 
@@ -20,7 +21,7 @@ def make_table(spec: TableSpec, metadata: sa.MetaData) -> sa.Table:
         spec["table"],
         metadata,
         *map(_column, spec["columns"]),
-        sa.PrimaryKeyConstraint(*spec["primary_key"], name=f"pk_{spec['table']}"),
+        sa.PrimaryKeyConstraint(*spec["primary_key"], name=constraint_name("pk", spec["table"])),
         *(ddl.check(item["sql"], name=item["name"], dialect=item["dialect"]) for item in spec["checks"]),
         *(
             sa.ForeignKeyConstraint(

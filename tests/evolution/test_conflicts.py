@@ -9,7 +9,10 @@ WITH_NOTE = f"{ID}  note: {{type: text, nullable: true}}\n"
 WITH_NAME = f"{ID}  name: {{type: text, nullable: true}}\n"
 SONG, ALBUM = "music/song.yaml", "music/album.yaml"
 SUMS = "migrations/migrations.sum"
-MENDS = "run `soulspot-db rebase`: it writes this file anew, with the revisions and the generated code"
+MENDS = (
+    "run `soulspot-db rebase`: it writes this file anew, with the revisions and the generated code; where a branch is "
+    "merged into what others follow, such as main, run `soulspot-db rebase --onto HEAD`"
+)
 
 
 @pytest.fixture
@@ -110,14 +113,49 @@ def test_two_data_revisions_of_one_name_are_told_apart_by_a_person(branches, rep
     assert outcome.code == 1
     assert "both sides have written a data revision of this name" in outcome.err
     relative = f"migrations/versions/{path.name}"
+    assert "`git show :2:./migrations/versions/0002_fill.py > migrations/versions/NAME.py`" in outcome.err
     assert f"`git show MERGE_HEAD:./{relative} > {relative}` keeps theirs" in outcome.err
+    path.with_name("0009_fill_more.py").write_text(home.git("show", f":2:./{relative}"))
     path.write_text(home.git("show", f"MERGE_HEAD:./{relative}"))
-    path.with_name("0009_fill_more.py").write_text(ours)
+    assert text_of(path.with_name("0009_fill_more.py")) == ours
     outcome = home.rebase()
     assert outcome.code == 0, outcome.err
     assert home.versions == ["0001" + home.versions[0][4:], "0002_fill.py", "0003_fill_more.py"]
     assert home.command("--check").code == 0
     home.migrate()
+
+
+def test_which_of_two_data_revisions_is_ours_is_told_in_the_middle_of_a_git_rebase(branches, repository):
+    def fill(value):
+        repository.data_revision("fill")
+        repository.newest.write_text(f"{text_of(repository.newest)}# {value}\n")
+        repository.command()
+
+    home = branches(lambda: fill("theirs"), lambda: fill("ours"))
+    ours, path = text_of(home.newest), f"migrations/versions/{home.newest.name}"
+    home.git("rebase", "theirs", check=False)
+    outcome = home.rebase()
+    assert (
+        f"`git show :3:./{path} > migrations/versions/NAME.py`; then `git show HEAD:./{path} > {path}`" in outcome.err
+    )
+    assert home.git("show", f":3:./{path}") == ours
+
+
+def test_a_merge_that_went_the_wrong_way_may_be_begun_again(diverged):
+    """As docs/migrations.md says it."""
+    diverged.git("checkout", "--quiet", "theirs")
+    before = diverged.versions
+    diverged.git("merge", "ours", check=False)
+    assert diverged.rebase().code == 0
+    assert diverged.versions[:2] != before
+    diverged.git("merge", "--abort", check=False)
+    diverged.git("reset", "--hard", "--quiet", "HEAD")
+    diverged.git("clean", "-d", "--force", "--quiet", "migrations")
+    assert diverged.command("--check").code == 0
+    diverged.git("merge", "ours", check=False)
+    assert diverged.rebase("--onto", "HEAD").code == 0
+    assert diverged.versions[:2] == before
+    assert diverged.command("--check").code == 0
 
 
 def test_a_cherry_pick_is_mended_as_a_rebase_is(diverged):

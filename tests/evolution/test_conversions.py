@@ -92,6 +92,58 @@ def test_text_of_a_number_that_no_float_is_as_large_as_is_refused(home):
         home.migrate()
 
 
+DECIMALS = [
+    ("12.30", 1230),
+    ("-0.05", -5),
+    ("0", 0),
+    ("-0", 0),
+    ("1234567890123456.78", 123456789012345678),
+    ("7.5", 750),
+]
+NO_DECIMALS = ["1.234", "1e2", " 1", "1.", ".5", "+1", "01", "12345678901234567", "nan", "", "1,5", "--1"]
+
+
+@pytest.fixture(params=["home", "server_home"])
+def any_home(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_text_becomes_a_decimal_by_its_digits(any_home):
+    any_home.generate(song("n: {type: string}"))
+    any_home.migrate()
+    for key, (text, _) in enumerate(DECIMALS):
+        any_home.insert("m_songs", {"id": key, "n": text})
+    any_home.generate(song("n: {type: decimal, precision: 18, scale: 2}"))
+    any_home.migrate()
+    any_home.require_sound()
+    assert sorted(row["n"] for row in any_home.rows("m_songs")) == sorted(stored for _, stored in DECIMALS)
+
+
+@pytest.mark.parametrize("scale", [0, 2])
+def test_text_that_is_no_decimal_of_its_digits_is_told(any_home, scale):
+    any_home.generate(song("n: {type: string}"))
+    any_home.migrate()
+    for key, text in enumerate(NO_DECIMALS, 1):
+        any_home.insert("m_songs", {"id": key, "n": text})
+    any_home.generate(song(f"n: {{type: decimal, precision: {16 + scale}, scale: {scale}}}"))
+    with pytest.raises(
+        MigrationError, match=f"there are {len(NO_DECIMALS)} rows of m_songs whose n cannot become a decimal"
+    ):
+        any_home.migrate()
+
+
+@pytest.mark.parametrize("after", ["{type: text}", "{type: string}", "{type: enum, values: ['true', 'false']}"])
+def test_a_boolean_becomes_any_kind_of_text(any_home, after):
+    any_home.generate(song("n: {type: boolean}"))
+    any_home.migrate()
+    any_home.insert("m_songs", {"id": 1, "n": 1})
+    any_home.insert("m_songs", {"id": 2, "n": 0})
+    any_home.generate(song(f"n: {after}"))
+    any_home.migrate()
+    any_home.require_sound()
+    assert sorted(row["n"] for row in any_home.rows("m_songs")) == ["false", "true"]
+
+
 WHERE = "indexes: [{fields: [artist], unique: true, where: {n: %s}}]\n"
 MOVED = [
     ("{type: integer, nullable: true}", "{type: integer, backfill: 5}", "5", "NULL", "5"),

@@ -352,6 +352,110 @@ def test_a_field_may_come_back_under_the_name_of_one_that_was_renamed_away(home)
     assert home.operations({"m/song.yaml": again}) == ["add column title to m_songs"]
 
 
+# Hints that have counted, and names that are free again.
+
+
+def test_a_new_field_may_have_the_name_that_another_was_renamed_from(home):
+    home.generate({"m/song.yaml": SONG})
+    renamed = "name: {type: string, renamed_from: title}"
+    home.generate({"m/song.yaml": entity(renamed)})
+    both = {"m/song.yaml": entity(renamed, "title: {type: string, nullable: true}")}
+    assert home.operations(both) == ["add column title to m_songs"]
+    assert home.operations(both) == []
+
+
+def test_a_rename_from_a_field_that_is_still_there_is_refused(home):
+    home.generate({"m/song.yaml": SONG})
+    said = home.complaint(
+        {"m/song.yaml": entity("title: {type: text}", "name: {type: text, nullable: true, renamed_from: title}")}
+    )
+    assert said == (
+        "schemas/m/song.yaml:4:9: the column 'title' is still there\n"
+        "    remove the field that has it, or 'renamed_from' here"
+    )
+
+
+def test_what_a_hint_that_has_counted_is_in_the_way_of_says_that_it_may_go(home):
+    home.generate({"m/song.yaml": SONG})
+    first = "name: {type: string, renamed_from: title}"
+    home.generate({"m/song.yaml": entity(first)})
+    home.generate({"m/song.yaml": entity(first, "title: {type: string, nullable: true}")})
+    said = home.complaint(
+        {"m/song.yaml": entity(first, "heading: {type: string, nullable: true, renamed_from: title}")}
+    )
+    assert (
+        "'title' was renamed to 'name' already\n    remove one of the two; a 'renamed_from' that has counted may go"
+        in said
+    )
+    said = home.complaint({"m/song.yaml": entity(first, tail="removed: {title: {data: discard, reason: No.}}\n")})
+    assert "a 'renamed_from' that has counted may go" in said
+
+
+def test_a_tombstone_of_an_entity_that_is_there_is_refused_at_its_line(home):
+    home.generate({"m/song.yaml": SONG, "m/album.yaml": SONG})
+    buried = "description: Music.\nremoved:\n  album: {data: discard, reason: It is unused.}\n"
+    said = home.complaint({"m/_module.yaml": buried, "m/song.yaml": SONG, "m/album.yaml": SONG})
+    assert said == (
+        "schemas/m/_module.yaml:3:10: the entity 'album' is still there\n"
+        "    remove one of the two; a tombstone that has counted may go"
+    )
+
+
+def test_a_tombstone_names_a_column_and_not_a_field(home):
+    home.generate({"m/song.yaml": entity("title: {type: string}", "name: {type: string}")})
+    tail = "removed: {title: {data: archive, reason: It is unused.}}\n"
+    fields = "title: {type: string, column: name}"
+    assert home.operations({"m/song.yaml": entity(fields, tail=tail)})[-1] == "rebuild table m_songs: drop column title"
+    said = home.complaint({"m/song.yaml": entity(fields, tail=tail.replace("title", "name"))})
+    assert "the column of 'title' is still there" in said
+
+
+MOVED = entity("title: {type: string}", head="renamed_from: song\ntable_name: m_pieces\n")
+
+
+def test_an_entity_whose_rename_has_counted_may_move_with_its_hint(home):
+    home.generate({"m/song.yaml": SONG})
+    home.generate({"m/piece.yaml": MOVED})
+    assert home.operations({"n/piece.yaml": MOVED}) == []
+    assert home.operations({"n/piece.yaml": MOVED, "m/song.yaml": SONG}) == [
+        "create table m_songs, 2 columns, 0 indexes"
+    ]
+    assert home.operations({"k/piece.yaml": MOVED, "m/song.yaml": SONG}) == []
+
+
+def test_an_entity_that_moves_without_its_table_is_told_to_take_it_along(home):
+    head = "renamed_from: song\n"
+    home.generate({"m/song.yaml": SONG})
+    home.generate({"m/piece.yaml": entity("title: {type: string}", head=head)})
+    said = home.complaint({"n/piece.yaml": entity("title: {type: string}", head=head)})
+    assert "if it has another name now, write 'renamed_from: piece' there (n/piece?)" in said
+    moved = {"n/piece.yaml": entity("title: {type: string}", head="renamed_from: piece\n")}
+    assert home.operations(moved)[0] == "rename table m_pieces to n_pieces"
+
+
+@pytest.mark.parametrize(
+    "field", ["n: {type: integer, unique: true, backfill: 7}", "n: {type: datetime, unique: true, backfill: now}"]
+)
+def test_one_value_for_all_rows_of_a_unique_field_is_refused(home, field):
+    home.generate({"m/song.yaml": SONG})
+    said = home.complaint({"m/song.yaml": entity("title: {type: string}", field)})
+    assert said == (
+        "schemas/m/song.yaml:4:6: rows that exist would all get the same value, and no two may have one\n"
+        "    let it be 'nullable: true' at first, fill it in a data revision, then require it"
+    )
+
+
+def test_a_value_that_an_enum_loses_is_told_of_with_the_three_steps(home):
+    mood = "mood: {type: enum, values: [%s]}"
+    home.generate({"m/song.yaml": entity(mood % "draft, open")})
+    home.write({"m/song.yaml": entity(mood % "open")})
+    outcome = home.command()
+    assert outcome.code == 0
+    assert "note: rows of m_songs whose mood is 'draft' will stop this revision" in outcome.err
+    assert "in three steps" in outcome.err
+    assert "note:" not in home.command().err
+
+
 # What is no change to a database.
 
 NO_CHANGES = {

@@ -145,3 +145,10 @@ def test_a_title_says_what_was_done_to_which_entity(home, name):
     revision = home.generate(after).revision
     assert revision.title == title
     assert f'"""{title}."""' in home.newest.read_text("utf-8")
+
+
+def test_a_title_that_is_longer_than_a_line_ends_where_the_line_does(home):
+    home.generate(song(*(f"{name * 63}: {{type: string}}" for name in "ab")))
+    swapped = [f"{new * 63}: {{type: string, renamed_from: {old * 63}}}" for new, old in ("ab", "ba")]
+    assert home.generate(song(*swapped)).revision.title == f"Swap {'a' * 63} and ..."
+    assert f'"""Swap {"a" * 63} and ..."""\n' in home.newest.read_text("utf-8")

@@ -2,7 +2,7 @@
 
 import pytest
 from soulspot_db.language.conflicts import conflict_line
-from soulspot_db.language.history import BY_HAND, history_of, is_data
+from soulspot_db.language.history import BY_HAND, constants_of, dump_sums, history_of, is_data, sums_of
 
 
 @pytest.mark.parametrize("line", ["data = True", "data = True  # fills plays", "data: bool = True", "data=True"])
@@ -29,3 +29,18 @@ def test_sums_with_a_merge_conflict_are_no_history():
 @pytest.mark.parametrize("text", ["", "a: <<<<<<< b\n", "  <<<<<<< b\n", "<<<<<<<<\n", "======= \n"])
 def test_what_git_does_not_write_is_no_conflict(text):
     assert conflict_line(text) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['revision = "0a"', "revision = '0a'", 'revision: str = "0a"', 'revision = "0a"  # the first', "revision=('0a')"],
+)
+def test_what_a_revision_says_of_its_place_is_read_however_the_line_is_written(line):
+    text = f'"""Fill."""\n{line}\ndown_revision = None\nschema_after = digest()\n\ndef f():\n    revision = "1b"\n'
+    assert constants_of(text) == {"revision": "0a"}
+
+
+def test_a_history_whose_newest_revision_is_no_python_has_no_head():
+    name, text = "0001_a.py", "revision = \n"
+    history, problems = history_of(dump_sums(sums_of({name: text})), {name: text})
+    assert (problems, history.head, history.schema) == ([], None, None)

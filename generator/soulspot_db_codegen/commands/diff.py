@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from soulspot_db_codegen.commands.shared import complaints, project_option
+from soulspot_db_codegen.commands.shared import complaints, project_option, tell_advice
 from soulspot_db_codegen.configuration import load_configuration
 from soulspot_db_codegen.generate import plan_project, refuse_foreign
 from soulspot_db_codegen.writer import unified_diff
@@ -26,6 +26,7 @@ def diff(*, patch: bool, project: Path) -> None:
         click.echo(f"revision {plan.revision.id}: {plan.revision.title}")
         for operation in plan.revision.operations:
             click.echo(f"    {operation}")
+    tell_advice(plan.revision)
     if patch:
         for change in plan.changes:
             click.echo(unified_diff(change), nl=False)

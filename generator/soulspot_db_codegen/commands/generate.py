@@ -5,7 +5,15 @@ from pathlib import Path
 
 import click
 
-from soulspot_db_codegen.commands.shared import PROBLEMS, complaints, count, project_option, tell_problems
+from soulspot_db_codegen.commands.shared import (
+    PROBLEMS,
+    complaints,
+    count,
+    project_option,
+    tell_advice,
+    tell_moved,
+    tell_problems,
+)
 from soulspot_db_codegen.configuration import load_configuration
 from soulspot_db_codegen.errors import Diagnostic
 from soulspot_db_codegen.generate import amend_project, plan_project, refuse_foreign
@@ -57,6 +65,8 @@ def _write(root: Path, form: str, *, amend: bool = False) -> None:
         apply(configuration.root, changes)
     for change in changes:
         click.echo(f"{change.verb} {change.path}", err=form != "text")
+    tell_moved(plan.moved, err=form != "text")
+    tell_advice(plan.revision)
     _close(changes, form)
 
 

@@ -13,7 +13,11 @@ __all__ = ["init"]
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", type=click.Path(file_okay=False, path_type=Path), default=".")
-@click.option("--package", metavar="NAME", help="The application's package; default: made of the project's name.")
+@click.option(
+    "--package",
+    metavar="NAME",
+    help="The application's package; the generated one is called NAME_entities. Default: made of the project's name.",
+)
 @click.option("--module", metavar="NAME", default="library", show_default=True, help="The first module.")
 def init(*, folder: Path, package: str | None, module: str) -> None:
     """Make a new project, with one entity and a module that uses it.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from soulspot_db_codegen.commands.shared import complaints, project_option
+from soulspot_db_codegen.commands.shared import complaints, project_option, tell_advice, tell_moved
 from soulspot_db_codegen.configuration import load_configuration
 from soulspot_db_codegen.errors import ConfigurationError
 from soulspot_db_codegen.generate import refuse_foreign, replan_project
@@ -35,7 +35,7 @@ def rebase(*, onto: str | None, project: Path) -> None:
                     "`--onto HEAD` makes again what it does not have"
                 )
             commit = "HEAD"
-        plan, data = replan_project(configuration, commit)
+        plan = replan_project(configuration, commit)
         refuse_foreign(plan.changes)
         apply(configuration.root, plan.changes)
     if not plan.changes:
@@ -46,6 +46,6 @@ def rebase(*, onto: str | None, project: Path) -> None:
         click.echo(f"{change.verb} {change.path}")
     if plan.revision:
         click.echo(f"revision {plan.revision.id}: {plan.revision.title}")
-    for path in data:
-        click.echo(f"{path} now follows other revisions; read it once more")
+    tell_moved(plan.moved)
+    tell_advice(plan.revision)
     click.echo("next: `git add --all`, then commit, or go on with what git is in the middle of")

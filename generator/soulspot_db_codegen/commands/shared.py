@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from soulspot_db_codegen.errors import ConfigurationError, Diagnostic, SchemaError
+from soulspot_db_codegen.migrations.revision import Revision
 from soulspot_db_codegen.reports import report
 
-__all__ = ["PROBLEMS", "USAGE", "complaints", "count", "project_option", "tell_problems"]
+__all__ = ["PROBLEMS", "USAGE", "complaints", "count", "project_option", "tell_advice", "tell_moved", "tell_problems"]
 
 PROBLEMS, USAGE = 1, 2
 """Exit codes: the schemas have problems, or something is not as it should be; the command was used wrongly."""
@@ -45,6 +46,18 @@ def tell_problems(diagnostics: Iterable[Diagnostic], form: str) -> None:
     click.echo(report(found, form), err=form == "text")
     if form == "text":
         click.echo(f"{count(len(found), 'problem')}; nothing was written", err=True)
+
+
+def tell_moved(paths: Iterable[str], *, err: bool = False) -> None:
+    """Print the data revisions that follow others now."""
+    for path in paths:
+        click.echo(f"{path} now follows other revisions; read it once more", err=err)
+
+
+def tell_advice(revision: Revision | None) -> None:
+    """Print what the author of a revision should know before anybody runs it."""
+    for advice in revision.advice if revision else ():
+        click.echo(f"note: {advice}", err=True)
 
 
 def count(number: int, noun: str) -> str:

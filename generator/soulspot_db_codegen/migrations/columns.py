@@ -78,7 +78,7 @@ def sources(
         name = column["name"]
         was = old.get(former[name]) if name in former else None if name in taken else old.get(name)
         if was is None:
-            yield _added(column, _fill(column, hints))
+            yield _added(column, _fill(column, hints), is_unique=name in hints.backfill and _is_unique(after, name))
             continue
         way = conversion(was["type"], column["type"])
         if way is None:
@@ -101,7 +101,13 @@ def _fill(column: ColumnSpec, hints: TableHints) -> Fill | None:
     return hints.backfill.get(name) or hints.made.get(name) or default_sql(column)
 
 
-def _added(column: ColumnSpec, fill: Fill | None) -> Source | Unclear:
+def _is_unique(table: TableSpec, column: str) -> bool:
+    """Whether no two rows may have the same value."""
+    alone = [[part["column"] for part in index["columns"]] for index in table["indexes"] if index["unique"]]
+    return [column] in [table["primary_key"], *alone]
+
+
+def _added(column: ColumnSpec, fill: Fill | None, *, is_unique: bool) -> Source | Unclear:
     if fill is None and not column["nullable"]:
         message = "rows that exist have no value for this new required field"
         return Unclear(
@@ -109,6 +115,10 @@ def _added(column: ColumnSpec, fill: Fill | None) -> Source | Unclear:
             message,
             "write 'backfill: ...' for the rows that exist, or 'default: ...' for new rows as well",
         )
+    if fill is not None and is_unique and not fill.differs:
+        message = "rows that exist would all get the same value, and no two may have one"
+        hint = "let it be 'nullable: true' at first, fill it in a data revision, then require it"
+        return Unclear(column["name"], message, hint)
     return Source(column, None, Conversion(), fill.sqlite if fill else None, fill)
 
 

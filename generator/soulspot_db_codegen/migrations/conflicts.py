@@ -18,7 +18,10 @@ def conflicts_for_rebase(configuration: Configuration) -> Iterator[Diagnostic]:
         line = conflict_line(text_of(path.read_bytes())) if path.is_file() else None
         if line is not None:
             file = path.relative_to(configuration.root).as_posix()
-            hint = "run `soulspot-db rebase`: it writes this file anew, with the revisions and the generated code"
+            hint = (
+                "run `soulspot-db rebase`: it writes this file anew, with the revisions and the generated code; where a "
+                "branch is merged into what others follow, such as main, run `soulspot-db rebase --onto HEAD`"
+            )
             yield Diagnostic(file, line, 1, f"this file has an unresolved merge conflict at line {line}", hint)
 
 
@@ -33,7 +36,10 @@ def conflicts_of_data(folder: str, ours: Mapping[str, str], commit: str | None) 
     for name, text in ours.items():
         if is_data(text) and (line := conflict_line(text)) is not None:
             path = f"{folder}/versions/{name}"
+            # Git keeps both sides: as 2 what is checked out, as 3 what comes to it.
+            mine = 3 if commit == "HEAD" else 2
             hint = (
-                f"put yours into a file of another name beside it; `git show {commit}:./{path} > {path}` keeps theirs"
+                f"put yours into a file of another name: `git show :{mine}:./{path} > {folder}/versions/NAME.py`; "
+                f"then `git show {commit}:./{path} > {path}` keeps theirs"
             )
             yield Diagnostic(path, line, 1, "both sides have written a data revision of this name", hint)

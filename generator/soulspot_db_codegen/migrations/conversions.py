@@ -54,9 +54,9 @@ _SIMPLE: dict[tuple[str, str], Conversion] = {
     ),
     ("date", "datetime"): Conversion("{value} || ' 00:00:00.000000'"),
     ("datetime", "date"): Conversion("substr({value}, 1, 10)", lossy="substr({value}, 11) <> ' 00:00:00.000000'"),
-    ("boolean", "string"): Conversion("CASE {value} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"),
 }
 for _text in TEXTS:
+    _SIMPLE["boolean", _text] = Conversion("CASE {value} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END")
     _SIMPLE["integer", _text] = Conversion("CAST({value} AS TEXT)")
     _SIMPLE[_text, "integer"] = Conversion(
         "CAST({value} AS INTEGER)", impossible="CAST(CAST({value} AS INTEGER) AS TEXT) <> {value}"
@@ -102,6 +102,8 @@ def _decimal(before: TypeSpec, after: TypeSpec) -> Conversion | None:
             lossy=f"{scaled} / {10**scale}.0 <> {{value}}",
             impossible=f"abs({scaled}) >= {10**digits}",  # after rounding, which may add a digit
         )
+    if old in TEXTS:
+        return _decimal_of_text(digits, scale)
     if new == "float":
         return Conversion(f"{{value}} / {10 ** before.get('scale', 0)}.0", lossy=outside(MAX_EXACT))
     if old not in {"decimal", "integer"} or new not in {"decimal", "integer"}:
@@ -114,4 +116,16 @@ def _decimal(before: TypeSpec, after: TypeSpec) -> Conversion | None:
         f"{{value}} / {10**-shift}",
         lossy=f"{{value}} % {10**-shift} <> 0",
         impossible=outside(10 ** (digits - shift) - 1),
+    )
+
+
+def _decimal_of_text(digits: int, scale: int) -> Conversion:
+    """By the digits themselves, without the point and with as many zeros as are missing behind it: no double comes between."""
+    behind = "CASE instr({value}, '.') WHEN 0 THEN 0 ELSE length({value}) - instr({value}, '.') END"
+    scaled = f"replace({{value}}, '.', '') || substr('{'0' * scale}', 1, {scale} - {behind})"
+    return Conversion(
+        f"CAST({scaled} AS INTEGER)",
+        # A number of JSON without an exponent, and without the spaces that JSON has around it.
+        impossible="{value} IS NOT NULL AND ({value} GLOB '*[^-.0-9]*' OR NOT json_valid({value}) "
+        f"OR {behind} > {scale} OR length(ltrim(replace({scaled}, '-', ''), '0')) > {digits})",
     )

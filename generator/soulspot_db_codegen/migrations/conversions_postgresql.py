@@ -68,10 +68,9 @@ _SIMPLE: dict[tuple[str, str], Conversion] = {
     ),
     ("date", "datetime"): Conversion("{value}::timestamp AT TIME ZONE 'UTC'"),
     ("datetime", "date"): Conversion(f"{_UTC}::date", lossy=f"{_UTC}::time <> '00:00'"),
-    ("boolean", "string"): Conversion("{value}::text"),
 }
 for _text in TEXTS:
-    _SIMPLE["uuid", _text] = Conversion("{value}::text")
+    _SIMPLE["uuid", _text] = _SIMPLE["boolean", _text] = Conversion("{value}::text")
     _SIMPLE["date", _text] = Conversion("to_char({value}, 'YYYY-MM-DD')")
     _SIMPLE["time", _text] = Conversion("to_char({value}, 'HH24:MI:SS.US')")
     _SIMPLE["datetime", _text] = Conversion(f"to_char({_UTC}, 'YYYY-MM-DD HH24:MI:SS.US')")
@@ -122,6 +121,15 @@ def _decimal(before: TypeSpec, after: TypeSpec) -> Conversion:
             "{value}::double precision", lossy=f"abs({{value}} * {10 ** before.get('scale', 0)}) > {MAX_EXACT}"
         )
     digits, scale = after.get("precision", 18), after.get("scale", 0)
+    if old in TEXTS:
+        fraction = f"(\\.[0-9]{{{{1,{scale}}}}})?" if scale else ""
+        return Conversion(
+            f"{{value}}::numeric({digits}, {scale})",
+            impossible=_unless(
+                f"CASE WHEN {{value}} ~ '^-?(0|[1-9][0-9]{{{{0,18}}}}){fraction}$' "
+                f"THEN abs({_NUMERIC}) < {10 ** (digits - scale)} ELSE false END"
+            ),
+        )
     # By way of text a double keeps all of its digits.
     exact = "{value}::text::numeric" if old == "float" else "{value}::numeric"
     value = f"{'round' if old == 'float' else 'trunc'}({exact}, {scale})"

@@ -1,11 +1,12 @@
 """What changed between two snapshots, and the operations that bring a database from one to the other."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from soulspot_db.language.conditions import quoted
 from soulspot_db.language.table import TableSpec
 
+from soulspot_db_codegen.migrations.columns import Source, sources
 from soulspot_db_codegen.migrations.hints import Hints, TableHints
 from soulspot_db_codegen.migrations.operations import (
     Archive,
@@ -98,7 +99,14 @@ def _diffs(before: Snapshot, after: Snapshot, hints: Hints, pairing: Pairing) ->
     }
     names = Names(tables, columns)
     targets = {
-        after[new]["table"]: (before[old]["table"], _kept(before[old], after[new], pairing.columns[new]))
+        after[new]["table"]: (
+            before[old],
+            [
+                source
+                for source in sources(before[old], after[new], pairing.columns[new], hints.of(new))
+                if isinstance(source, Source)
+            ],
+        )
         for new, old in pairing.former.items()
     }
     return {
@@ -131,12 +139,6 @@ def _subjects(before: Snapshot, after: Snapshot, pairing: Pairing) -> Iterator[s
     yield from of_renames({_name(new): _name(old) for new, old in moved.items() if _name(new) != _name(old)})
     tables = {after[new]["table"]: before[old]["table"] for new, old in moved.items() if _name(new) == _name(old)}
     yield from (f"rename table {old} to {new}" for new, old in tables.items())
-
-
-def _kept(before: TableSpec, after: TableSpec, former: Mapping[str, str]) -> dict[str, str]:
-    """The columns that a table has already, new to old names."""
-    was = {column["name"] for column in before["columns"]} - set(former.values())
-    return {**{column["name"]: column["name"] for column in after["columns"] if column["name"] in was}, **former}
 
 
 def _drop(table: TableSpec, archive: bool, found: Difference) -> None:

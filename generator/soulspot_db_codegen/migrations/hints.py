@@ -16,10 +16,11 @@ __all__ = ["Fill", "Hints", "TableHints", "take_hints"]
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """What rows get that have no value, as the SQL of each database."""
+    """What rows get that have no value, as the SQL of each database; `differs`: no two rows get the same."""
 
     sqlite: str
     postgresql: str
+    differs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ _RANDOM_UUID = (
     "|| '-' || lower(hex(randomblob(6)))"
 )
 _NOW = Fill("strftime('%Y-%m-%d %H:%M:%f000', 'now')", "now()")
-_UUID = Fill(_RANDOM_UUID, "gen_random_uuid()")
+_UUID = Fill(_RANDOM_UUID, "gen_random_uuid()", differs=True)
 _MADE = {"now": _NOW, "uuid4": _UUID, "uuid7": _UUID}
 
 

@@ -27,12 +27,13 @@ __all__ = [
 class Refusal:
     """Rows that must not be there before anything is changed: `keys` is the SELECT that finds their keys.
 
-    `dialect` is the database that it is written for, None if for all.
+    `dialect` is the database that it is written for, None if for all. `advice` is for who writes the revision.
     """
 
     what: str
     keys: str
     dialect: str | None = None
+    advice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class _Pairer:
         taken: dict[str, str] = {}
         for path in sorted(self._after):
             name = self._hints.of(path).former_entity
-            if name is None or not self._before or applied(self._before, path).get("entity") == name:
+            if name is None or not self._before or self._has_counted(path, name):
                 continue
             old = next((place for place in self._before if place.partition("/")[2] == name), None)
             if old is None:
@@ -73,6 +73,15 @@ class _Pairer:
             else:
                 taken[old] = path.partition("/")[2]
                 yield path, old
+
+    def _has_counted(self, path: str, former: str) -> bool:
+        """Whether an entity got its name from `former` before, perhaps in another module."""
+        own = path.partition("/")[2]
+        places = [place for place in self._before if place.partition("/")[2] == own]
+        # What takes its own name along into another module says it anew for each move.
+        return any(
+            applied(self._before, place).get("entity") == former for place in places if path == place or own != former
+        )
 
     def columns(self, path: str, old: str) -> Iterator[tuple[str, str]]:
         """The columns of one entity that were renamed."""

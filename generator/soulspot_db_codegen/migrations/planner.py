@@ -13,12 +13,12 @@ from soulspot_db_codegen.migrations.differ import Problem, diff, way_back
 from soulspot_db_codegen.migrations.hints import Hints, take_hints
 from soulspot_db_codegen.migrations.revision import Revision, file_name, make_revision
 from soulspot_db_codegen.migrations.snapshot import Snapshot, digest, dump_table, read_snapshot, with_applied
-from soulspot_db_codegen.migrations.unwritten import is_unwritten
+from soulspot_db_codegen.migrations.unwritten import is_unwritten, misplaced_revisions
 from soulspot_db_codegen.render import render
 from soulspot_db_codegen.resolver import Resolved
-from soulspot_db_codegen.writer import UNFINISHED
+from soulspot_db_codegen.writer import UNFINISHED, last_line
 
-__all__ = ["MigrationPlan", "Past", "plan_migrations", "read_past"]
+__all__ = ["MigrationPlan", "Past", "is_edited", "plan_migrations", "read_past"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,11 @@ def plan_migrations(
         if faults:
             return MigrationPlan(None, {}), faults
     history, before = past.history, past.snapshot
-    hints = take_hints(resolved)
-    after = {f"{entity.module}/{entity.spec.entity_type}": entity.table for entity in resolved.entities}
+    hints, after = take_hints(resolved), resolved.tables
     as_it_is = _plan(folder, _recorded(after, hints), history.files, history.head)
     if history.schema is not None and (past.unfinished or history.schema != digest(before)):
         if history.schema == digest(after):  # a run that was stopped has left the old snapshot
-            return as_it_is, _faulty(folder, _strangers(history, history.files))
+            return as_it_is, _strange(folder, history, history.files)
         message = f"{folder}/snapshot is not what revision {history.head} left"
         hint = (
             "run `soulspot-db generate` with the schemas as they were, or restore the folder from version control; "
@@ -81,11 +80,19 @@ def plan_migrations(
         return MigrationPlan(None, {}), [_told(problem, resolved, folder) for problem in difference.problems]
     # Not by the digest alone: two columns that swap their names leave the tables as they look, and change the rows.
     if history.schema == digest(after) and not difference.operations:
-        return as_it_is, _faulty(folder, _strangers(history, history.files))
+        return as_it_is, _strange(folder, history, history.files)
     revision = make_revision(history.head, digest(after), difference, way_back(before, after, hints))
     files = {**history.files, file_name(revision, len(history.files) + 1): render("revision.py", revision=revision)}
     plan = replace(_plan(folder, _recorded(after, hints), files, revision.id), revision=revision)
-    return plan, _faulty(folder, _strangers(history, files))
+    return plan, _strange(folder, history, files)
+
+
+def is_edited(past: Past, resolved: Resolved) -> bool:
+    """Whether the schemas say other tables than the newest revision has left."""
+    if past.history.schema != digest(resolved.tables):
+        return True
+    difference = diff(past.snapshot, resolved.tables, take_hints(resolved))
+    return not past.unfinished and bool(difference.operations or difference.problems)
 
 
 def read_past(configuration: Configuration) -> tuple[Past, list[Diagnostic]]:
@@ -103,7 +110,15 @@ def read_past(configuration: Configuration) -> tuple[Past, list[Diagnostic]]:
         message = f"{folder}: {lost}; no database could be brought from them to a new line"
         hint = "restore the folder from version control; if no database was ever made, commit its removal first"
         problems = [Diagnostic(folder, 1, 1, message, hint)]
-    return Past(history, snapshot, (configuration.root / folder / UNFINISHED).is_file()), problems
+    if not problems and history.files and history.schema is None:
+        newest = dict([list(history.files.items())[-1]])
+        problems = list(misplaced_revisions(folder, newest))
+    return Past(history, snapshot, _is_unfinished(configuration)), problems
+
+
+def _is_unfinished(configuration: Configuration) -> bool:
+    mark, sums = (configuration.root / configuration.migrations / name for name in (UNFINISHED, SUMS))
+    return mark.is_file() and sums.is_file() and mark.read_text("utf-8") == last_line(text_of(sums.read_bytes()))
 
 
 def _had_revisions(configuration: Configuration) -> bool:
@@ -130,11 +145,14 @@ def _unpublished(configuration: Configuration) -> set[str]:
     return {name for name in ours if name not in theirs or is_unwritten(text_of(theirs[name]))}
 
 
-def _strangers(history: History, files: Mapping[str, str]) -> Iterator[str]:
+def _strange(folder: str, history: History, files: Mapping[str, str]) -> list[Diagnostic]:
     """Revisions that nobody recorded; one that would be written now is what a run that was killed has left."""
-    for name, text in history.unrecorded.items():
-        if files.get(name) != text:
-            yield f"versions/{name} is not in {SUMS}"
+    hint = (
+        "if a command was stopped, run the same one again, with the schemas as they were; after a merge, run "
+        "`soulspot-db rebase`; a file that somebody else wrote: take it away"
+    )
+    names = [name for name, text in history.unrecorded.items() if files.get(name) != text]
+    return [Diagnostic(folder, 1, 1, f"versions/{name} is not in {SUMS}", hint) for name in names]
 
 
 def _faulty(folder: str, faults: Iterator[str] | list[str]) -> list[Diagnostic]:

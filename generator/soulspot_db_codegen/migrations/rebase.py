@@ -3,16 +3,18 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from soulspot_db.language.history import SUMS, dump_sums, history_of, is_data, read_history, sums_of, text_of
+from soulspot_db.language.history import SUMS, History, dump_sums, history_of, is_data, read_history, sums_of, text_of
 
 from soulspot_db_codegen.configuration import Configuration
 from soulspot_db_codegen.errors import Diagnostic
 from soulspot_db_codegen.git import files_at, head_is_beyond
 from soulspot_db_codegen.migrations.conflicts import conflicts_of_data
+from soulspot_db_codegen.migrations.own import plain_name, sort_out, without_place
 from soulspot_db_codegen.migrations.planner import MigrationPlan, Past, plan_migrations
 from soulspot_db_codegen.migrations.snapshot import snapshot_of
+from soulspot_db_codegen.migrations.unwritten import misplaced_revisions
 from soulspot_db_codegen.resolver import Resolved
 
 __all__ = ["Rebased", "is_settled", "own_revisions", "past_at", "plan_on", "rechained"]
@@ -20,11 +22,11 @@ __all__ = ["Rebased", "is_settled", "own_revisions", "past_at", "plan_on", "rech
 
 @dataclass(frozen=True, slots=True)
 class Rebased:
-    """The plan, the files of ours that it replaces, and the data revisions that somebody should read again."""
+    """The plan, the files of ours that it replaces, and the data revisions that have another place now: old to new paths."""
 
     plan: MigrationPlan
     replaced: list[str]
-    data: list[str]
+    moved: Mapping[str, str]
 
 
 def past_at(configuration: Configuration, commit: str | None) -> tuple[Past, list[str]]:
@@ -60,10 +62,19 @@ def own_revisions(configuration: Configuration, past: Past) -> dict[str, str]:
     return {name: text for name, text in present.items() if past.history.files.get(name) != text}
 
 
-def plan_on(configuration: Configuration, resolved: Resolved, commit: str | None) -> tuple[Rebased, list[Diagnostic]]:
+def plan_on(
+    configuration: Configuration, resolved: Resolved, commit: str | None, *, edited: bool = False
+) -> tuple[Rebased, list[Diagnostic]]:
     """Plan with what a commit has as the past; what is on the disk beside it is made again.
 
-    Generated revisions of ours become one. Data revisions follow it, unchanged but for their place in the line.
+    Generated revisions of ours become one. Data revisions that came before it come before it again, those that came behind
+    it behind it, unchanged but for their place in the line.
+
+    Args:
+        configuration: of the project.
+        resolved: its entities.
+        commit: whose revisions stay as they are.
+        edited: whether the schemas have changed since the newest revision of ours.
 
     Returns:
         The plan and the problems; where there are problems the plan must not be used.
@@ -75,57 +86,51 @@ def plan_on(configuration: Configuration, resolved: Resolved, commit: str | None
     past, faults = past_at(configuration, commit)
     if faults:
         hint = "what was committed there is broken; mend it there first"
-        return Rebased(MigrationPlan(None, {}), [], []), [Diagnostic(folder, 1, 1, fault, hint) for fault in faults]
+        return _NOTHING, [Diagnostic(folder, 1, 1, fault, hint) for fault in faults]
     ours = own_revisions(configuration, past)
-    if conflicts := list(conflicts_of_data(folder, ours, commit)):
-        return Rebased(MigrationPlan(None, {}), [], []), conflicts
-    if (between := _between(ours)) is not None:
-        message = f"the data revision {between} stands between revisions that change tables, which cannot become one"
-        hint = "commit them as they are; after a merge, make yours again by hand, one after the other"
-        return Rebased(MigrationPlan(None, {}), [], []), [Diagnostic(folder, 1, 1, message, hint)]
-    plan, problems = plan_migrations(configuration, resolved, past)
-    data = {name: text for name, text in ours.items() if is_data(text)}
-    if data and plan.revision is not None and plan.revision.up.losses:
-        message = f"{next(iter(data))} would come to stand behind the loss of {plan.revision.up.losses[0].what}"
-        hint = "what it reads may be gone there: run `soulspot-db generate` without --amend, which adds a revision after it"
-        problems = [*problems, Diagnostic(folder, 1, 1, message, hint)]
+    if problems := [*conflicts_of_data(folder, ours, commit)] or [*misplaced_revisions(folder, ours)]:
+        return _NOTHING, problems
+    own = sort_out(ours)
+    if between := [*own.between, *(own.last if edited else ())]:
+        message = f"the data revision {between[0]} stands between revisions that change tables, which cannot become one"
+        return _NOTHING, [Diagnostic(f"{folder}/versions/{between[0]}", 1, 1, message, _APART)]
+    before = _with_data(past.history, own.first, past.history.schema or "")
+    plan, problems = plan_migrations(configuration, resolved, replace(past, history=before))
+    if problems:
+        return _NOTHING, problems
+    inside = f"{folder}/versions/"
+    versions = {path.removeprefix(inside): text for path, text in plan.files.items() if path.startswith(inside)}
     schema = plan.revision.schema_after if plan.revision else past.history.schema
-    plan, moved = _with_data(folder, plan, data, schema or "")
-    kept = {path.rpartition("/")[2] for path in plan.files if "/versions/" in path}
-    return Rebased(plan, [f"{folder}/versions/{name}" for name in ours if name not in kept], moved), problems
+    after = _with_data(replace(before, files=versions, head=plan.head), own.last, schema or "")
+    files = {**plan.files, **{inside + name: text for name, text in after.files.items()}}
+    files[f"{folder}/{SUMS}"] = dump_sums(sums_of(after.files))
+    places = [name for name, text in after.files.items() if name not in past.history.files and is_data(text)]
+    moves = zip([*own.first, *own.last], places, strict=True)
+    moved = {inside + old: inside + new for old, new in moves if ours[old] != after.files[new]}
+    replaced = [inside + name for name in ours if name not in after.files]
+    return Rebased(MigrationPlan(after.head, files, plan.revision), replaced, moved), []
 
 
-def _between(ours: Mapping[str, str]) -> str | None:
-    """A data revision that would come to stand behind tables that follow it now: what it reads may be gone there."""
-    kinds = [(name, is_data(text)) for name, text in sorted(ours.items())]
-    tables = [position for position, (_, data) in enumerate(kinds) if not data]
-    return next(
-        (name for position, (name, data) in enumerate(kinds) if data and tables and tables[0] < position < tables[-1]),
-        None,
-    )
+_NOTHING = Rebased(MigrationPlan(None, {}), [], {})
+_APART = (
+    "run `soulspot-db generate` without --amend, which adds a revision after it; after a merge, abort it, and put one "
+    'commit after another on top of theirs (docs/migrations.md, "Data revisions between tables")'
+)
 
 
-def _with_data(
-    folder: str, plan: MigrationPlan, data: Mapping[str, str], schema: str
-) -> tuple[MigrationPlan, list[str]]:
-    files = dict(plan.files)
-    versions = {path: text for path, text in files.items() if path.startswith(f"{folder}/versions/")}
-    head, moved = plan.head, []
+def _with_data(history: History, data: Mapping[str, str], schema: str) -> History:
+    """A history with data revisions behind it, which leave the tables as they are."""
+    files, head = dict(history.files), history.head
     for name, text in data.items():
-        path = f"{folder}/versions/{len(versions) + 1:04}_{name.partition('_')[2]}"
-        head, versions[path] = rechained(text, head, schema)
-        moved.append(path)
-    files |= versions
-    files[f"{folder}/{SUMS}"] = dump_sums(sums_of({path.rpartition("/")[2]: text for path, text in versions.items()}))
-    return MigrationPlan(head, files, plan.revision), moved
+        head, files[f"{len(files) + 1:04}_{plain_name(name)}"] = rechained(text, head, schema)
+    return replace(history, files=files, head=head)
 
 
 def rechained(text: str, parent: str | None, schema: str) -> tuple[str, str]:
     """A data revision behind another parent: its id, and its text."""
-    said = re.sub(r"^(revision|down_revision|schema_after) = .*$", "", text, flags=re.MULTILINE)
-    identity = hashlib.sha256(f"{parent}\n{said}".encode()).hexdigest()[:12]
+    identity = hashlib.sha256(f"{parent}\n{without_place(text)}".encode()).hexdigest()[:12]
     values = {"revision": f'"{identity}"', "down_revision": f'"{parent}"' if parent else "None"}
     values["schema_after"] = f'"{schema}"'
     for name, value in values.items():
-        text = re.sub(rf"^{name} = .*$", f"{name} = {value}", text, flags=re.MULTILINE)
+        text = re.sub(rf"^{name}\b[^=\n]*=.*$", f"{name} = {value}", text, flags=re.MULTILINE)
     return identity, text

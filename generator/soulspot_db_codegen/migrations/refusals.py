@@ -7,7 +7,7 @@ from typing import TypeAlias, TypeVar
 from soulspot_db.language.conditions import Dialect, quoted
 from soulspot_db.language.table import ColumnSpec, ForeignKeySpec, TableIndexSpec, TableSpec, index_part
 
-from soulspot_db_codegen.migrations.broken_checks import broken
+from soulspot_db_codegen.migrations.broken_checks import advice, broken
 from soulspot_db_codegen.migrations.columns import Source
 from soulspot_db_codegen.migrations.conversions_postgresql import column_type
 from soulspot_db_codegen.migrations.operations import Loss, Refusal
@@ -16,7 +16,8 @@ __all__ = ["Rows", "Targets", "by_dialect", "losses", "refusals"]
 
 Look = TypeVar("Look", bound=Refusal | Loss)
 
-Targets: TypeAlias = Mapping[str, tuple[str, Mapping[str, str]]]
+Targets: TypeAlias = Mapping[str, tuple[TableSpec, Sequence[Source]]]
+"""By new name, the tables that exist now, as they are, and where their columns come from."""
 
 
 class Rows:
@@ -24,19 +25,23 @@ class Rows:
 
     Args:
         before: the table as it is.
-        columns: where each column comes from, in the SQL of the database.
+        columns: where each column comes from.
         dialect: the database.
     """
 
     def __init__(self, before: TableSpec, columns: Sequence[Source], dialect: Dialect) -> None:
         self.before = before
-        self.columns = columns
+        self.columns = columns if dialect == "sqlite" else [source.on_postgresql() for source in columns]
         self.dialect: Dialect = dialect
         self._keys = [(name, f"key {name}") for name in before["primary_key"]]
 
     def name_before(self, column: str) -> str:
         """What a column is called in the table as it is."""
-        return next(source.name_before for source in self.columns if source.column["name"] == column)
+        return self.source(column).name_before
+
+    def source(self, column: str) -> Source:
+        """Where a column comes from."""
+        return next(source for source in self.columns if source.column["name"] == column)
 
     def where(self, condition: str) -> str:
         """The keys of the rows that would fulfil a condition."""
@@ -52,10 +57,11 @@ class Rows:
     def _projection(self, condition: str) -> str:
         keys = [f"{quoted(name)} AS {quoted(alias)}" for name, alias in self._keys]
         named = [source for source in self.columns if quoted(source.column["name"]) in condition]
-        values = [f"{self._value(source)} AS {quoted(source.column['name'])}" for source in named]
+        values = [f"{self.value(source)} AS {quoted(source.column['name'])}" for source in named]
         return f"SELECT {', '.join([*keys, *values])} FROM {quoted(self.before['table'])}"
 
-    def _value(self, source: Source) -> str:
+    def value(self, source: Source) -> str:
+        """What a row will have in a column."""
         if self.dialect == "sqlite" or source.is_same:
             return source.sql()
         # The server stops at a value that it cannot convert, and such values are told on their own.
@@ -78,7 +84,7 @@ def refusals(rows: Rows, base: TableSpec, after: TableSpec, targets: Targets) ->
         rows: its rows as they would be.
         base: the table as it is, under its new names.
         after: the table as it is to be.
-        targets: by new name, the tables that exist now, and the columns that they have now, new to old names.
+        targets: the tables that may be referred to.
     """
     changed = {source.column["name"] for source in rows.columns if not source.is_same}
     for source in rows.columns:
@@ -88,16 +94,19 @@ def refusals(rows: Rows, base: TableSpec, after: TableSpec, targets: Targets) ->
         if check["dialect"] in {None, rows.dialect} and (
             not known or any(quoted(name) in check["sql"] for name in changed)
         ):
-            yield Refusal(broken(check, rows.before, after, rows.columns), rows.where(f"NOT ({check['sql']})"))
-    if after["primary_key"] != base["primary_key"]:
+            context = check, rows.before, after, rows.columns
+            yield Refusal(broken(*context), rows.where(f"NOT ({check['sql']})"), advice=advice(*context))
+    if after["primary_key"] != base["primary_key"] or changed & set(after["primary_key"]):
         key = ", ".join(map(quoted, after["primary_key"]))
         yield Refusal("with the same new primary key as another", rows.repeated(key, "true"))
     for index in after["indexes"]:
         if index["unique"] and _is_new(index, base, changed, rows.dialect):
             yield _repeated(rows, index)
     for reference in after["foreign_keys"]:
-        if not any(_same_target(reference, old) for old in base["foreign_keys"]):
-            yield _orphans(rows, reference, targets)
+        target = _target(rows, reference, targets)
+        stays = any(_same_target(reference, old) for old in base["foreign_keys"])
+        if not (stays and target is not None and _go_together(rows.source(reference["column"]), target[1])):
+            yield _orphans(rows, reference, target)
 
 
 def _values(rows: Rows, source: Source) -> Iterator[Refusal]:
@@ -145,15 +154,32 @@ def _same_target(reference: ForeignKeySpec, old: ForeignKeySpec) -> bool:
     return all(reference[part] == old[part] for part in ("column", "table", "target"))
 
 
-def _orphans(rows: Rows, reference: ForeignKeySpec, targets: Targets) -> Refusal:
-    column = quoted(reference["column"])
+def _target(rows: Rows, reference: ForeignKeySpec, targets: Targets) -> tuple[Rows, Source] | None:
+    """What is referred to, and its rows; None where it is new, and nothing that exists can refer to it."""
+    if reference["table"] not in targets:
+        return None
+    target = Rows(*targets[reference["table"]], rows.dialect)
+    key = next((source for source in target.columns if source.column["name"] == reference["target"]), None)
+    return None if key is None or key.former is None else (target, key)
+
+
+def _go_together(column: Source, key: Source) -> bool:
+    """Whether a reference and what it refers to become something else in the same way."""
+    return column.former is not None and column.sql("value") == key.sql("value")
+
+
+def _orphans(rows: Rows, reference: ForeignKeySpec, target: tuple[Rows, Source] | None) -> Refusal:
+    column, table = quoted(reference["column"]), reference["table"]
     condition = f"{column} IS NOT NULL"
-    table, kept = targets.get(reference["table"], (reference["table"], {}))
-    what = f"whose {rows.name_before(reference['column'])} refers to nothing in {table}"
-    if reference["target"] in kept:  # else the table or its key is new, and nothing that exists refers to it
-        found = f"SELECT 1 FROM {quoted(table)} AS target WHERE target.{quoted(kept[reference['target']])}"
-        condition += f" AND NOT EXISTS ({found} = candidate.{column})"
-    return Refusal(what, rows.where(condition))
+    if target is not None:
+        others, key = target
+        table = others.before["table"]
+        if key.is_same:
+            found = f"SELECT 1 FROM {quoted(table)} AS target WHERE target.{quoted(key.name_before)}"
+            condition += f" AND NOT EXISTS ({found} = candidate.{column})"
+        else:
+            condition += f" AND {column} NOT IN (SELECT {others.value(key)} FROM {quoted(table)})"
+    return Refusal(f"whose {rows.name_before(reference['column'])} refers to nothing in {table}", rows.where(condition))
 
 
 def losses(rows: Rows, dropped: Sequence[str]) -> Iterator[Loss]:

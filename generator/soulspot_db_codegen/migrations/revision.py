@@ -50,6 +50,11 @@ class Revision:
     one_way: str
 
     @property
+    def advice(self) -> list[str]:
+        """What its author should know before anybody runs it."""
+        return list(dict.fromkeys(refusal.advice for refusal in self.up.refusals if refusal.advice))
+
+    @property
     def operations(self) -> list[str]:
         """What it does to a database, in words."""
         return self.up.words

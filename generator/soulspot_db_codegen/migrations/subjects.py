@@ -1,5 +1,6 @@
 """What was edited, as one would say it in the subject of a commit: the titles of revisions are made of it."""
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from soulspot_db_codegen.migrations.snapshot import default_text, physical
 __all__ = ["listed", "of_renames", "of_table", "title"]
 
 _LENGTH = 60
+_LINE = 100  # what is longer would be wrapped in the revision's docstring, and its first line is what people see
 _LISTED = 3
 
 
@@ -21,7 +23,7 @@ def title(subjects: Sequence[str]) -> str:
     text = f"{first} and {others[0]}" if len(others) == 1 else first
     if others and (len(others) > 1 or len(text) > _LENGTH):
         text = f"{first} and {len(others)} more change{'s' if len(others) > 1 else ''}"
-    return text[0].upper() + text[1:]
+    return textwrap.shorten(text[0].upper() + text[1:], _LINE, placeholder=" ...")
 
 
 def listed(names: Sequence[str]) -> str:

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from soulspot_db.language.conditions import quoted
+from soulspot_db.language.conditions import DIALECTS, quoted
 from soulspot_db.language.indexes import constraint_name
 from soulspot_db.language.table import CheckSpec, ColumnSpec, ForeignKeySpec, TableSpec, storage_check
 
 from soulspot_db_codegen.migrations.columns import Source, Unclear, sources
 from soulspot_db_codegen.migrations.hints import TableHints
+from soulspot_db_codegen.migrations.keys import row_keys, strayed_references, unkeyed_archives
 from soulspot_db_codegen.migrations.operations import (
     AddColumn,
     Archive,
@@ -70,15 +71,20 @@ def diff_table(change: TableChange, targets: Targets) -> TableDiff:
         (found.unclear if isinstance(source, Unclear) else columns).append(source)  # type: ignore[arg-type]
     dropped = _dropped(change, columns)
     found.unclear += _unburied(change, dropped)
+    found.unclear += strayed_references(base, after)
+    archived = [
+        name for name in dropped if name in change.hints.removed and change.hints.removed[name].data == "archive"
+    ]
+    found.unclear += unkeyed_archives(before, after, columns, dropped, archived)
     if found.unclear:
         return found
     moves = {old: new for new, old in change.former.items()}
     taken = [column["name"] for column in before["columns"]]
     found.renames = [RenameColumn(after["table"], *move) for move in rename_in_order(moves, taken)]
-    rows = (Rows(before, columns, "sqlite"), Rows(before, [item.on_postgresql() for item in columns], "postgresql"))
+    rows = [Rows(before, columns, dialect) for dialect in DIALECTS]
     found.refusals = [_of(before, item) for item in by_dialect(*(refusals(of, base, after, targets) for of in rows))]
-    archived = [name for name in dropped if change.hints.removed[name].data == "archive"]
-    found.archives = [_archive(before, name) for name in archived]
+    keys = row_keys(before, after, columns)
+    found.archives = [_archive(before, keys, name) for name in archived]
     lost = [name for name in dropped if name not in archived]
     found.losses = by_dialect(*(losses(of, lost) for of in rows))
     found.operations = list(_operations(change, columns, dropped))
@@ -130,8 +136,8 @@ def _unburied(change: TableChange, dropped: Sequence[str]) -> Iterator[Unclear]:
             yield Unclear("", f"column {name!r} of {change.before['table']!r} is gone", hint)
 
 
-def _archive(table: TableSpec, column: str) -> Archive:
-    names = ", ".join(quoted(name) for name in dict.fromkeys([*table["primary_key"], column]))
+def _archive(table: TableSpec, keys: Sequence[str], column: str) -> Archive:
+    names = ", ".join(quoted(name) for name in dict.fromkeys([*keys, column]))
     select = f"SELECT {names} FROM {quoted(table['table'])} WHERE {quoted(column)} IS NOT NULL"
     return Archive(f"archived_{table['table']}_{column}", select, f"{column} of {table['table']}")
 

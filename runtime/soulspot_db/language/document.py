@@ -48,6 +48,8 @@ _RESERVED = frozenset(
     | {"bool", "bytes", "float", "int", "str", "tuple"}
 )
 
+_OUR_PREFIXES = {"soulspot_db_": "soulspot-db's own", "archived_": "those of archives"}
+
 
 def _name(value: str) -> str:
     if not _NAME.fullmatch(value):
@@ -59,10 +61,19 @@ def _name(value: str) -> str:
     return value
 
 
-def _table_name(value: str) -> str:
+def _index_name(value: str) -> str:
     if value.startswith("sqlite_"):
         raise ValueError(f"{value!r} is not possible: SQLite keeps names that begin with 'sqlite_' for itself")
     return _name(value)
+
+
+def _table_name(value: str) -> str:
+    for prefix, owner in _OUR_PREFIXES.items():
+        if value.startswith(prefix):
+            message = f"{value!r} is not possible: tables whose names begin with {prefix!r} are {owner}"
+            hint = "give the table another name with 'table_name', or the module's with 'table_prefix' in _module.yaml"
+            raise PydanticCustomError("reserved_name", "{message}", {"message": message, "hint": hint})
+    return _index_name(value)
 
 
 def _field_name(value: str) -> str:
@@ -87,8 +98,12 @@ def _type_name(value: object) -> object:
 _NAME_SCHEMA = {"type": "string", "pattern": f"^{_NAME.pattern}$", "maxLength": MAX_NAME}
 
 Name = Annotated[str, AfterValidator(_name), WithJsonSchema(_NAME_SCHEMA)]
+IndexName = Annotated[
+    str, AfterValidator(_index_name), WithJsonSchema({**_NAME_SCHEMA, "pattern": f"^(?!sqlite_){_NAME.pattern}$"})
+]
+_PREFIXES = "|".join(("sqlite_", *_OUR_PREFIXES))
 TableName = Annotated[
-    str, AfterValidator(_table_name), WithJsonSchema({**_NAME_SCHEMA, "pattern": f"^(?!sqlite_){_NAME.pattern}$"})
+    str, AfterValidator(_table_name), WithJsonSchema({**_NAME_SCHEMA, "pattern": f"^(?!{_PREFIXES}){_NAME.pattern}$"})
 ]
 FieldName = Annotated[str, AfterValidator(_field_name), WithJsonSchema(_NAME_SCHEMA)]
 TypeName = Annotated[str, BeforeValidator(_type_name), WithJsonSchema({"type": "string", "enum": [*TYPES]})]
@@ -214,7 +229,7 @@ class IndexDocument(_Document):
     )
     unique: bool = Field(False, description="No two rows have the same values; makes a `get_by_a_and_b` method.")
     where: Filter | None = Field(None, description="A filter: the index holds only the rows for which it does.")
-    name: TableName | None = Field(None, description="The index's name; default one made of the table's and fields'.")
+    name: IndexName | None = Field(None, description="The index's name; default one made of the table's and fields'.")
 
 
 class RemovalDocument(_Document):
@@ -252,7 +267,7 @@ class EntityDocument(_Document):
     )
     natural_key: str | None = Field(
         None,
-        description="A unique string field that get, update and delete accept in place of the id; default the only one.",
+        description="A unique string field that `db.get` and the like take in place of the id; default the only one.",
     )
     fields: Annotated[dict[FieldName, FieldDocument], Field(min_length=1)] = Field(
         description="The fields, by name; a field is required unless it is nullable or has a default.",

@@ -1,5 +1,6 @@
 """The revisions on disk and `migrations.sum`, which chains them: an edited or missing one is found and named."""
 
+import ast
 import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -8,16 +9,29 @@ from pathlib import Path
 
 from soulspot_db.language.conflicts import conflict_line
 
-__all__ = ["BY_HAND", "SUMS", "History", "dump_sums", "history_of", "is_data", "read_history", "sums_of", "text_of"]
+__all__ = [
+    "BY_HAND",
+    "SUMS",
+    "History",
+    "constants_of",
+    "dump_sums",
+    "history_of",
+    "is_data",
+    "read_history",
+    "sums_of",
+    "text_of",
+]
 
 SUMS = "migrations.sum"
 BY_HAND = "# Written by hand; soulspot-db keeps its place"
+_PLACE = ("revision", "down_revision", "schema_after")
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """Revisions in order: their files' texts, the newest id, and the digest of the tables it leads to.
 
+    The last two are None where there are no revisions, and where the newest does not say them.
     `unrecorded` files lie beside them: somebody else's, or what a run that was killed has left.
     """
 
@@ -57,7 +71,10 @@ def history_of(sums: str, present: Mapping[str, str], editable: Collection[str] 
         last = recorded[name]  # so that each file that was edited is told by itself
     if problems or not files:
         return History(files, None, None, unrecorded), problems
-    newest = _constants(list(files.values())[-1])
+    try:
+        newest = constants_of(list(files.values())[-1])
+    except SyntaxError:
+        newest = {}
     return History(files, newest.get("revision"), newest.get("schema_after"), unrecorded), []
 
 
@@ -95,6 +112,19 @@ def _recorded(sums: str) -> Iterator[tuple[str, str]]:
         yield name, chained
 
 
-def _constants(text: str) -> dict[str, str]:
-    # As `generate` writes them; the files have just been found to be what it wrote.
-    return dict(re.findall(r'^(revision|schema_after) = "([0-9a-f]+)"$', text, re.MULTILINE))
+def constants_of(text: str) -> dict[str, str]:
+    """What a revision says of its place: `revision`, `down_revision`, `schema_after`, as far as they are plain text.
+
+    Raises:
+        SyntaxError: it is not Python.
+    """
+    found: dict[str, str] = {}
+    for statement in ast.parse(text).body:
+        match statement:
+            case ast.Assign([ast.Name(name)], ast.Constant(str(value))) | ast.AnnAssign(
+                ast.Name(name), value=ast.Constant(str(value))
+            ) if name in _PLACE:
+                found[name] = value
+            case _:
+                pass
+    return found

@@ -11,6 +11,8 @@ from soulspot_db.language.nearest import nearest
 
 __all__ = ["EntitySpec", "resolve"]
 
+_COLUMNS_OF_POSTGRESQL = frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"})
+
 
 @dataclass(frozen=True)
 class EntitySpec:
@@ -111,23 +113,31 @@ def _check_columns(fields: Mapping[str, FieldSpec], problems: list[Problem]) -> 
         if (other := seen.setdefault(field.column, field.name)) != field.name:
             message = f"column {field.column!r} is already the column of field {other!r}"
             problems.append(Problem(("fields", field.name), message))
+        if field.column in _COLUMNS_OF_POSTGRESQL:
+            message = f"column {field.column!r} is not possible: every table of PostgreSQL has one of that name"
+            problems.append(Problem(("fields", field.name), message, "give it another name with 'column: ...'"))
 
 
 def _check_history(document: EntityDocument, problems: list[Problem]) -> None:
+    # Whether a rename has counted already, and its former name is free again, only the tables as they were can tell.
+    columns = {field.column or name: name for name, field in document.fields.items()}
     seen: dict[str, str] = {}
     for name, field in document.fields.items():
-        former, at = field.renamed_from, ("fields", name, "renamed_from")
-        if former is None:
-            continue
-        if former in document.fields and document.fields[former].renamed_from is None:
-            problems.append(Problem(at, f"the field {former!r} is still there", "a field that was renamed is gone"))
-        elif (other := seen.setdefault(former, name)) != name:
-            problems.append(Problem(at, f"{former!r} was renamed to {other!r} already"))
-    for name in document.removed:
-        if name in document.fields:
-            problems.append(Problem(("removed", name), f"the field {name!r} is still there", "remove one of the two"))
-        elif name in seen:
-            problems.append(Problem(("removed", name), f"{name!r} was renamed to {seen[name]!r}, not removed"))
+        former = field.renamed_from
+        if former is not None and (other := seen.setdefault(former, name)) != name:
+            at = ("fields", name, "renamed_from")
+            problems.append(Problem(at, f"{former!r} was renamed to {other!r} already", _COUNTED))
+    for column in document.removed:
+        place = ("removed", column)
+        if column in columns:
+            whose = f"the field {column!r}" if columns[column] == column else f"the column of {columns[column]!r}"
+            hint = "remove one of the two; a tombstone that has counted may go"
+            problems.append(Problem(place, f"{whose} is still there", hint))
+        elif column in seen:
+            problems.append(Problem(place, f"{column!r} was renamed to {seen[column]!r}, not removed", _COUNTED))
+
+
+_COUNTED = "remove one of the two; a 'renamed_from' that has counted may go"
 
 
 def _checks(document: EntityDocument, scope: _Scope, problems: list[Problem]) -> dict[str, Predicate]:

@@ -173,7 +173,7 @@ def constrained(entity: EntitySpec) -> dict[str, tuple[str, ...]]:
     """The fields that each constraint of a table is about, by its name."""
     table, fields = entity.table_name, entity.fields.values()
     return {
-        f"pk_{table}": entity.key,
+        constraint_name("pk", table): entity.key,
         **{check["name"]: (field.name,) for field in fields for check in checks(table, field)},
         **{constraint_name("uq", table, field.column): (field.name,) for field in fields if field.unique},
         **{constraint_name("fk", table, field.column): (field.name,) for field in fields if field.references},
