@@ -145,9 +145,7 @@ def statements_of(db: Database, write: str) -> list[str]:
 
 
 # Runs for hours, and can be interrupted: `LIMIT` keeps SQLite from knowing that.
-ENDLESS = (
-    "SELECT count(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n LIMIT 1e11) AS n"
-)
+ENDLESS = "SELECT count(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n LIMIT 1e11) AS n"
 
 
 async def until(condition: Callable[[], Any], seconds: float = 5) -> None:

@@ -99,7 +99,7 @@ async def test_waiting_for_the_writer_is_not_being_open(open_database, warned):
         waiting = asyncio.create_task(quick(), context=contextvars.Context())
         await until(warned)
     place = await waiting
-    assert not [message for message in warned() if place.rpartition(":")[2] in message]
+    assert not [message for message in warned() if f":{place.rpartition(':')[2]} " in message]
 
 
 async def test_each_of_several_is_warned_of_in_its_own_time(open_database, warned):

@@ -7,6 +7,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 
 from soulspot_db.language.history import constants_of, is_data, text_of
+from soulspot_db.language.python_source import parsed
 
 from soulspot_db_codegen.configuration import Configuration
 from soulspot_db_codegen.errors import Diagnostic
@@ -69,7 +70,7 @@ def is_unwritten(text: str) -> bool:
 
 def _mark(text: str) -> ast.Raise | None:
     """The `raise NotImplementedError` among the statements of `upgrade` itself, which no condition can go around."""
-    for function in ast.parse(text).body:
+    for function in parsed(text).body:
         if isinstance(function, ast.FunctionDef) and function.name == "upgrade":
             for statement in function.body:
                 match statement:

@@ -4,6 +4,8 @@ import ast
 from importlib import util
 from pathlib import Path
 
+from soulspot_db.language.python_source import parsed
+
 __all__ = ["summary"]
 
 
@@ -19,7 +21,7 @@ def summary(place: str) -> str:
     module, _, function = place.partition(":")
     path = _source(module)
     try:
-        tree = ast.parse(path.read_bytes()) if path else ast.Module([], [])
+        tree = parsed(path.read_bytes()) if path else ast.Module([], [])
     except (OSError, SyntaxError):
         return ""  # the list of commands is shown all the same; calling this one says what is wrong
     for statement in tree.body:

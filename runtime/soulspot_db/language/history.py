@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soulspot_db.language.conflicts import conflict_line
+from soulspot_db.language.python_source import parsed
 
 __all__ = [
     "BY_HAND",
@@ -119,7 +120,7 @@ def constants_of(text: str) -> dict[str, str]:
         SyntaxError: it is not Python.
     """
     found: dict[str, str] = {}
-    for statement in ast.parse(text).body:
+    for statement in parsed(text).body:
         match statement:
             case ast.Assign([ast.Name(name)], ast.Constant(str(value))) | ast.AnnAssign(
                 ast.Name(name), value=ast.Constant(str(value))

@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from soulspot_db.language.python_source import parsed
+
 __all__ = ["losses_of", "refusals_of"]
 
 
@@ -23,7 +25,7 @@ def refusals_of(path: Path, dialect: str) -> Iterator[tuple[str, str]]:
 
 
 def _looks_of(path: Path, kind: str, dialect: str | None) -> Iterator[tuple[str, str]]:
-    functions = [node for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in parsed(path.read_bytes()).body if isinstance(node, ast.FunctionDef)]
     for node in (inner for function in functions if function.name == "upgrade" for inner in ast.walk(function)):
         match node:
             case ast.Call(

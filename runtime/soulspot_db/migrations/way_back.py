@@ -7,6 +7,7 @@ from pathlib import Path
 from alembic.script import Script, ScriptDirectory
 
 from soulspot_db.errors import MigrationError
+from soulspot_db.language.python_source import parsed
 from soulspot_db.migrations.backup import newest_backup
 from soulspot_db.migrations.revisions import Status, title_of
 from soulspot_db.settings import DatabaseSettings
@@ -50,7 +51,7 @@ def require_way_back(script: ScriptDirectory, state: Status, target: str | None,
 
 def _refusal_of(path: Path) -> str | None:
     """Why a revision's downgrade refuses, whatever is in the database; None where it does not."""
-    functions = [node for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in parsed(path.read_bytes()).body if isinstance(node, ast.FunctionDef)]
     for statement in (inner for function in functions if function.name == "downgrade" for inner in function.body):
         match statement:
             case ast.Expr(ast.Call(func=ast.Attribute(attr="refuse_to_go_back"), args=[ast.Constant(value=str(why))])):
