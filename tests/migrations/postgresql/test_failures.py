@@ -129,7 +129,7 @@ async def test_a_process_that_is_killed_at_any_moment_is_gone_on_with(settings, 
 
 
 @pytest.mark.parametrize("number", [*range(5), *(pytest.param(n, marks=pytest.mark.slow) for n in range(5, 100))])
-async def test_of_two_processes_that_start_at_once_both_end_well_and_each_revision_runs_once(
+async def test_pitfall_27_of_two_processes_that_start_at_once_both_end_well_and_each_revision_runs_once(
     settings, many, sql, structure, number
 ):
     lines = await ended(start(settings, many), start(settings, many))

@@ -45,6 +45,24 @@ async def test_an_index_of_a_table_with_rows_is_made_beside_those_who_write(sett
     assert unique < counted.statements.index("COMMIT") < counted.statements.index(made[0])
 
 
+async def test_pitfall_28_who_waits_for_the_lock_does_not_keep_an_index_from_being_made(settings, filled, structure):
+    """CREATE INDEX CONCURRENTLY waits for every transaction that is older than it: a waiter must be in none."""
+    filled.add(NEW_INDEX)
+    waiters = [migrate(settings.model_copy(update={"pool_timeout": 15}), filled.folder) for _ in range(3)]
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(asyncio.to_thread(asyncio.run, waiter) for waiter in waiters))
+    assert structure()["tracks"].indexes["ix_tracks_album_id"].parts == "album_id"
+
+
+async def test_pitfall_30_an_index_commits_nothing_of_the_revisions_before_the_last_is_done(settings, filled, content):
+    filled.add(NEW_INDEX)
+    filled.add('op.execute("SELECT * FROM nothing")')
+    before = content()
+    with pytest.raises(MigrationError, match='relation "nothing" does not exist'):
+        await migrate(settings, filled.folder)
+    assert content() == before
+
+
 async def test_rows_are_looked_at_after_the_commit_for_a_new_column_that_is_checked_from_then_on(settings, filled):
     filled.add(TRUE)
     with Failing() as counted:
@@ -125,7 +143,7 @@ async def test_what_was_put_off_and_has_gone_by_hand_is_left_out_and_told(
     assert sql(f"SELECT {MADE_LATER}") == [(None,)]
 
 
-async def test_an_index_that_was_left_invalid_is_made_again(settings, filled, holding, structure, sql):
+async def test_pitfall_29_an_index_that_was_left_invalid_is_made_again(settings, filled, holding, structure, sql):
     filled.add(NEW_INDEX)
     transaction = await holding("LOCK TABLE tracks IN ROW EXCLUSIVE MODE")
     with pytest.raises(MigrationError, match="is not finished: another transaction kept it waiting"):
