@@ -17,8 +17,9 @@ from projects import Outcome, tree, write_project, write_schema
 from soulspot_db import DatabaseSettings
 from soulspot_db.language.conditions import quoted
 from soulspot_db.migrations.connection import reading
+from soulspot_db.migrations.live import expected_structure, read_structure
 from soulspot_db.migrations.runner import migrate
-from soulspot_db.migrations.structure import Structure, expected_structure, read_structure
+from soulspot_db.migrations.structure import Structure
 from soulspot_db_codegen.commands.generate import generate
 from soulspot_db_codegen.commands.new import new
 from soulspot_db_codegen.commands.rebase import rebase

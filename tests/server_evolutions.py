@@ -13,7 +13,8 @@ from servers import Address
 from soulspot_db import DatabaseSettings
 from soulspot_db.language.conditions import quoted
 from soulspot_db.migrations.connection import reading, with_driver
-from soulspot_db.migrations.structure import Structure, expected_structure, read_structure
+from soulspot_db.migrations.live import expected_structure, read_structure
+from soulspot_db.migrations.structure import Structure
 
 __all__ = ["ServerHome"]
 

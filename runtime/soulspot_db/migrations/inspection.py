@@ -5,10 +5,11 @@ from pathlib import Path
 
 from soulspot_db.migrations.connection import in_thread, reading
 from soulspot_db.migrations.differences import compare_structures
+from soulspot_db.migrations.live import expected_structure, read_structure
 from soulspot_db.migrations.postgresql.trial import structure_at
 from soulspot_db.migrations.revisions import Status, ahead
 from soulspot_db.migrations.runner import migrate, status
-from soulspot_db.migrations.structure import Structure, expected_structure, read_structure
+from soulspot_db.migrations.structure import Structure
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["inspect_database"]

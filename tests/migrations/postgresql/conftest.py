@@ -8,7 +8,7 @@ import servers
 from soulspot_db import DatabaseSettings
 from soulspot_db.language.conditions import quoted
 from soulspot_db.migrations.connection import reading, with_driver
-from soulspot_db.migrations.structure import read_structure
+from soulspot_db.migrations.live import read_structure
 
 
 def pytest_generate_tests(metafunc):

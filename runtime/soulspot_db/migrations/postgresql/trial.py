@@ -5,10 +5,11 @@ from pathlib import Path
 from alembic import command
 from sqlalchemy import Connection
 
+from soulspot_db.migrations.live import read_structure
 from soulspot_db.migrations.postgresql.catalog import scratch_schema
 from soulspot_db.migrations.revisions import config_of
 from soulspot_db.migrations.run import Run, enter, in_turn
-from soulspot_db.migrations.structure import Structure, read_structure
+from soulspot_db.migrations.structure import Structure
 
 __all__ = ["structure_at"]
 
