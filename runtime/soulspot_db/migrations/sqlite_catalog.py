@@ -19,7 +19,8 @@ def table_names(connection: Connection) -> list[str]:
 
 def read_table(connection: Connection, name: str) -> TableStructure:
     """One table."""
-    strict = bool(connection.exec_driver_sql("SELECT strict FROM pragma_table_list(?) WHERE schema = 'main'", (name,)).scalar_one())
+    is_strict = "SELECT strict FROM pragma_table_list(?) WHERE schema = 'main'"
+    strict = bool(connection.exec_driver_sql(is_strict, (name,)).scalar_one())
     sql = str(connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).scalar_one())
     rows = connection.exec_driver_sql(f"PRAGMA table_xinfo({quoted(name)})").fetchall()
     collations = collations_of(sql)
