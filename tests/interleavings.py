@@ -94,13 +94,13 @@ class Stage:
             await hold.here()
             return finish(outcome if hold.error is None else Outcome(error=hold.error))
 
-        async def write(statements: Any, finish: Any, rows: Any = ()) -> Any:
-            return await told_late(lambda finish: real_write(statements, finish, rows), finish)
+        async def write(statements: Any, finish: Any, tags: Any = ()) -> Any:
+            return await told_late(lambda finish: real_write(statements, finish, tags), finish)
 
         async def begin(**how: Any) -> Any:
             lease = await real_begin(**how)
             real_commit = lease.commit
-            lease.commit = lambda finish: told_late(real_commit, finish)
+            lease.commit = lambda finish, tags: told_late(lambda finish: real_commit(finish, tags), finish)
             return lease
 
         engine.read, engine.write, engine.begin, engine.read_now = read, write, begin, read_now

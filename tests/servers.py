@@ -119,6 +119,19 @@ class PostgresServer:
             psutil.wait_procs(processes, PATIENCE)
             self._process = None
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """No process of the server does anything, as on a machine that hangs; connections stay as they are."""
+        process = psutil.Process(self._process.pid)
+        processes = [process, *process.children(recursive=True)]
+        for each in processes:
+            each.suspend()
+        try:
+            yield
+        finally:
+            for each in processes:
+                each.resume()
+
     def promote(self) -> None:
         """Make a standby a primary, and wait until it is one."""
         self.run("pg_ctl", "promote", "-w", "-D", self.data)

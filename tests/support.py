@@ -161,6 +161,11 @@ async def within(seconds: float, what: Awaitable[Any]) -> Any:
         return await what
 
 
+def being_written(db: Database) -> list[Any]:
+    """The tags that a write which is under way may touch."""
+    return [tag for tag, stamp in db._cache._stamps._stamps.items() if stamp.dirty]
+
+
 async def at_rest(db: Database, *names: str) -> None:
     """Assert that earlier calls have left nothing behind.
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from soulspot_db.language.field import FieldSpec, Missing, limits
+from soulspot_db.language.filters import UNORDERED
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.types import TYPES
 
@@ -137,5 +138,7 @@ def _value(value: Any) -> Expression:
 
 
 def _orders(field: FieldSpec) -> tuple[str, ...]:
+    if field.type in UNORDERED:
+        return ()
     plain = (field.name, f"{field.name} desc")
     return plain + tuple(f"{order} nulls first" for order in plain) if field.nullable else plain

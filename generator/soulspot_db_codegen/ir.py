@@ -88,8 +88,8 @@ class Entity:
 
     @property
     def orders(self) -> list[Expression]:
-        """The texts that order by each field."""
-        return [subscript("Literal", *map(literal, field.orders)) for field in self.fields]
+        """The texts that order by each field that has an order."""
+        return [subscript("Literal", *map(literal, field.orders)) for field in self.fields if field.orders]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 from pydantic import BaseModel
 
 from soulspot_db.cache.region import MISS
-from soulspot_db.engine.base import Rows
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.errors import DatabaseError, ValidationFailedError
 from soulspot_db.language.filters import FilterError, Predicate, parse_filter
@@ -87,9 +86,6 @@ class EntityAccess(Generic[Model]):
 
     def _decode(self, row: tuple[Any, ...]) -> Model:
         return cast("Model", self._plan.codec.decode(row))
-
-    def _all(self, rows: Rows) -> tuple[Model, ...]:
-        return tuple(map(self._decode, rows))
 
     def _check_model(self, given: object, model: type[BaseModel], operation: str) -> None:
         if not isinstance(given, model):

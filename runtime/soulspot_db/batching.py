@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from soulspot_db.engine.base import Rows, Statement
+from soulspot_db.errors import QueryFailedError, ValidationFailedError
 
 __all__ = ["MOST", "Batches", "ByKey", "chunks"]
 
 MOST = 1000
-"""Keys in one statement; SQLite binds at most 32,766 values to one."""
+"""Rows that have a key each in one statement, and a tag each when they are written. SQLite binds at most 32,766 values to one
+statement, and one tag for more rows costs readers less than a tag for each costs the event loop."""
 
 _Request: TypeAlias = "tuple[Sequence[Any], asyncio.Future[Rows]]"
 
@@ -107,18 +109,16 @@ class Batches:
         try:
             rows = await self._read(by.select(list(dict.fromkeys(key for keys, _ in wanted for key in keys))))
         except Exception as error:  # noqa: BLE001 - not swallowed: it is the callers'
-            if len(wanted) == 1:
-                _give(wanted[0][1], error)
+            if len(wanted) > 1 and isinstance(error, (QueryFailedError, ValidationFailedError)):
+                # One key must not spoil the others.
+                for request in wanted:
+                    await self._answer(by, [request])
                 return
-            # One key must not spoil the others.
-            for request in wanted:
-                await self._answer(by, [request])
+            # Whatever else it is, such as a time-out, each would meet it again, one after another.
+            for _, future in wanted:
+                if not future.done():
+                    future.set_exception(error)
         else:
             for (_, future), found in zip(wanted, by.shared(wanted, rows), strict=True):
                 if not future.done():
                     future.set_result(found)
-
-
-def _give(future: "asyncio.Future[Rows]", error: Exception) -> None:
-    if not future.done():
-        future.set_exception(error)

@@ -44,19 +44,13 @@ class Codec(Generic[Model]):
         encode = self._encoders.get(name)
         return value if encode is None or value is None else encode(value)
 
-    def encode_rows(self, rows: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
-        """What to bind for rows that have every field, in the schema's order."""
-        encoders = [
-            (position, self._encoders[name]) for position, name in enumerate(self._names) if name in self._encoders
-        ]
-        encoded = []
-        for row in rows:
-            values = [row[name] for name in self._names]
-            for position, encode in encoders:
-                if values[position] is not None:
-                    values[position] = encode(values[position])
-            encoded.append(tuple(values))
-        return encoded
+    def encode_row(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
+        """What to bind for the fields that a row has, in its order."""
+        values = dict(row)
+        for name, encode in self._encoders.items():
+            if (value := values.get(name)) is not None:
+                values[name] = encode(value)
+        return tuple(values.values())
 
     def decode(self, row: Sequence[Any]) -> Model:
         """The model of a row that has every field in the schema's order.
@@ -82,9 +76,9 @@ class Codec(Generic[Model]):
             ) from error
         return model
 
-    def stored_keys(self, rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
-        """The key columns of rows that have every field in the schema's order."""
-        return [tuple(row[position] for position in self._key_positions) for row in rows]
+    def stored_key(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        """The key columns of a row that has every field in the schema's order."""
+        return tuple([row[position] for position in self._key_positions])
 
     def decode_key(self, stored: Sequence[Any]) -> tuple[Any, ...]:
         """The key of a row from its key columns; one that only another program can have written stays as it is."""
@@ -126,6 +120,7 @@ class KeyCodec:
     def __init__(self, spec: EntitySpec) -> None:
         self._spec = spec
         self._fields = spec.key_fields
+        self._others = _other_ways(spec)
         self._validators = tuple(field.adapter.validator.validate_python for field in self._fields)
 
     def values(self, key: Any, operation: str) -> tuple[Any, ...]:
@@ -166,10 +161,21 @@ class KeyCodec:
         return ValidationFailedError(
             f"not a key of {self._spec.entity_type}: {problem}",
             f"Pass the primary key: {fields}.",
+            *self._others,
             entity_type=self._spec.entity_type,
             operation=operation,
             field=self._fields[0].name,
         )
+
+
+def _other_ways(spec: EntitySpec) -> list[str]:
+    """Advice for who has something else that is unique; the generated methods are called so."""
+    methods = ["get_by_" + "_and_".join(group) for group in spec.unique_groups if group != spec.key]
+    return (
+        [f"For another unique value, call {' or '.join(dict.fromkeys(methods))} of the typed repository."]
+        if methods
+        else []
+    )
 
 
 def _part(field: FieldSpec, text: str) -> Any:

@@ -171,7 +171,9 @@ class Database(DatabaseService, Generic[Bus]):
 
     @property
     def _is_connected(self) -> bool:
-        return self._is_open or self._engine.connections().total > 0  # a server that is gone has none
+        if self._is_open or (self._closing is not None and not self._closing.done()):
+            return True  # a closing whose caller was cancelled goes on
+        return self._engine.connections().total > 0
 
     async def _disconnect(self) -> None:
         """Wait until everything is closed. Who is cancelled stops waiting; the closing goes on, and the next can wait for it."""

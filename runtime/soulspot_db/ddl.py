@@ -66,7 +66,8 @@ def float() -> Type:
 
 def decimal(precision: int, scale: int) -> Type:
     """An integer scaled by 10^scale on SQLite, NUMERIC on PostgreSQL."""
-    return sa.Integer().with_variant(sa.Numeric(precision, scale), "postgresql")
+    # The number first: from a key that is an integer first, SQLAlchemy makes a SERIAL.
+    return sa.Numeric(precision, scale).with_variant(sa.Integer(), "sqlite")
 
 
 def boolean() -> Type:

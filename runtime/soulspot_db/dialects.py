@@ -14,19 +14,21 @@ class Dialect:
     """One database.
 
     `compiler` makes SQL text as the driver takes it. Where `has_arrays`, a list of values is one parameter, and one shape
-    serves every length.
+    serves every length. Where `has_sequences`, these and not the rows say which key the database gives next.
     """
 
     name: Literal["sqlite", "postgresql"]
     compiler: Any
     has_arrays: bool
+    has_sequences: bool
 
 
 DIALECTS: Mapping[str, Dialect] = {
-    "sqlite": Dialect("sqlite", sqlite.dialect(paramstyle="qmark"), has_arrays=False),
+    "sqlite": Dialect("sqlite", sqlite.dialect(paramstyle="qmark"), has_arrays=False, has_sequences=False),
     "postgresql": Dialect(
         "postgresql",
         postgresql.dialect(paramstyle="numeric_dollar"),  # type: ignore[no-untyped-call]
         has_arrays=True,
+        has_sequences=True,
     ),
 }

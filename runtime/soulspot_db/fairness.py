@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import TypeVar
 
 __all__ = ["Turns", "spread"]
@@ -35,9 +36,11 @@ class Turns:
 
 async def spread(items: Iterable[T], make: Callable[[T], R], turns: Turns) -> list[R]:
     """`[make(item) for item in items]`, letting the loop turn every millisecond; `items` must stay as they are meanwhile."""
+    making = map(make, items)
     made: list[R] = []
-    for item in items:
-        made.append(make(item))
-        if not len(made) % _STEPS and turns.are_due():
+    while step := list(islice(making, _STEPS)):
+        made += step
+        # The last step is nobody's first: few items need not look at the clock.
+        if len(step) == _STEPS and turns.are_due():
             await asyncio.sleep(0)
     return made

@@ -1,15 +1,16 @@
 """What a repository asks of its session: reads and writes, and what hangs on their outcome."""
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from soulspot_db.batching import ByKey, chunks
+from soulspot_db.batching import ByKey
 from soulspot_db.cache.region import CacheRegion
 from soulspot_db.cache.tags import Tag
 from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.events.event import Event
 from soulspot_db.events.rows import Told
+from soulspot_db.fairness import Turns, spread
 
 __all__ = ["Effects", "OpenTransaction", "Read", "ReadMany", "Write"]
 
@@ -34,39 +35,55 @@ class Read(Generic[T]):
     """A question: the statement that answers it, and the place of its answer in the cache.
 
     `key` is None for what is not to be kept, such as an answer that depends on the clock. `narrow` says what the answer
-    depends on once it is known, None where that is all of `tags`. A `point` read finds at most one row, by a unique index;
-    one with `batch` may be asked together with others: how, and for which key.
+    depends on once it is known, None where that is all of `tags`. A `point` read finds at most one row, by a unique index,
+    until it was tried at once in vain; one with `batch` may be asked together with others: how, and for which key.
+
+    Where `each` is given, it makes something of each row, which takes its time, and `decode` the answer of those.
     """
 
     region: CacheRegion
     key: Hashable | None
     tags: Collection[Tag]
     statement: Callable[[], Statement]
-    decode: Callable[[Rows], T]
+    decode: Callable[[Sequence[Any]], T]
     narrow: Callable[[T], Collection[Tag] | None] | None = None
     fresh: bool = False
     point: bool = False
     batch: tuple[ByKey, Any] | None = None
+    each: Callable[[tuple[Any, ...]], Any] | None = None
+
+    def answer_now(self, rows: Rows) -> T:
+        """The answer that these few rows are."""
+        return self.decode(rows if self.each is None else list(map(self.each, rows)))
+
+    async def answer(self, rows: Rows, turns: Turns) -> T:
+        """The answer that these rows are, however many."""
+        return self.decode(rows if self.each is None else await spread(rows, self.each, turns))
 
 
 @dataclass(slots=True)
 class ReadMany(Generic[T]):
-    """Many questions that few statements answer: of those whose answer is not known, together.
+    """Questions that one statement answers: of those whose answer is not known, together. At most `MOST`.
 
     `asked` are the questions, with what the answer to each depends on; `keys` the keys that they are about, which `by`
-    finds. `decode` is given those that were asked for.
+    finds. `each` makes something of each row, and `decode` the answers to those that were asked for.
     """
 
     region: CacheRegion
     asked: Mapping[Hashable, Collection[Tag]]
     keys: Mapping[Hashable, Any]
     by: ByKey
-    decode: Callable[[Collection[Hashable], Rows], Mapping[Hashable, T]]
+    each: Callable[[tuple[Any, ...]], Any]
+    decode: Callable[[Collection[Hashable], Sequence[Any]], Mapping[Hashable, T]]
     fresh: bool = False
 
-    def chunks(self, asked: Collection[Hashable]) -> Iterator[Sequence[Any]]:
-        """The keys of these questions, as many at a time as one statement takes."""
-        return chunks([self.keys[question] for question in asked])
+    def keys_of(self, asked: Collection[Hashable]) -> list[Any]:
+        """The keys of these questions."""
+        return [self.keys[question] for question in asked]
+
+    async def answers(self, asked: Collection[Hashable], rows: Rows, turns: Turns) -> Mapping[Hashable, T]:
+        """The answers that these rows are."""
+        return self.decode(asked, await spread(rows, self.each, turns))
 
 
 @dataclass(slots=True)

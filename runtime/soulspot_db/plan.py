@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from soulspot_db.batching import ByKey
+from soulspot_db.batching import MOST, ByKey
 from soulspot_db.cache import tags
 from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.region import CacheRegion
@@ -24,11 +24,9 @@ from soulspot_db.query import Queries
 from soulspot_db.registry import EntityRegistry
 from soulspot_db.schema import ResolvedSchema, resolved
 
-__all__ = ["MANY", "Plan", "Plans"]
+__all__ = ["Plan", "Plans"]
 
 Key = tuple[Any, ...]
-MANY = 1000
-"""Rows, above which one tag for all of them costs readers less than a tag for each costs the event loop."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class Plan:
     def touched(self, keys: Sequence[Key] = ()) -> set[Tag]:
         """What a write touches: the rows with these keys, or any row where they are not known or very many."""
         table = self.spec.table_name
-        if not 0 < len(keys) <= MANY:
+        if not 0 < len(keys) <= MOST:
             return {tags.bulk(table), tags.table(table)}
         return {tags.table(table), *(tags.row(table, key) for key in keys)}
 
@@ -103,7 +101,7 @@ class Plan:
         topic = f"database.{self.spec.entity_type}.{what}"
         told = self.spec.events and self.wanted(topic)
         decoded = map(self.codec.decode_key, stored)  # of many rows, each when its event is made
-        keys = list(decoded) if len(stored) <= MANY else []
+        keys = list(decoded) if len(stored) <= MOST else []
         effects = Effects(tags=self.touched(keys))
         if told:
             ids = map(self.keys.text, keys or decoded)

@@ -6,16 +6,19 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.elements import ColumnElement
 
 from soulspot_db.dialects import Dialect
 from soulspot_db.engine.base import Bulk, Statement
 from soulspot_db.language.filters import Compare, Predicate, Term, padded_length
 from soulspot_db.language.spec import EntitySpec
+from soulspot_db.sequences import moved_to
 
 __all__ = ["EitherKey", "Queries", "Where"]
 
 _MAX_SHAPES = 1024
+_PLACE = "Place"  # as no field is called
 # Left to itself, SQLite's dialect adds the half of LIMIT and OFFSET that is missing as a parameter we have no value for.
 _ZERO, _ONE, _ALL = (sa.literal_column(text, sa.Integer()) for text in ("0", "1", str(2**63 - 1)))
 
@@ -57,12 +60,19 @@ class Queries:
         self._nullable = frozenset(name for name, field in spec.fields.items() if field.nullable)
         self._key = spec.key
         self._table = table
+        # The field whose values a sequence gives, which does not know what else is stored.
+        self._sequence = next((f.name for f in spec.key_fields if f.assigned and dialect.has_sequences), None)
         self._compiled: dict[Any, tuple[str, tuple[int, ...]]] = {}
 
     @property
     def shapes(self) -> int:
         """How many compiled statements are held."""
         return len(self._compiled)
+
+    @property
+    def has_insert_many(self) -> bool:
+        """Whether one statement inserts rows whose keys are not known."""
+        return self._dialect.has_arrays
 
     def select(
         self,
@@ -136,12 +146,31 @@ class Queries:
         def build() -> sa.Insert:
             bind = _Binder()
             given = {self._columns[name].name: bind() for name in names}
+            if self._sequence in names:
+                column = self._columns[self._sequence]
+                key = given[column.name]
+                given[column.name] = sa.func.coalesce(moved_to(key, column, self._dialect), key)
             return sa.insert(self._table).values(given).returning(*self._columns.values())
 
         encoded = [self._encode(name, value) for name, value in values.items()]
         return self._statement(("insert", names), build, encoded)
 
-    def insert_all(self, rows: Sequence[tuple[Any, ...]]) -> Statement:
+    def insert_many(self, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> Statement:
+        """Insert rows that are encoded, with these fields, and return them whole in their order; for databases with arrays."""
+
+        def build() -> sa.Insert:
+            bind = _Binder()
+            columns = [self._columns[name] for name in names]
+            arrays = [sa.cast(bind(), ARRAY(column.type)) for column in columns]
+            given = sa.func.unnest(*arrays).table_valued(*names, with_ordinality=_PLACE).render_derived(name="given")
+            # Sorted, because who sorts before he inserts has keys assigned, and rows returned, in that order.
+            chosen = sa.select(*(given.c[name] for name in names)).order_by(given.c[_PLACE])
+            inserted = sa.insert(self._table).from_select([column.name for column in columns], chosen)
+            return inserted.returning(*self._columns.values())
+
+        return self._statement(("insert many", names), build, list(map(list, zip(*rows, strict=True))))
+
+    def insert_all(self, rows: Sequence[tuple[Any, ...]]) -> list[Statement]:
         """Insert rows that are encoded, in the schema's order; what is stored is what is bound, so nothing is returned."""
         columns = [column.name for column in self._columns.values()]
 
@@ -150,7 +179,17 @@ class Queries:
             return sa.insert(self._table).values({column: bind() for column in columns})
 
         statement = self._statement("insert all", build, [None] * len(columns))
-        return Statement(statement.sql, bulk=Bulk(self._table.name, columns, rows))
+        insert = Statement(statement.sql, bulk=Bulk(self._table.name, columns, rows))
+        if self._sequence is None:
+            return [insert]
+        column = self._columns[self._sequence]
+
+        def move() -> sa.Select[Any]:
+            # Finds nothing, because what it does is no row of the entity.
+            return sa.select(_ONE).where(moved_to(_Binder()(), column, self._dialect) < _ZERO)
+
+        position = list(self._columns).index(self._sequence)
+        return [self._statement("move", move, [max(row[position] for row in rows)]), insert]
 
     def update(self, where: Where | None, changes: Mapping[str, Any], *, whole: bool) -> Statement:
         """Change every matching row and return those rows, `whole` or their keys alone."""

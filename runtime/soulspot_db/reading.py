@@ -1,16 +1,18 @@
 """Reading an entity: from memory where that can be told at once, else through the session."""
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 from soulspot_db.access import EntityAccess, Filter, first
-from soulspot_db.batching import MOST
+from soulspot_db.batching import MOST, ByKey, chunks
 from soulspot_db.cache.question import question, row_question, typed
 from soulspot_db.cache.region import MISS
 from soulspot_db.cache.tags import Tag
-from soulspot_db.engine.base import Rows, Statement
+from soulspot_db.engine.base import Statement
 from soulspot_db.entity import Entity
 from soulspot_db.errors import NotFoundError, ValidationFailedError
+from soulspot_db.fairness import spread
 from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.filters import FilterError, parse_order
 from soulspot_db.operations import Read, ReadMany
@@ -76,24 +78,31 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
             answers.append(self._remembered(typed(key), fresh=fresh))
             if answers[-1] is MISS:
                 # All or none from here: with a wait in between, some rows could be from before a write and some from after.
-                return await self._find_many([self._plan.keys.values(key, "get_many") for key in listed], fresh=fresh)
+                values_of = partial(self._plan.keys.values, operation="get_many")
+                wanted = await spread(tuple(listed), values_of, self._plan.turns)
+                return await self._find_many(wanted, fresh=fresh)
         return answers
 
     async def _find_many(self, wanted: Sequence[Key], *, fresh: bool = False) -> list[Model | None]:
         plan = self._plan
         if plan.by_one is None:
             return [await self._find(key, "get_many", fresh=fresh) for key in wanted]
-        if not wanted:
-            return []
+        found: list[Model | None] = []
+        for some in chunks(wanted):
+            found += await self._find_together(some, plan.by_one, fresh=fresh)
+        return found
+
+    async def _find_together(self, wanted: Sequence[Key], by: ByKey, *, fresh: bool) -> list[Model | None]:
+        plan = self._plan
         keys = {row_question(key): key for key in wanted}
 
-        def decode(asked: Collection[Hashable], rows: Rows) -> Mapping[Hashable, Model | None]:
-            found = {plan.key_of(model): model for model in self._all(rows)}
+        def decode(asked: Collection[Hashable], models: Sequence[Model]) -> Mapping[Hashable, Model | None]:
+            found = {plan.key_of(model): model for model in models}
             return {asking: found.get(keys[asking]) for asking in asked}
 
         tags = {asking: plan.row_tags(key) for asking, key in keys.items()}
         values = {asking: key[0] for asking, key in keys.items()}
-        request = ReadMany(plan.region, tags, values, plan.by_one, decode, fresh=fresh)
+        request = ReadMany(plan.region, tags, values, by, self._decode, decode, fresh=fresh)
         answers = await self._ask_many("get_many", request)
         return [answers[row_question(key)] for key in wanted]
 
@@ -105,8 +114,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         if any(value is None for value in values.values()):
             return None  # null is not equal to null, so a unique index finds nothing
         statement = self._plan.queries.select(where)
-        found = self._answer("get_by", asking, statement, self._all, narrow=self._row_tags_of, fresh=fresh, point=True)
-        return first(await found)
+        return first(await self._found("get_by", asking, statement, narrow=self._row_tags_of, fresh=fresh, point=True))
 
     def _row_tags_of(self, rows: Sequence[Model]) -> tuple[Tag, ...] | None:
         """What the answer to a question for one row depends on: that row, if there is one.
@@ -140,7 +148,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         limit = None if limit is None else self._amount("limit", limit)
         offset = self._amount("offset", offset)
         statement = self._plan.queries.select(predicate, order_by=order, limit=limit, offset=offset)
-        return await self._answer("query", asking, statement, self._all, fresh=fresh)
+        return await self._found("query", asking, statement, fresh=fresh)
 
     async def _count(self, where: Filter = None, *, fresh: bool = False) -> int:
         asking = question("count", where)
@@ -161,30 +169,51 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         operation: str,
         asking: Hashable | None,
         statement: Statement,
-        decode: Callable[[Rows], T],
+        decode: Callable[[Sequence[Any]], T],
         *,
-        narrow: Callable[[T], Collection[Tag] | None] | None = None,
+        fresh: bool,
+    ) -> T:
+        """What `decode` makes of the few rows of a statement, now or before; the other arguments are those of `_found`."""
+        plan = self._plan
+        asking = _key(asking, statement)
+        return await self._ask(
+            operation, Read(plan.region, asking, plan.table_tags, lambda: statement, decode, fresh=fresh)
+        )
+
+    async def _found(
+        self,
+        operation: str,
+        asking: Hashable | None,
+        statement: Statement,
+        *,
+        narrow: Callable[[Sequence[Model]], Collection[Tag] | None] | None = None,
         fresh: bool = False,
         point: bool = False,
-    ) -> T:
-        """What a statement answers, now or before.
+    ) -> Sequence[Model]:
+        """The models of the rows that a statement finds, now or before.
 
         Args:
             operation: what the caller called.
             asking: the arguments of the call as a key; None where the statement is the key, unless it is a very long one.
             statement: how to ask the database.
-            decode: makes the answer of its rows.
             narrow: what the answer depends on once it is known, if not on everything in the table.
             fresh: ask the database even if the answer is known.
             point: at most one row is found, by a unique index.
         """
-        if asking is None and len(statement.values) <= MOST:
-            # To Python 1, 1.0 and True are equal; to the database they need not be.
-            asking = (statement.sql, statement.values, tuple(map(type, statement.values)))
         plan = self._plan
-        request = Read(plan.region, asking, plan.table_tags, lambda: statement, decode, narrow, fresh, point)
+        request: Read[Sequence[Model]] = Read(
+            region=plan.region,
+            key=_key(asking, statement),
+            tags=plan.table_tags,
+            statement=lambda: statement,
+            decode=tuple,
+            narrow=narrow,
+            fresh=fresh,
+            point=point,
+            each=self._decode,
+        )
         if point and (known := self._ask_at_once(operation, request)) is not MISS:
-            return cast("T", known)
+            return cast("Sequence[Model]", known)
         return await self._ask(operation, request)
 
     def _amount(self, name: str, value: Any) -> int:
@@ -197,3 +226,10 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
                 field=name,
             )
         return value
+
+
+def _key(asking: Hashable | None, statement: Statement) -> Hashable | None:
+    if asking is not None or len(statement.values) > MOST:
+        return asking
+    # To Python 1, 1.0 and True are equal; to the database they need not be.
+    return (statement.sql, statement.values, tuple(map(type, statement.values)))

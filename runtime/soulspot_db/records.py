@@ -1,6 +1,7 @@
 """A repository in the facade's terms: text for keys, dicts for rows."""
 
 from collections.abc import AsyncIterable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -11,6 +12,7 @@ from soulspot_db.cache.region import MISS
 from soulspot_db.cache.tags import Tag
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.errors import ValidationFailedError
+from soulspot_db.fairness import spread
 from soulspot_db.language.filters import Compare
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.plan import Key
@@ -51,7 +53,7 @@ class Records(Repository[Entity, Any]):
             return tags if tags is None or key is None else {*tags, *self._plan.row_tags(key)}
 
         statement = self._plan.queries.select(where)
-        return first(await self._answer("get", asking, statement, self._all, narrow=narrow, fresh=fresh, point=True))
+        return first(await self._found("get", asking, statement, narrow=narrow, fresh=fresh, point=True))
 
     async def get_or_raise(self, entity_id: str, *, fresh: bool = False) -> Record:
         """The row with this key or natural key."""
@@ -64,20 +66,20 @@ class Records(Repository[Entity, Any]):
 
     async def save(self, data: Mapping[str, Any]) -> str:
         """Insert a row; returns its key."""
-        return self._id(await self._save(self._checked(self._plan.schema.create_model, data, "save")))
+        return self._id(await self._saved(self._checked(self._plan.schema.create_model, data, "save")))
 
     async def get_many(self, entity_ids: Sequence[str], *, fresh: bool = False) -> list[Record | None]:
         """The rows with these keys."""
         listed = self._listed(entity_ids, "ids", "get_many")
-        keys = [self._plan.keys.parse(entity_id, "get_many") for entity_id in listed]
-        found = await self._find_many(keys, fresh=fresh)
-        return [None if model is None else self._plan.codec.export(model) for model in found]
+        keys = await spread(tuple(listed), partial(self._plan.keys.parse, operation="get_many"), self._plan.turns)
+        return await self._exported(await self._find_many(keys, fresh=fresh))
 
     async def save_many(self, entities: Sequence[Mapping[str, Any]]) -> list[str]:
         """Insert rows; returns their keys."""
-        create = self._plan.schema.create_model
-        new = [self._checked(create, data, "save_many") for data in self._listed(entities, "dicts", "save_many")]
-        return [self._id(model) for model in await self._save_many(new)]
+        turns, create = self._plan.turns, self._plan.schema.create_model
+        listed = tuple(self._listed(entities, "dicts", "save_many"))
+        new = await spread(listed, lambda data: self._checked(create, data, "save_many"), turns)
+        return await spread(await self._saved_many(new), self._id, turns)
 
     async def save_stream(
         self, entities: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]], **options: Any
@@ -87,8 +89,9 @@ class Records(Repository[Entity, Any]):
         new = (self._checked(create, data, "save_stream") async for data in self._streamed(entities))
         return await self._save_stream(new, **options)
 
-    def _id(self, model: Entity) -> str:
-        return self._plan.keys.text(self._plan.key_of(model))
+    def _id(self, row: tuple[Any, ...]) -> str:
+        codec = self._plan.codec
+        return self._plan.keys.text(codec.decode_key(codec.stored_key(row)))
 
     async def update(self, entity_id: str, updates: Mapping[str, Any]) -> bool:
         """Change one row."""
@@ -115,7 +118,7 @@ class Records(Repository[Entity, Any]):
 
     async def query(self, where: Mapping[str, Any] | None, **options: Any) -> list[Record]:
         """Matching rows."""
-        return [self._plan.codec.export(model) for model in await self._query(where, **options)]
+        return await self._exported(await self._query(where, **options))
 
     async def count(self, where: Mapping[str, Any] | None, *, fresh: bool) -> int:
         """How many rows match."""
@@ -165,6 +168,10 @@ class Records(Repository[Entity, Any]):
 
     def _touched(self, key: Key | None, where: Where) -> set[Tag]:
         return self._plan.touched(() if key is None or isinstance(where, EitherKey) else [key])
+
+    async def _exported(self, models: Sequence[Entity | None]) -> list[Any]:
+        export = self._plan.codec.export
+        return await spread(models, lambda model: None if model is None else export(model), self._plan.turns)
 
     def _checked(self, model: type[Input], data: Mapping[str, Any], operation: str) -> Input:
         if not isinstance(data, Mapping):

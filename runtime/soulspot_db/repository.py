@@ -5,18 +5,18 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from soulspot_db.access import Filter, first
+from soulspot_db.access import Filter
+from soulspot_db.batching import MOST, chunks
 from soulspot_db.bulk import Key, Progress, batched, both, checked_size, each, each_batch
 from soulspot_db.cache.tags import Tag
 from soulspot_db.defaults import utc_now
-from soulspot_db.engine.base import Rows
+from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity, EntityCreate, EntityUpdate
 from soulspot_db.errors import UnsafeWriteError
 from soulspot_db.fairness import spread
 from soulspot_db.language.filters import Predicate
 from soulspot_db.language.folding import folded
 from soulspot_db.operations import Effects, Read, Write
-from soulspot_db.plan import MANY
 from soulspot_db.query import Where
 from soulspot_db.reading import ReadRepository
 
@@ -35,14 +35,21 @@ class Repository(ReadRepository[Model, KeyType]):
     """
 
     async def _save(self, new: EntityCreate) -> Model:
+        return self._decode(await self._saved(new))
+
+    async def _saved(self, new: EntityCreate) -> tuple[Any, ...]:
+        """The row that is stored."""
         rows = await self._insert("save", [self._values_of(new, now=utc_now(), operation="save")])
-        return self._decode(rows[0])
+        return rows[0]
 
     async def _save_many(self, new: Sequence[EntityCreate]) -> list[Model]:
-        listed = tuple(self._listed(new, "rows", "save_many"))
-        values_of = partial(self._values_of, now=utc_now(), operation="save_many")
-        rows = await self._insert("save_many", await spread(listed, values_of, self._plan.turns))
+        rows = await self._saved_many(tuple(self._listed(new, "rows", "save_many")))
         return await spread(rows, self._decode, self._plan.turns)
+
+    async def _saved_many(self, new: Sequence[EntityCreate]) -> Sequence[tuple[Any, ...]]:
+        """The rows that are stored, in order."""
+        values_of = partial(self._values_of, now=utc_now(), operation="save_many")
+        return await self._insert("save_many", await spread(new, values_of, self._plan.turns))
 
     async def _save_stream(
         self,
@@ -71,25 +78,39 @@ class Repository(ReadRepository[Model, KeyType]):
         plan = self._plan
         if not rows:
             return []
-        if len(rows) > 1 and all(plan.spec.key[0] in values for values in rows):
-            return await self._insert_all(operation, rows)
         keys = [tuple(values[name] for name in plan.spec.key) for values in rows if plan.spec.key[0] in values]
+        if 1 < len(rows) == len(keys):
+            return await self._insert_all(operation, rows)
+
+        def effects(results: Sequence[Rows]) -> Effects:
+            return plan.effects([plan.codec.stored_key(row) for rows in results for row in rows], "created")
+
         request = Write(
-            statements=[plan.queries.insert(values) for values in rows],
+            statements=await self._inserts(rows, any_key=bool(keys))
+            if len(rows) > 1
+            else [plan.queries.insert(rows[0])],
             tags=plan.touched(keys if len(keys) == len(rows) else ()),
-            effects=lambda results: plan.effects(plan.codec.stored_keys(rows[0] for rows in results), "created"),
-            result=lambda results: [rows[0] for rows in results],
+            effects=effects,
+            result=lambda results: [row for rows in results for row in rows],
         )
         return await self._do(operation, request)
+
+    async def _inserts(self, rows: Sequence[Mapping[str, Any]], *, any_key: bool) -> Sequence[Statement]:
+        """Statements that insert rows of which some have `any_key`, or none of them, and return them in order."""
+        plan, names = self._plan, tuple(rows[0])
+        if any_key or not names or not plan.queries.has_insert_many:
+            return await spread(rows, plan.queries.insert, plan.turns)
+        encoded = await spread(rows, plan.codec.encode_row, plan.turns)
+        return [plan.queries.insert_many(names, chunk) for chunk in chunks(encoded)]
 
     async def _insert_all(self, operation: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[tuple[Any, ...]]:
         """Insert rows whose keys are known with one statement: what was bound is what is stored."""
         plan = self._plan
-        stored = plan.codec.encode_rows(rows)
-        keys = plan.codec.stored_keys(stored)
+        stored = await spread(rows, plan.codec.encode_row, plan.turns)
+        keys = await spread(stored, plan.codec.stored_key, plan.turns)
         request = Write(
-            statements=[plan.queries.insert_all(stored)],
-            tags=plan.touched(list(map(plan.codec.decode_key, keys)) if len(keys) <= MANY else ()),
+            statements=plan.queries.insert_all(stored),
+            tags=plan.touched(list(map(plan.codec.decode_key, keys)) if len(keys) <= MOST else ()),
             effects=lambda _results: plan.effects(keys, "created"),
             result=lambda _results: stored,
         )
@@ -113,8 +134,11 @@ class Repository(ReadRepository[Model, KeyType]):
         self._check_model(changes, plan.schema.update_model, "update")
         if not changes.model_fields_set:
             return await self._find(values, "update", fresh=True)
-        tags = plan.touched([values])
-        return first(await self._change("update", plan.by_key(values), changes, tags, self._all, whole=True))
+
+        def result(rows: Rows) -> Model | None:
+            return self._decode(rows[0]) if rows else None
+
+        return await self._change("update", plan.by_key(values), changes, plan.touched([values]), result, whole=True)
 
     async def _change(
         self,
@@ -146,7 +170,8 @@ class Repository(ReadRepository[Model, KeyType]):
                 values.setdefault(field.name, utc_now())
 
         def effects(results: Sequence[Rows]) -> Effects:
-            return plan.effects(plan.codec.stored_keys(results[0]) if whole else results[0], "updated", given)
+            keys = list(map(plan.codec.stored_key, results[0])) if whole else results[0]
+            return plan.effects(keys, "updated", given)
 
         statement = plan.queries.update(where, values, whole=whole)
         return await self._do(operation, Write([statement], tags, effects, lambda results: result(results[0])))
@@ -207,7 +232,7 @@ class Repository(ReadRepository[Model, KeyType]):
         plan, limit = self._plan, checked_size(size)
 
         async def last_of(after: Predicate | None) -> Key | None:
-            def last(rows: Rows) -> Key | None:
+            def last(rows: Sequence[Any]) -> Key | None:
                 return plan.codec.decode_key(rows[-1]) if rows else None
 
             statement = plan.queries.keys(both(predicate, after), limit)

@@ -8,7 +8,7 @@ from soulspot_db import ambient
 from soulspot_db.batching import Batches
 from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.region import MISS, CacheRegion
-from soulspot_db.cache.tags import Tag, is_row
+from soulspot_db.cache.tags import Tag
 from soulspot_db.engine.base import Engine, Outcome, Rows
 from soulspot_db.errors import CommitOutcomeUnknownError
 from soulspot_db.events.publisher import Publisher
@@ -97,8 +97,9 @@ class Session:
             return MISS
         rows = self.engine.read_now(request.statement())
         if rows is None:
+            request.point = False  # it would take a lane's time a second time to find that out
             return MISS
-        return request.region.fill(request.key, request.tags, request.decode(rows), request.narrow)
+        return request.region.fill(request.key, request.tags, request.answer_now(rows), request.narrow)
 
     async def read(self, request: Read[T]) -> T:
         """Answer from the current transaction, the cache or the database, in this order."""
@@ -114,22 +115,22 @@ class Session:
                 return cast("T", found)
 
         async def load() -> T:
-            return request.decode(await self._rows(request))
+            return await request.answer(await self._rows(request), self.cache.turns)
 
         if request.key is None:
             return await load()
         return await request.region.read(request.key, request.tags, load, narrow=request.narrow, fresh=request.fresh)
 
     async def _rows(self, request: Read[Any]) -> Rows:
-        rows = self.engine.read_now(request.statement()) if request.point else None
-        if rows is None and request.batch is not None:
+        # Of very many at once, the loop answers as many as it has time for; the others have waited for a turn already.
+        if request.point and self.engine.reads_now and not self.cache.turns.are_due():
+            rows = self.engine.read_now(request.statement())
+            if rows is not None:
+                return rows
+        if request.batch is not None:
             by, key = request.batch
             return await self._batches.rows(by, [key])
-        if rows is None:
-            return await self.engine.read(request.statement())
-        if self.cache.turns.are_due():
-            await asyncio.sleep(0)
-        return rows
+        return await self.engine.read(request.statement())
 
     async def read_many(self, request: ReadMany[T]) -> Mapping[Hashable, T]:
         """Answer many questions in the same way; what the cache does not know is asked together."""
@@ -138,10 +139,8 @@ class Session:
             return await transaction.read_many(request)
 
         async def load(missing: Collection[Hashable]) -> Mapping[Hashable, T]:
-            rows: Rows = []
-            for keys in request.chunks(missing):
-                rows += await self._batches.rows(request.by, keys)
-            return request.decode(missing, rows)
+            rows = await self._batches.rows(request.by, request.keys_of(missing))
+            return await request.answers(missing, rows, self.cache.turns)
 
         return await request.region.read_many(request.asked, load, fresh=request.fresh)
 
@@ -150,11 +149,8 @@ class Session:
         transaction = self.current()
         if transaction is not None:
             return await transaction.write(request)
-        return await self.engine.write(
-            request.statements,
-            self.committing(request.tags, request.effects, request.result),
-            rows=[tag for tag in request.tags if is_row(tag)],
-        )
+        finish = self.committing(request.tags, request.effects, request.result)
+        return await self.engine.write(request.statements, finish, request.tags)
 
     def committing(
         self,
@@ -165,7 +161,7 @@ class Session:
         """Announce a COMMIT that touches `tags`; returns what to call when its outcome is known.
 
         The order is the promise: dirty, COMMIT, invalidate, clean, publish, acknowledge. Called on the loop in commit
-        order, so events of one entity are queued in the order of their commits.
+        order, so events of one row are queued in the order of their commits.
         """
         dirty = self.cache.mark_dirty(tags)
 

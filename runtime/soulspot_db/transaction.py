@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from soulspot_db.cache.region import MISS, CacheRegion
-from soulspot_db.engine.base import Lease, Outcome, Rows
+from soulspot_db.engine.base import Lease, Outcome
 from soulspot_db.errors import TransactionError
 from soulspot_db.events.bus import Event, own_event
 from soulspot_db.events.publisher import PublishesEvents
@@ -107,17 +107,14 @@ class Transaction(DatabaseService):
         """Ask the database itself: the cache does not know what this transaction has written."""
         async with self._its_turn():
             rows = await self._lease.execute([request.statement()], lambda outcome: outcome.result(), read=True)
-        return request.decode(rows[0])
+        return await request.answer(rows[0], self._session.cache.turns)
 
     async def read_many(self, request: ReadMany[T]) -> Mapping[Hashable, T]:
         """Ask the database itself for many rows."""
-        rows: Rows = []
-        for keys in request.chunks(request.asked):
-            statement = request.by.select(keys)
-            async with self._its_turn():
-                found = await self._lease.execute([statement], lambda outcome: outcome.result(), read=True)
-            rows += found[0]
-        return request.decode(request.asked, rows)
+        statement = request.by.select(request.keys_of(request.asked))
+        async with self._its_turn():
+            rows = await self._lease.execute([statement], lambda outcome: outcome.result(), read=True)
+        return await request.answers(request.asked, rows[0], self._session.cache.turns)
 
     async def write(self, request: Write[T]) -> T:
         """Write; invalidation and events wait for the COMMIT."""
@@ -214,7 +211,7 @@ class Transaction(DatabaseService):
                 log_quietly(_log, logging.WARNING, message, self._opened)
             effects = self._frames[0].effects
             finish = self._session.committing(effects.tags, lambda _rows: effects, lambda _rows: None)
-            await self._lease.commit(finish)
+            await self._lease.commit(finish, effects.tags)
         except BaseException:  # whatever it was, a cancellation too, the connection must be given back; raised again
             self._lease.abandon()  # does nothing once COMMIT or ROLLBACK has been asked for
             raise

@@ -112,7 +112,8 @@ async def test_every_entity_through_the_facade(case, project, open_database):
         assert row is not None
         assert list(row) == list(spec.fields)
         assert await db.query(kind, {name: {"eq": row[name]} for name in spec.key}) == [row]
-        assert await db.query(kind, {name: {"eq": value} for name, value in row.items()}, [*spec.fields]) == [row]
+        order = [name for name, field in spec.fields.items() if field.type not in {"json", "list"}]
+        assert await db.query(kind, {name: {"eq": value} for name, value in row.items()}, order) == [row]
         changes = {
             field.name: value_of(field, next(_numbers))
             for field in spec.fields.values()

@@ -1,12 +1,14 @@
 """Bad input: an error with the right code; nothing written, nothing cached, the connection still good."""
 
 import datetime as dt
+import random
+import string
 from enum import IntEnum
 from uuid import UUID
 
 import homes
 import pytest
-from soulspot_db import DatabaseError
+from soulspot_db import DatabaseError, ValidationFailedError
 from support import outside, within
 
 DATABASES = homes.ALL
@@ -221,3 +223,23 @@ async def test_members_of_an_int_enum_are_integers_and_checked_at_once(db):
     """`in range(...)` goes through all numbers one by one for what is not exactly an int."""
     await within(5, db.save("counter", {"name": "a", "value": Level.ONE}))
     assert await within(5, db.count("counter", {"value": Level.ONE})) == 1
+
+
+async def test_a_text_that_is_too_large_for_an_index_is_refused_with_its_limit_on_postgresql(db):
+    large = "".join(
+        random.Random(1).choices(string.ascii_letters, k=12_000)
+    )  # at random, because the server compresses
+    if db.settings.database_type == "sqlite":
+        assert await db.save("counter", {"name": large}) == large
+        return
+    with pytest.raises(ValidationFailedError, match="too large") as raised:
+        await db.save("counter", {"name": large})
+    assert raised.value.code == INVALID
+    assert "2,704 bytes" in str(raised.value)
+    assert "migrate" not in str(raised.value)
+    assert large not in repr(raised.value)
+    async with db.transaction() as tx:
+        with pytest.raises(ValidationFailedError):
+            await tx.save("counter", {"name": large})
+        await tx.save("counter", {"name": "a"})
+    assert await db.count("counter") == 1

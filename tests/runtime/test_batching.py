@@ -4,7 +4,7 @@ import asyncio
 
 import homes
 import pytest
-from soulspot_db import QueryFailedError
+from soulspot_db import PoolExhaustedError, QueryFailedError, QueryTimeoutError
 from soulspot_db.batching import MOST
 from support import outside, within
 
@@ -103,6 +103,19 @@ async def test_a_key_that_fails_fails_alone(db, asked, monkeypatch):
     rows = await asyncio.gather(*(db.get("counter", f"c{n}") for n in range(6)), return_exceptions=True)
     assert isinstance(rows[3], QueryFailedError)
     assert [row["value"] for n, row in enumerate(rows) if n != 3] == [0, 1, 2, 4, 5]
+
+
+@pytest.mark.parametrize("error", [PoolExhaustedError, QueryTimeoutError])
+async def test_a_time_out_is_everybodys_and_nobody_waits_for_another(db, asked, monkeypatch, error):
+    async def refusing(statement):
+        asked.append(statement)
+        raise error("it took too long")
+
+    monkeypatch.setattr(db._engine, "read", refusing)
+    names = [f"c{n}" for n in range(6)]
+    rows = await asyncio.gather(*(db.get("counter", name) for name in names), return_exceptions=True)
+    assert [type(row) for row in rows] == [error] * 6
+    assert len(asked) == 1
 
 
 async def test_what_is_asked_after_a_write_sees_it(db):

@@ -13,6 +13,7 @@ from soulspot_db import (
     ConnectionFailedError,
     ConstraintViolationError,
     Database,
+    DatabaseError,
     DiskFullError,
     LockedError,
     PoolExhaustedError,
@@ -21,7 +22,7 @@ from soulspot_db import (
 )
 from soulspot_db.engine.base import Statement
 from soulspot_db.operations import Effects
-from support import ENDLESS, outside, until, within
+from support import ENDLESS, being_written, outside, until, within
 
 DATABASES = homes.BOTH
 
@@ -176,7 +177,7 @@ async def test_a_lost_transaction_that_ends_well_raises_and_invalidates_and_publ
                 await tx._lease.execute([Statement(ENDLESS_WRITE)], rows)
     await db.events.settle()
     assert heard == []
-    assert not db._cache._stamps.dirty()
+    assert not being_written(db)
 
 
 async def test_a_reader_that_none_is_free_for_is_told_so(open_database):
@@ -229,7 +230,7 @@ async def test_an_error_in_what_follows_a_commit_reaches_its_caller_and_marks_no
     await db.get("counter", "a")
     with pytest.raises(RuntimeError, match="mine"):
         await db._engine.write([Statement("INSERT INTO counters (name, value) VALUES ('a', 0)")], finish)
-    assert not db._cache._stamps.dirty()
+    assert not being_written(db)
     assert await names(db) == ["a"]
 
 
@@ -262,7 +263,7 @@ async def test_a_cancelled_write_that_has_not_begun_is_never_done(open_database)
         writer.cancel()
         with pytest.raises(asyncio.CancelledError):
             await within(5, writer)
-        assert not db._cache._stamps.dirty()
+        assert not being_written(db)
     await db.save("counter", {"name": "b"})
     assert await names(db) == ["b"]
 
@@ -295,16 +296,35 @@ def threads():
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("soulspot-db")]
 
 
-async def test_two_tasks_that_open_at_once_open_it_once(tmp_path):
-    db = Database(support.settings(tmp_path / "x.db"))
+@pytest.fixture
+async def closed(empty_database, tmp_path):
+    """Makes databases that are not open yet, and must not be at the end."""
+    made = []
+    with empty_database.copy(tmp_path) as where:
+
+        def make(**changes):
+            made.append(Database(support.settings(**{**where, **changes})))
+            return made[-1]
+
+        yield make
+        for db in made:
+            await within(10, db.close())
+
+
+def is_connected(db):
+    return bool(threads()) or db._engine.connections().total > 0
+
+
+async def test_two_tasks_that_open_at_once_open_it_once(closed):
+    db = closed()
     await within(5, asyncio.gather(db.open(), db.open()))
-    assert len(threads()) == 3
+    assert db._engine.connections().total == (3 if db.settings.database_type == "sqlite" else 1)
     await within(5, db.close())
-    assert threads() == []
+    assert not is_connected(db)
 
 
-async def test_a_close_that_is_cancelled_goes_on_and_the_next_waits_for_it(tmp_path):
-    db = Database(support.settings(tmp_path / "x.db"))
+async def test_a_close_that_is_cancelled_goes_on_and_the_next_waits_for_it(closed):
+    db = closed()
     for steps in range(8):
         await db.open()
         closing = asyncio.create_task(db.close())
@@ -313,27 +333,44 @@ async def test_a_close_that_is_cancelled_goes_on_and_the_next_waits_for_it(tmp_p
         closing.cancel()
         await asyncio.gather(closing, return_exceptions=True)
         await within(5, db.close())
-        assert threads() == []
+        assert not is_connected(db)
 
 
-async def test_opening_waits_for_a_close_that_was_cancelled(tmp_path):
-    async with Database(support.settings(tmp_path / "x.db")) as db:
-        await db.create_table("counter")
+async def test_opening_waits_for_a_close_that_was_cancelled(closed):
+    async with closed() as db:
         closing = asyncio.create_task(db.close())
         await until(lambda: not db._is_open)
         closing.cancel()
         await within(5, db.open())
         await db.save("counter", {"name": "a"})
-    assert threads() == []
+    assert not is_connected(db)
 
 
-async def test_close_waits_for_an_open_that_is_under_way(tmp_path):
-    db = Database(support.settings(tmp_path / "x.db"))
+async def test_opening_waits_for_a_close_that_was_cancelled_when_only_its_end_was_left(closed, monkeypatch):
+    db = await closed().open()
+    close, ends = db._engine.close, asyncio.Event()
+
+    async def slow_close():
+        await close()
+        ends.set()
+        await asyncio.sleep(0.05)
+
+    monkeypatch.setattr(db._engine, "close", slow_close)
+    closing = asyncio.create_task(db.close())
+    await within(5, ends.wait())
+    closing.cancel()
+    await within(5, db.open())
+    assert db._closing.done()
+    assert await db.save("counter", {"name": "a"}) == "a"
+
+
+async def test_close_waits_for_an_open_that_is_under_way(closed):
+    db = closed()
     opening = asyncio.create_task(db.open())
     await asyncio.sleep(0)
     await within(5, db.close())
     await opening
-    assert threads() == []
+    assert not is_connected(db)
 
 
 async def test_a_handler_may_close_the_database_while_another_task_closes_it(open_database):
@@ -438,8 +475,8 @@ async def test_a_file_that_cannot_be_opened_is_a_connection_error_with_its_path(
     await within(5, db.close())
 
 
-async def test_an_open_that_is_cancelled_leaves_nothing_open(tmp_path):
-    db = Database(support.settings(tmp_path / "x.db", connection_pool_size=5))
+async def test_an_open_that_is_cancelled_leaves_nothing_open(closed):
+    db = closed(connection_pool_size=5)
     for steps in range(6):
         opening = asyncio.create_task(db.open())
         for _ in range(steps):
@@ -447,7 +484,50 @@ async def test_an_open_that_is_cancelled_leaves_nothing_open(tmp_path):
         opening.cancel()
         await within(5, asyncio.gather(opening, return_exceptions=True))
         await db.close()
-        assert threads() == []
+        assert not is_connected(db)
+
+
+@pytest.mark.sqlite_only
+async def test_an_open_that_is_cancelled_as_the_loop_connects_leaves_that_connection_closed(closed, monkeypatch):
+    db = closed()
+    inline, begun = db._engine._inline, threading.Event()
+    connect = inline.open
+
+    def slow_open():
+        begun.set()
+        time.sleep(0.05)
+        connect()
+
+    monkeypatch.setattr(inline, "open", slow_open)
+    opening = asyncio.create_task(db.open())
+    await until(begun.is_set)
+    opening.cancel()
+    await within(5, asyncio.wait([opening]))
+    await asyncio.sleep(0.1)
+    assert opening.cancelled()
+    assert inline._raw is None
+    assert not is_connected(db)
+
+
+async def test_closing_waits_for_a_block_that_is_about_to_begin(closed, monkeypatch):
+    db = await closed().open()
+    given_up = []
+    if db.settings.database_type == "postgresql":
+        monkeypatch.setattr("soulspot_db.engine.postgresql.engine.terminate", given_up.append)
+
+    async def block():
+        async with db.transaction():
+            pass
+
+    for steps in range(8):
+        blocks = [asyncio.create_task(block()) for _ in range(3)]
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        await within(5, db.close())
+        outcomes = await within(5, asyncio.gather(*blocks, return_exceptions=True))
+        assert all(outcome is None or isinstance(outcome, DatabaseError) for outcome in outcomes), outcomes
+        await db.open()
+    assert given_up == []
 
 
 @pytest.mark.sqlite_only

@@ -243,3 +243,68 @@ async def test_settle_finishes_a_bulk_write_whose_task_was_cancelled(db):
             task.cancel()
     await within(5, db.events.settle())
     assert len(heard) == 1000
+
+
+@pytest.fixture
+async def late(db, monkeypatch):
+    """The answer to the first COMMIT comes when this is set, whatever the server has done by then."""
+    arrived, commits = asyncio.Event(), []
+    if db.settings.database_type == "postgresql":
+        command = db._engine.command
+
+        async def late_command(connection, sql):
+            await command(connection, sql)
+            if sql == "COMMIT" and not commits:
+                commits.append(sql)
+                await arrived.wait()
+
+        monkeypatch.setattr(db._engine, "command", late_command)
+    yield arrived
+    arrived.set()
+
+
+async def in_a_block(db):
+    async with db.transaction() as tx:
+        await tx.update("counter", "a", {"value": 2})
+
+
+WRITES = {
+    "one row": lambda db: db.update("counter", "a", {"value": 2}),
+    "a deletion": lambda db: db.delete("counter", "a"),
+    "rows that a filter finds": lambda db: db.update_where("counter", {"value": {"lt": 5}}, {"value": 2}),
+    "a block": in_a_block,
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+async def test_a_write_is_told_after_the_block_that_had_its_row_before_however_late_the_answer_to_that_comes(
+    db, told, late, write
+):
+    await db.save("counter", {"name": "a"})
+
+    async def first():
+        async with db.transaction() as tx:
+            await tx.update("counter", "a", {"value": 1})
+            await db.events.publish("database.first", {})
+
+    writing = [asyncio.create_task(first())]
+    await until(lambda: outside(db, "SELECT value FROM counters") == [(1,)])
+    writing.append(asyncio.create_task(write(db)))
+    await until(lambda: outside(db, "SELECT value FROM counters") != [(1,)])
+    await asyncio.sleep(0.05)  # its answer is there by now
+    late.set()
+    await within(5, asyncio.gather(*writing))
+    await db.events.settle()
+    topics = [topic.removeprefix("database.counter.") for topic, _ in told]
+    assert topics[:3] == ["created", "updated", "database.first"]
+    assert len(topics) == 4
+
+
+async def test_a_block_whose_answer_is_late_keeps_no_writes_of_other_rows_waiting(db, told, late):
+    await db.save_many("counter", [{"name": "a"}, {"name": "b"}])
+    blocking = asyncio.create_task(in_a_block(db))
+    await until(lambda: (2,) in outside(db, "SELECT value FROM counters"))
+    assert await within(5, db.update("counter", "b", {"value": 3}))
+    assert await within(5, db.save("counter", {"name": "c"})) == "c"
+    late.set()
+    await within(5, blocking)

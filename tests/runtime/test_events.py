@@ -9,7 +9,7 @@ import homes
 import pytest
 import support
 from soulspot_db import Event, EventBus, QueryFailedError, Repository
-from soulspot_db.cache.tags import row
+from soulspot_db.cache.tags import is_row, row
 from soulspot_db.engine.base import Statement
 from soulspot_db.schema import resolved
 from support import outside, within
@@ -110,16 +110,16 @@ async def test_writes_of_one_row_are_told_in_the_order_of_their_commits(db):
     def finish(outcome):
         seen.append(outcome.result()[0][0][0])
 
-    await asyncio.gather(*(db._engine.write([add], finish, rows=[row("counters", ("a",))]) for _ in range(200)))
+    await asyncio.gather(*(db._engine.write([add], finish, [row("counters", ("a",))]) for _ in range(200)))
     assert seen == list(range(1, 201))
 
 
 async def test_a_write_says_which_rows_it_touches(db, monkeypatch):
     told, write = [], db._engine.write
 
-    async def noted(statements, finish, rows=()):
-        told.append(list(rows))
-        return await write(statements, finish, rows)
+    async def noted(statements, finish, tags=()):
+        told.append([tag for tag in tags if is_row(tag)])
+        return await write(statements, finish, tags)
 
     monkeypatch.setattr(db._engine, "write", noted)
     await db.save("counter", {"name": "a"})

@@ -95,6 +95,18 @@ async def test_a_composite_key_is_its_parts_percent_encoded_and_joined_by_commas
     assert await db.delete("playlist_track", key) is True
 
 
+async def test_what_is_no_key_is_refused_with_the_method_that_takes_another_unique_value(db):
+    with pytest.raises(ValidationFailedError) as refused:
+        await db.get("job", "a title")
+    assert refused.value.resolution == (
+        "1. Pass the primary key: id (integer).\n"
+        "2. For another unique value, call get_by_title of the typed repository."
+    )
+    with pytest.raises(ValidationFailedError) as refused:
+        await db.get("playlist_track", "a")
+    assert "get_by" not in refused.value.resolution
+
+
 async def test_an_integer_key_is_assigned_by_the_database(db):
     assert [await db.save("job", {"title": title}) for title in "ab"] == ["1", "2"]
     assert (await db.get("job", "2"))["title"] == "b"

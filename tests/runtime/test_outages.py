@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import functools
+import time
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -137,18 +138,25 @@ async def test_a_pool_without_a_free_connection_says_so_in_time_and_recovers(db,
 
 
 async def test_a_server_without_a_free_connection_says_so_and_is_asked_again(db):
-    others = []
+    others, over = [], asyncio.Event()
+
+    async def block():
+        async with db.transaction():
+            await over.wait()
+
     try:
         with pytest.raises(asyncpg.TooManyConnectionsError):
             while True:
                 others.append(await homes.connect(db.settings))
-        blocks = [db.transaction() for _ in range(2)]
+        blocks = [elsewhere(block()) for _ in range(2)]
+        failed, _ = await within(10, asyncio.wait(blocks, return_when=asyncio.FIRST_COMPLETED))
         with pytest.raises(PoolExhaustedError, match="has no connection left"):
-            for block in blocks:
-                await elsewhere(block.__aenter__())
+            await failed.pop()
     finally:
         for other in others:
             await other.close()
+        over.set()
+    await within(10, asyncio.wait(blocks))
     assert await value(db) == 1
 
 
@@ -315,6 +323,33 @@ async def test_a_commit_whose_answer_is_lost_is_told_as_unknown_and_publishes_no
     assert await db.count("counter", fresh=True) == 1
 
 
+async def test_a_block_whose_commit_fails_keeps_those_who_write_its_rows_waiting_no_longer(db, monkeypatch):
+    command, rolled_back, fail = db._engine.command, asyncio.Event(), asyncio.Event()
+
+    async def failing(connection, sql):
+        if sql != "COMMIT":
+            return await command(connection, sql)
+        await command(connection, "ROLLBACK")
+        rolled_back.set()
+        await fail.wait()
+        raise QueryTimeoutError("too slow", "try again")
+
+    async def block():
+        async with db.transaction() as tx:
+            await tx.update("counter", "a", {"value": 2})
+
+    monkeypatch.setattr(db._engine, "command", failing)
+    blocking = elsewhere(block())
+    await within(5, rolled_back.wait())
+    writing = elsewhere(db.update("counter", "a", {"value": 3}))
+    await asyncio.sleep(0.05)
+    fail.set()
+    assert await within(5, writing)
+    with pytest.raises(QueryTimeoutError):
+        await blocking
+    assert await value(db) == 3
+
+
 async def test_a_connection_that_an_operator_ends_fails_one_call_alone(db):
     async with shut(db):
         reading = elsewhere(value(db))
@@ -325,6 +360,26 @@ async def test_a_connection_that_an_operator_ends_fails_one_call_alone(db):
         with pytest.raises(ConnectionFailedError):
             await within(10, reading)
     assert await value(db) == 1
+
+
+@pytest.mark.parametrize("call", ["read", "write", "block"])
+async def test_a_server_that_hangs_costs_its_time_once_and_no_connection(open_database, db, server, monkeypatch, call):
+    monkeypatch.setattr("soulspot_db.engine.postgresql.connection._PATIENCE", 0.5)
+    hasty = await open_database(query_timeout=0.5, connection_pool_size=1, max_overflow=0)
+    began = time.monotonic()
+    with pytest.raises((QueryTimeoutError, TransactionError, CommitOutcomeUnknownError)):
+        if call == "block":
+            async with hasty.transaction() as tx:
+                await tx.count("counter")
+                with server.frozen():
+                    with pytest.raises(QueryTimeoutError):
+                        await tx.update("counter", "a", {"value": 2})
+                    assert time.monotonic() - began < 1.6
+        else:
+            with server.frozen():
+                await within(5, value(hasty) if call == "read" else hasty.update("counter", "a", {"value": 2}))
+    assert time.monotonic() - began < 1.6  # both time-outs, and some more for a busy machine
+    assert await value(hasty) in {1, 2}  # what was sent may be done once the server goes on
 
 
 # It refuses.

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import time
 
 import homes
 import pytest
@@ -221,13 +222,68 @@ async def test_a_nested_block_that_cannot_be_ended_takes_its_transaction_with_it
     await at_rest(db, "a", "b")
 
 
+def read(db, tx, sql):
+    """Ask as a repository does."""
+    region = db.session.plans.of(support.CounterSchema).region
+    return tx.read(Read(region, None, (), lambda: Statement(sql), len))
+
+
 @pytest.mark.sqlite_only
 @pytest.mark.parametrize("read_only", [True, False])
 async def test_a_read_in_a_block_stops_when_its_caller_leaves_and_the_block_goes_on(db, read_only):
     await db.save("counter", {"name": "a"})
     async with db.transaction(read_only=read_only) as tx:
-        request = Read(db.session.plans.of(support.CounterSchema).region, None, (), lambda: Statement(ENDLESS), len)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await within(5, tx.read(request))
+                await within(5, read(db, tx, ENDLESS))
         assert await within(1, tx.count("counter")) == 1
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+async def test_a_block_goes_on_after_a_read_whose_caller_has_left(open_database, read_only):
+    db = await open_database()
+    slow = ENDLESS.replace("1e11", "2e6")
+    async with db.transaction(read_only=read_only) as tx:
+        if not read_only:
+            await save(db, "before")
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await read(db, tx, slow)
+        assert time.monotonic() - began < 0.2
+        child = asyncio.create_task(read(db, tx, slow))
+        await asyncio.sleep(0.02)
+        child.cancel()
+        await asyncio.wait([child])
+        assert await tx.count("counter") == (0 if read_only else 1)
+        if not read_only:
+            await save(db, "after")
+    assert stored(db) == ([] if read_only else ["after", "before"])
+    await at_rest(db)
+
+
+async def test_a_block_that_is_left_in_a_read_ends_at_once(open_database):
+    db = await open_database(connection_pool_size=1, max_overflow=0)
+
+    async def block():
+        async with db.transaction() as tx:
+            await save(db, "never")
+            await read(db, tx, ENDLESS)
+
+    running = alone(block())
+    await asyncio.sleep(0.1)
+    running.cancel()
+    assert await outcomes([running]) == [asyncio.CancelledError]
+    assert await within(2, save(db, "other")) == "other"
+    assert stored(db) == ["other"]
+    await at_rest(db)
+
+
+async def test_closing_stops_a_read_in_a_block_whose_caller_has_left(open_database):
+    db = await open_database()
+    with pytest.raises(TransactionError, match="gone"):
+        async with db.transaction() as tx:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await read(db, tx, ENDLESS)
+            await within(2, db.close())

@@ -216,9 +216,9 @@ async def test_cancellation_during_commit_completes_it_and_is_then_raised(db, to
             await save(db, "a")
             lease, original = tx._lease, tx._lease.commit
 
-            async def commit(finish):
+            async def commit(finish, tags):
                 committing.set()
-                return await original(finish)
+                return await original(finish, tags)
 
             lease.commit = commit
 

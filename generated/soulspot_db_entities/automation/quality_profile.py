@@ -111,7 +111,6 @@ QualityProfileOrder: TypeAlias = (
     Literal["id", "id desc"]
     | Literal["name", "name desc"]
     | Literal["description", "description desc", "description nulls first", "description desc nulls first"]
-    | Literal["preferred_formats", "preferred_formats desc"]
     | Literal["min_bitrate", "min_bitrate desc", "min_bitrate nulls first", "min_bitrate desc nulls first"]
     | Literal["max_bitrate", "max_bitrate desc", "max_bitrate nulls first", "max_bitrate desc nulls first"]
     | Literal[
@@ -120,7 +119,6 @@ QualityProfileOrder: TypeAlias = (
         "max_file_size_mb nulls first",
         "max_file_size_mb desc nulls first",
     ]
-    | Literal["exclude_keywords", "exclude_keywords desc"]
     | Literal["is_active", "is_active desc"]
     | Literal["is_builtin", "is_builtin desc"]
     | Literal["created_at", "created_at desc"]

@@ -123,8 +123,6 @@ BackgroundJobOrder: TypeAlias = (
     | Literal["job_type", "job_type desc"]
     | Literal["status", "status desc"]
     | Literal["priority", "priority desc"]
-    | Literal["payload", "payload desc"]
-    | Literal["result", "result desc", "result nulls first", "result desc nulls first"]
     | Literal["error", "error desc", "error nulls first", "error desc nulls first"]
     | Literal["retries", "retries desc"]
     | Literal["max_retries", "max_retries desc"]

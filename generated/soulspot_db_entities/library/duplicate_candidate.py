@@ -107,7 +107,6 @@ DuplicateCandidateOrder: TypeAlias = (
     | Literal["track_id_2", "track_id_2 desc"]
     | Literal["similarity_score", "similarity_score desc"]
     | Literal["match_type", "match_type desc"]
-    | Literal["match_details", "match_details desc", "match_details nulls first", "match_details desc nulls first"]
     | Literal["status", "status desc"]
     | Literal[
         "resolution_action",

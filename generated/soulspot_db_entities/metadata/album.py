@@ -178,7 +178,6 @@ AlbumOrder: TypeAlias = (
     | Literal["cover_url", "cover_url desc", "cover_url nulls first", "cover_url desc nulls first"]
     | Literal["cover_path", "cover_path desc", "cover_path nulls first", "cover_path desc nulls first"]
     | Literal["primary_type", "primary_type desc"]
-    | Literal["secondary_types", "secondary_types desc"]
     | Literal["disambiguation", "disambiguation desc", "disambiguation nulls first", "disambiguation desc nulls first"]
     | Literal["total_tracks", "total_tracks desc", "total_tracks nulls first", "total_tracks desc nulls first"]
     | Literal["is_saved", "is_saved desc"]

@@ -147,8 +147,6 @@ ArtistOrder: TypeAlias = (
     | Literal["tidal_id", "tidal_id desc", "tidal_id nulls first", "tidal_id desc nulls first"]
     | Literal["image_url", "image_url desc", "image_url nulls first", "image_url desc nulls first"]
     | Literal["image_path", "image_path desc", "image_path nulls first", "image_path desc nulls first"]
-    | Literal["genres", "genres desc", "genres nulls first", "genres desc nulls first"]
-    | Literal["tags", "tags desc", "tags nulls first", "tags desc nulls first"]
     | Literal["disambiguation", "disambiguation desc", "disambiguation nulls first", "disambiguation desc nulls first"]
     | Literal["popularity", "popularity desc", "popularity nulls first", "popularity desc nulls first"]
     | Literal["follower_count", "follower_count desc", "follower_count nulls first", "follower_count desc nulls first"]

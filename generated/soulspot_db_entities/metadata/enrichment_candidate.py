@@ -126,7 +126,6 @@ EnrichmentCandidateOrder: TypeAlias = (
     | Literal["confidence_score", "confidence_score desc"]
     | Literal["is_selected", "is_selected desc"]
     | Literal["is_rejected", "is_rejected desc"]
-    | Literal["extra_info", "extra_info desc", "extra_info nulls first", "extra_info desc nulls first"]
     | Literal["created_at", "created_at desc"]
     | Literal["updated_at", "updated_at desc"]
 )

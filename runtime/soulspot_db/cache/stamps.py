@@ -75,10 +75,6 @@ class Stamps:
         for stamp in list(self._stamps.values()):
             stamp.generation += 1
 
-    def dirty(self) -> set[Tag]:
-        """The tags that are being committed at this moment."""
-        return {tag for tag, stamp in self._stamps.items() if stamp.dirty}
-
     def mark_dirty(self, tags: Collection[Tag]) -> tuple[Stamp, ...]:
         """Say that a COMMIT touching `tags` is about to happen; returns what `clear_dirty` takes."""
         stamps = self._of(tags)

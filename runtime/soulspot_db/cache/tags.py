@@ -1,8 +1,9 @@
 """Tags: what an answer can depend on, and a write can touch. A row, the bulk writes of a table, everything in a table."""
 
+from collections.abc import Collection
 from typing import Any, TypeAlias
 
-__all__ = ["Tag", "bulk", "is_row", "row", "table"]
+__all__ = ["Tag", "bulk", "is_row", "may_share_rows", "row", "table"]
 
 Tag: TypeAlias = tuple[Any, ...]
 
@@ -25,3 +26,8 @@ def bulk(table_name: str) -> Tag:
 def table(table_name: str) -> Tag:
     """The tag of everything in a table; queries depend on it."""
     return (table_name,)
+
+
+def may_share_rows(one: Collection[Tag], other: Collection[Tag]) -> bool:
+    """Whether two writes may have touched the same row: both name it, or one of them may have touched any of its table."""
+    return any(is_row(tag) or bulk(tag[0]) in one or bulk(tag[0]) in other for tag in set(one).intersection(other))

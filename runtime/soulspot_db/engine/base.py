@@ -1,10 +1,11 @@
 """What the rest of the runtime asks of a database, whichever it is."""
 
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from soulspot_db.errors import DatabaseError, TransactionError
+from soulspot_db.cache.tags import Tag
+from soulspot_db.errors import DatabaseError
 
 __all__ = [
     "Bulk",
@@ -17,11 +18,14 @@ __all__ = [
     "Rows",
     "Select",
     "Statement",
-    "transaction_gone",
+    "Timing",
 ]
 
 T = TypeVar("T")
 Rows: TypeAlias = list[tuple[Any, ...]]
+
+Timing: TypeAlias = tuple[str, float]
+"""A statement's text and the seconds it ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,9 @@ class Outcome:
 
 
 Finish: TypeAlias = Callable[[Outcome], T]
-"""Called exactly once on the event loop, in commit order, also when the caller has been cancelled: invalidation and
-events hang on it, so it must not depend on anybody waiting. What it returns or raises is the caller's result."""
+"""Called exactly once on the event loop, for commits of the same rows in their order, also when the caller has been cancelled:
+invalidation and events hang on it, so it must not depend on anybody waiting. What it returns or raises is the caller's
+result."""
 
 
 Looked: TypeAlias = Callable[[float, bool], None]
@@ -77,14 +82,6 @@ Select: TypeAlias = Callable[[str], Rows]
 
 Guard: TypeAlias = Callable[[Select], DatabaseError | None]
 """Asked where others have written: why nothing more may be read or written, or None."""
-
-
-def transaction_gone() -> TransactionError:
-    """The error for a call in a transaction that the database has ended."""
-    return TransactionError(
-        "the transaction is gone: an error, a timeout or `close()` ended it, and nothing of it was stored",
-        "Leave the `async with db.transaction()` block and run it again.",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +102,15 @@ class Lease(Protocol):
         ...
 
     async def execute(self, statements: Sequence[Statement], finish: Finish[T], *, read: bool = False) -> T:
-        """Run statements in order, all or none; a `read`, which changes nothing, is stopped when its caller is cancelled."""
+        """Run statements in order, all or none; of a `read`, which changes nothing, a cancelled caller need not see the end."""
         ...
 
     async def command(self, sql: str) -> None:
         """Begin or end a savepoint."""
         ...
 
-    async def commit(self, finish: Finish[T]) -> T:
-        """COMMIT and give the connection back."""
+    async def commit(self, finish: Finish[T], tags: Collection[Tag] = ()) -> T:
+        """COMMIT what touched `tags` and give the connection back."""
         ...
 
     async def rollback(self) -> None:
@@ -149,11 +146,8 @@ class Engine(Protocol):
         """Run one statement that changes nothing."""
         ...
 
-    async def write(self, statements: Sequence[Statement], finish: Finish[T], rows: Collection[Hashable] = ()) -> T:
-        """Commit statements, all or none, possibly together with those of other callers.
-
-        Of writes of one and the same row in `rows`, `finish` is called in the order of their commits.
-        """
+    async def write(self, statements: Sequence[Statement], finish: Finish[T], tags: Collection[Tag] = ()) -> T:
+        """Commit statements, which may touch `tags`, all or none, possibly together with those of other callers."""
         ...
 
     async def begin(self, *, read_only: bool, holder: str) -> Lease:

@@ -17,6 +17,7 @@ from soulspot_db.language.nearest import nearest
 
 __all__ = [
     "LATER_OPERATORS",
+    "UNORDERED",
     "Compare",
     "FilterError",
     "Group",
@@ -31,7 +32,7 @@ __all__ = [
 _COMPARISONS = frozenset({"eq", "ne", "lt", "lte", "gt", "gte"})
 _LISTS = frozenset({"in", "not_in"})
 # Each database has an order of its own for these.
-_UNORDERED = {"json", "list"}
+UNORDERED = frozenset({"json", "list"})
 _TEXTS = {"string", "text", "enum"}
 LATER_OPERATORS = frozenset(
     {"like", "ilike", "contains", "starts_with", "ends_with", "between", "some", "none", "every"}
@@ -200,7 +201,7 @@ def _condition(field: FieldSpec, operator: object, value: Any, entity: HasFields
         if operator not in {"eq", "ne"}:
             raise FilterError(f"{field.name}: {operator} needs a value; only eq and ne take None", field.name)
         return Compare(field.name, "is_null" if operator == "eq" else "not_null")
-    if operator not in {"eq", "ne"} and field.type in _UNORDERED:
+    if operator not in {"eq", "ne"} and field.type in UNORDERED:
         raise FilterError(
             f"{field.name}: {field.type} values have no order; they take eq, ne, in and not_in", field.name
         )
@@ -262,6 +263,8 @@ def _term(text: object, entity: HasFields) -> Term:
         raise FilterError(f"{text!r} is not an order; write 'created_at' or 'created_at desc'")
     name, *rest = words
     field = _field(name, entity)
+    if field.type in UNORDERED:
+        raise FilterError(f"{field.name}: {field.type} values have no order, so rows have none by them", field.name)
     directions = [word.lower() for word in rest]
     descending = False
     if directions[:1] in (["asc"], ["desc"]):

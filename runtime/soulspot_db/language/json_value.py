@@ -2,7 +2,9 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from immutabledict import immutabledict
@@ -13,6 +15,8 @@ __all__ = ["dump_json", "freeze", "load_json", "thaw"]
 _LEAST, _MOST = -(2**63), 2**63 - 1
 _MAX_DEPTH = 64
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=dict)
+# Texts, to pass over them, and floats from 1e16.
+_BIG = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[-.0-9]+e\+[0-9]+')
 
 
 def freeze(value: Any, depth: int = 0) -> Any:
@@ -55,7 +59,14 @@ def thaw(value: Any) -> Any:
 
 def dump_json(value: Any) -> str:
     """The stored text: compact, keys sorted, so that equal values are equal texts."""
-    return _ENCODER.encode(value)
+    text = _ENCODER.encode(value)
+    return _BIG.sub(_written_out, text) if "e+" in text else text
+
+
+def _written_out(found: re.Match[str]) -> str:
+    # jsonb keeps digits and no exponents: a float would come back as an integer, and be too big to be written again.
+    text = found[0]
+    return text if text.startswith('"') else f"{Decimal(text):.1f}"
 
 
 def load_json(text: str) -> Any:

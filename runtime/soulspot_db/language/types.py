@@ -88,6 +88,11 @@ def _decode_datetime(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(text + "+00:00")
 
 
+def _aware(value: dt.datetime) -> dt.datetime:
+    # What the driver makes of infinity, as which it stores the first and the last moment, has no zone.
+    return value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
+
+
 # Pydantic's own, because the one in `uuid` is written in Python and takes five times as long.
 _decode_uuid: Convert = TypeAdapter(UUID).validator.validate_python
 
@@ -184,6 +189,7 @@ _ROWS = (
         "datetime",
         "utc",
         Codec(_same(_encode_datetime), _same(_decode_datetime), _DATETIME_CHECK),
+        Codec(decode=_same(_aware)),
         imports="datetime",
     ),
     FieldType("enum", "Literal", "text", imports="typing", keys=frozenset({"values"})),

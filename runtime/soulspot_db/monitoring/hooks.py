@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from soulspot_db.engine.base import Rows
 from soulspot_db.errors import DatabaseError, ValidationFailedError
@@ -103,7 +103,7 @@ class Hooks:
         in_transaction = session.current() is not None
         with self._telling(entity_type, operation, request.statement().sql, bypass=in_transaction) as trace:
 
-            def decode(rows: Rows) -> T:
+            def decode(rows: Sequence[Any]) -> T:
                 trace.seen(len(rows))
                 return request.decode(rows)
 
@@ -113,12 +113,11 @@ class Hooks:
         self, entity_type: str, operation: str, session: _Session, request: ReadMany[T]
     ) -> Mapping[Hashable, T]:
         """Have `session` answer many questions, and tell of it once."""
-        keys = next(request.chunks(request.asked), None)
-        statement = None if keys is None else request.by.select(keys)
+        sql = request.by.select(request.keys_of(request.asked)).sql
         in_transaction = session.current() is not None
-        with self._telling(entity_type, operation, statement.sql if statement else "", bypass=in_transaction) as trace:
+        with self._telling(entity_type, operation, sql, bypass=in_transaction) as trace:
 
-            def decode(asked: Collection[Hashable], rows: Rows) -> Mapping[Hashable, T]:
+            def decode(asked: Collection[Hashable], rows: Sequence[Any]) -> Mapping[Hashable, T]:
                 trace.seen(len(rows))
                 return request.decode(asked, rows)
 
@@ -126,7 +125,7 @@ class Hooks:
 
     async def write(self, entity_type: str, operation: str, session: _Session, request: Write[T]) -> T:
         """Have `session` write, and tell of it."""
-        with self._telling(entity_type, operation, request.statements[0].sql, bypass=True) as trace:
+        with self._telling(entity_type, operation, request.statements[-1].sql, bypass=True) as trace:
             inserted = sum(len(statement.bulk.rows) for statement in request.statements if statement.bulk is not None)
 
             def effects(results: Sequence[Rows]) -> Effects:

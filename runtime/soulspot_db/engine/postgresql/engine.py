@@ -2,28 +2,28 @@
 
 import asyncio
 import contextvars
-import logging
 import time
-from collections.abc import Callable, Collection, Coroutine, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
-from soulspot_db.engine.base import Connections, Finish, Guard, Outcome, Rows, Statement
+from soulspot_db.cache.tags import Tag
+from soulspot_db.engine.base import Connections, Finish, Guard, Outcome, Rows, Statement, Timing
+from soulspot_db.engine.errors import not_open
+from soulspot_db.engine.lease import abandon_all
+from soulspot_db.engine.postgresql.commits import CommitOrder, Place
 from soulspot_db.engine.postgresql.connection import is_closed, terminate
 from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, READ_ONLY, is_lost, outcome_unknown, translate
 from soulspot_db.engine.postgresql.lease import PostgreSQLLease
 from soulspot_db.engine.postgresql.pool import ConnectionPool
 from soulspot_db.engine.postgresql.rows import RowTurns
-from soulspot_db.engine.postgresql.settled import settled
-from soulspot_db.errors import ConnectionFailedError, DatabaseError
+from soulspot_db.engine.settled import settled
+from soulspot_db.errors import DatabaseError
 from soulspot_db.monitoring.open_blocks import OpenBlocks
-from soulspot_db.monitoring.quiet import log_quietly
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["PostgreSQLEngine"]
 
 T = TypeVar("T")
-Timing = tuple[str, float]
-_log = logging.getLogger("soulspot_db.monitoring")
 
 
 class PostgreSQLEngine:
@@ -40,6 +40,7 @@ class PostgreSQLEngine:
         self.address = settings.address
         self._pool = ConnectionPool(settings)
         self._turns = RowTurns(settings.pool_timeout)
+        self._order = CommitOrder()
         self._leases: set[PostgreSQLLease] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._blocks = OpenBlocks(settings.slow_transaction_threshold)
@@ -50,15 +51,12 @@ class PostgreSQLEngine:
         Raises:
             ConnectionFailedError: the server cannot be reached, or refuses the user.
         """
+        self._order = CommitOrder()  # a loop that ended without closing may have left commits in the old one
         await self._pool.open()
 
     async def close(self) -> None:
         """Roll back open transactions, finish what was asked, disconnect."""
-        for lease in tuple(self._leases):
-            if lease.has_begun:
-                message = "%s is still open while the database closes; it is rolled back"
-                log_quietly(_log, logging.WARNING, message, lease.holder)
-            lease.abandon()
+        abandon_all(self._leases)
         self._blocks.stop()
         await self._pool.close()
 
@@ -100,17 +98,17 @@ class PostgreSQLEngine:
                 return []
             return cast("Rows", await connection.fetch(statement.sql, *statement.values))
         except DRIVER_ERRORS as error:
-            raise await self.told(error, statement.sql) from error
+            raise await self._told(error, connection, statement.sql) from error
         finally:
             self._record([(statement.sql, time.perf_counter() - started)])
 
-    async def write(self, statements: Sequence[Statement], finish: Finish[T], rows: Collection[Hashable] = ()) -> T:
+    async def write(self, statements: Sequence[Statement], finish: Finish[T], tags: Collection[Tag] = ()) -> T:
         """Commit statements, all or none; those that write one row, and the same one, in the order in which they are asked.
 
         Args:
             statements: what to do.
             finish: told of the outcome.
-            rows: which rows are written, if that is known.
+            tags: what may be touched.
 
         Raises:
             PoolExhaustedError: no connection was free in time.
@@ -119,10 +117,10 @@ class PostgreSQLEngine:
         """
         has_begun = False
         try:
-            async with self._turns.turn(rows):
+            async with self._turns.turn(tags):
                 connection = await self._pool.take()
                 has_begun = True
-                return await settled(self.begin_task(self._write(connection, statements, finish)))
+                return await settled(self.begin_task(self._write(connection, statements, finish, tags)))
         except BaseException as error:  # a cancellation too: what hangs on the end is told, and raises it
             if has_begun:
                 raise
@@ -135,34 +133,43 @@ class PostgreSQLEngine:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _write(self, connection: Any, statements: Sequence[Statement], finish: Finish[T]) -> T:
-        run = self._run_one if len(statements) == 1 else self._run_all
+    async def _write(
+        self, connection: Any, statements: Sequence[Statement], finish: Finish[T], tags: Collection[Tag]
+    ) -> T:
+        run, place = self._run_one if len(statements) == 1 else self._run_all, self.place(tags)
         try:
             try:
-                outcome = Outcome(await run(connection, statements))
+                outcome = Outcome(await run(connection, statements, place))
             except BaseException as error:  # noqa: BLE001 - not swallowed: `finish` gives it to the caller
                 outcome = Outcome(error=error)
             return finish(outcome)  # at once, so that it comes before what hangs on a later commit
         finally:
+            place.leave()
             await self._pool.give_back(connection)
 
-    async def _run_one(self, connection: Any, statements: Sequence[Statement]) -> Sequence[Rows]:
+    async def _run_one(self, connection: Any, statements: Sequence[Statement], place: Place) -> Sequence[Rows]:
         try:
-            return [await self.fetch(connection, statements[0])]
+            rows = await self.fetch(connection, statements[0])
         except DatabaseError as error:
             if is_lost(error.__cause__):
                 raise outcome_unknown(self.address) from error  # each statement is its own COMMIT
             raise
+        await place.turn()
+        return [rows]
 
-    async def _run_all(self, connection: Any, statements: Sequence[Statement]) -> Sequence[Rows]:
+    async def _run_all(self, connection: Any, statements: Sequence[Statement], place: Place) -> Sequence[Rows]:
         await self.command(connection, "BEGIN")
         try:
             rows = [await self.fetch(connection, statement) for statement in statements]
         except BaseException:  # whatever it was, half of it must not be left open on the connection; raised again
             await self.roll_back(connection)
             raise
-        await self.commit(connection)
+        await self.commit(connection, place)
         return rows
+
+    def place(self, tags: Collection[Tag]) -> Place:
+        """A place for a commit that touches `tags`."""
+        return self._order.place(tags)
 
     async def command(self, connection: Any, sql: str) -> None:
         """Run what begins or ends a transaction or a savepoint."""
@@ -170,22 +177,24 @@ class PostgreSQLEngine:
         try:
             await connection.execute(sql)
         except DRIVER_ERRORS as error:
-            raise await self.told(error, sql) from error
+            raise await self._told(error, connection, sql) from error
         finally:
             self._record([(sql, time.perf_counter() - started)])
 
-    async def commit(self, connection: Any) -> None:
-        """COMMIT.
+    async def commit(self, connection: Any, place: Place) -> None:
+        """COMMIT, and wait until what hangs on those before it is done.
 
         Raises:
             CommitOutcomeUnknownError: the connection was lost before the answer came.
         """
+        place.take()
         try:
             await self.command(connection, "COMMIT")
         except DatabaseError as error:
             if is_lost(error.__cause__):
                 raise outcome_unknown(self.address) from error
             raise
+        await place.turn()
 
     async def roll_back(self, connection: Any) -> None:
         """ROLLBACK; where that cannot be said, the server does it by itself when the connection ends."""
@@ -214,25 +223,19 @@ class PostgreSQLEngine:
             PoolExhaustedError: no connection was free in time.
         """
         connection = await self._pool.take()
-        lease = PostgreSQLLease(self, connection, holder, self._blocks)
+        lease = PostgreSQLLease(self, connection, holder, self._blocks, self._leases.discard)
         self._leases.add(lease)
         try:
-            await self._begin(connection, "READ ONLY" if read_only else "READ WRITE")
+            # With READ COMMITTED, PostgreSQL's own default, who reads, computes and writes loses what others wrote meanwhile.
+            await lease.begin(f"BEGIN ISOLATION LEVEL REPEATABLE READ {'READ ONLY' if read_only else 'READ WRITE'}")
         except BaseException:  # above all a cancellation: the connection must be given back; raised again
             lease.abandon()
             raise
+        if not self._pool.is_open:  # closed while it waited for a connection, or for BEGIN
+            lease.abandon()
+            raise not_open()
         lease.begun()
         return lease
-
-    async def _begin(self, connection: Any, mode: str) -> None:
-        if not self._pool.is_open:
-            raise ConnectionFailedError("the database was closed meanwhile", "Open it, and run the block again.")
-        # With READ COMMITTED, PostgreSQL's own default, who reads, computes and writes loses what others wrote meanwhile.
-        await self.command(connection, f"BEGIN ISOLATION LEVEL REPEATABLE READ {mode}")
-
-    def ended(self, lease: PostgreSQLLease) -> None:
-        """Forget a lease that is over."""
-        self._leases.discard(lease)
 
     async def give_back(self, connection: Any) -> None:
         """Take a connection back from a lease."""
@@ -245,9 +248,12 @@ class PostgreSQLEngine:
         """How busy the connections are."""
         return self._pool.figures()
 
-    async def told(self, error: BaseException, sql: str) -> DatabaseError:
+    async def _told(self, error: BaseException, connection: Any, sql: str) -> DatabaseError:
         """Our error for the driver's."""
-        if getattr(error, "sqlstate", None) == READ_ONLY:
+        if isinstance(error, asyncio.TimeoutError):
+            # Giving it back would wait as long once more, for a server that has not even stopped the statement.
+            terminate(connection)
+        elif getattr(error, "sqlstate", None) == READ_ONLY:
             # The server has become a standby: what is connected to it must not be used for the next call.
             await self._pool.expire()
         return translate(error, sql, self.address, self._settings.query_timeout)

@@ -5,6 +5,7 @@ import shlex
 
 import asyncpg
 
+from soulspot_db.engine.errors import ran_too_long, refused_by_constraint
 from soulspot_db.errors import (
     CommitOutcomeUnknownError,
     ConnectionFailedError,
@@ -14,7 +15,6 @@ from soulspot_db.errors import (
     LockedError,
     PoolExhaustedError,
     QueryFailedError,
-    QueryTimeoutError,
     SerializationFailedError,
     ValidationFailedError,
 )
@@ -38,14 +38,9 @@ _CONSTRAINTS = {
     "23502": "not null",
     "23514": "check",
 }
-_TAKEN = "Another row has this value already: fetch it and `update` it (an `upsert` that does both comes with a later version)."
-_ADVICE = {
-    "unique": _TAKEN,
-    "primary key": _TAKEN,
-    "foreign key": "Save the referenced row first, or delete the rows that refer to this one.",
-}
 # Of class 57, operator intervention: what ends the connection, and what only means that it is not there yet.
 _GONE = {"57P01", "57P02", "57P03", "57P05", "25P03"}
+_TOO_LARGE = "54000"  # program limit exceeded
 READ_ONLY = "25006"
 """The code of a write to a standby, or in a transaction that is READ ONLY."""
 
@@ -69,19 +64,11 @@ def translate(  # noqa: PLR0911 - one for each kind
         address: which server.
         timeout: seconds that a statement may run.
     """
-    if isinstance(error, asyncpg.DataError) and error.sqlstate is None:
-        return ValidationFailedError("a value cannot be stored", "Check the types of the values.", query=sql)
     code = getattr(error, "sqlstate", None) or ""
     if code in _CONSTRAINTS:
         return _constraint(error, _CONSTRAINTS[code])
     if code == "57014" or isinstance(error, asyncio.TimeoutError):
-        return QueryTimeoutError(
-            f"a statement ran longer than {timeout:g} s and was stopped",
-            "Narrow the filter, add a limit, or add an index on the fields it filters and orders by.",
-            "Raise DATABASE_QUERY_TIMEOUT if the statement is meant to take long.",
-            timeout=timeout,
-            query=sql,
-        )
+        return ran_too_long(timeout, sql)
     if code in {"55P03", "40P01"}:
         return LockedError(
             "another transaction kept a row locked" if code == "55P03" else "two transactions waited for each other",
@@ -105,8 +92,8 @@ def translate(  # noqa: PLR0911 - one for each kind
             "Have the owner give it what is missing: GRANT SELECT, INSERT, UPDATE, DELETE ON ... TO ...;",
             query=sql,
         )
-    if code.startswith("22"):
-        return ValidationFailedError("a value cannot be stored", "Check the values.", query=sql)
+    if isinstance(error, asyncpg.DataError) or code == _TOO_LARGE:
+        return _not_storable(error, code, sql)
     return QueryFailedError(
         f"the statement failed: {getattr(error, 'message', None) or error}",
         "If a table or column is missing, run `soulspot-db migrate` or `await db.create_table(...)`.",
@@ -145,6 +132,19 @@ def outcome_unknown(address: str) -> CommitOutcomeUnknownError:
         f"Check that the server at {address} runs.",
         "Read what was to be written before you write it again.",
     )
+
+
+def _not_storable(error: BaseException, code: str, sql: str) -> ValidationFailedError:
+    if code == _TOO_LARGE:
+        return ValidationFailedError(
+            f"a value is too large for PostgreSQL: {getattr(error, 'message', '')}",
+            "Shorten it: of a unique or indexed text, PostgreSQL takes 2,704 bytes, or somewhat more that it can compress.",
+            "Or take the field out of the index.",
+            query=sql,
+        )
+    # Without a code it is the driver that refuses the value.
+    what = "values" if code else "types of the values"
+    return ValidationFailedError("a value cannot be stored", f"Check the {what}.", query=sql)
 
 
 def _no_resources(code: str, address: str, sql: str) -> DatabaseError:
@@ -188,11 +188,4 @@ def _constraint(error: BaseException, kind: str) -> ConstraintViolationError:
     column = getattr(error, "column_name", None)
     if kind == "unique" and str(constraint).startswith("pk_"):
         kind = "primary key"
-    subject = column or constraint
-    return ConstraintViolationError(
-        f"the {kind} constraint refuses the row" + (f": {subject}" if subject else ""),
-        _ADVICE.get(kind, "Give a value that the schema allows."),
-        constraint=constraint or kind,
-        kind=kind,
-        field=column,
-    )
+    return refused_by_constraint(kind, column or constraint, constraint=constraint, field=column)

@@ -1,15 +1,19 @@
 """A transaction on a PostgreSQL connection."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
-from soulspot_db.engine.base import Finish, Outcome, Rows, Statement, transaction_gone
+from soulspot_db.cache.tags import Tag
+from soulspot_db.engine.base import Finish, Outcome, Rows, Statement
+from soulspot_db.engine.errors import transaction_gone
+from soulspot_db.engine.lease import OpenLease
+from soulspot_db.engine.postgresql.commits import Place
 from soulspot_db.engine.postgresql.connection import is_closed, terminate
 from soulspot_db.engine.postgresql.errors import ended_by_server, is_lost
-from soulspot_db.engine.postgresql.settled import settled
+from soulspot_db.engine.settled import settled
 from soulspot_db.errors import DatabaseError, QueryTimeoutError
-from soulspot_db.monitoring.open_blocks import OpenBlock, OpenBlocks
+from soulspot_db.monitoring.open_blocks import OpenBlocks
 
 __all__ = ["PostgreSQLLease"]
 
@@ -20,55 +24,68 @@ _STATEMENT = "statement"  # the savepoint that the last write stands on
 class _Engine(Protocol):
     async def fetch(self, connection: Any, statement: Statement) -> Rows: ...
     async def command(self, connection: Any, sql: str) -> None: ...
-    async def commit(self, connection: Any) -> None: ...
+    def place(self, tags: Collection[Tag]) -> Place: ...
+    async def commit(self, connection: Any, place: Place) -> None: ...
     async def roll_back(self, connection: Any) -> None: ...
     async def give_back(self, connection: Any) -> None: ...
-    def ended(self, lease: "PostgreSQLLease") -> None: ...
     def begin_task(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]": ...
 
 
-class PostgreSQLLease:
+class PostgreSQLLease(OpenLease):
     """A connection held for one transaction.
 
     To PostgreSQL a failed statement spoils its whole transaction. Writes stand on a savepoint, so that one that was refused
-    undoes itself alone, as on SQLite; a read can fail by its time-out only, and that ends the transaction on both.
+    undoes itself alone, as on SQLite; a read can fail by its time-out only, and that ends the transaction on both. To stop a
+    read would be a failure too, so one whose caller has left runs to its end, unless the transaction ends first.
 
     Args:
         engine: runs statements, and takes the connection back.
         connection: in which BEGIN is about to be run.
         holder: which transaction it is, in words.
         blocks: told of when it has begun and when it is over.
+        ended: called with the lease when it is over.
     """
 
-    def __init__(self, engine: _Engine, connection: Any, holder: str, blocks: OpenBlocks) -> None:
-        self.holder = holder
+    def __init__(
+        self,
+        engine: _Engine,
+        connection: Any,
+        holder: str,
+        blocks: OpenBlocks,
+        ended: Callable[["PostgreSQLLease"], None],
+    ) -> None:
+        super().__init__(holder, blocks, ended)
         self._engine = engine
         self._connection = connection
-        self._blocks = blocks
-        self._block: OpenBlock | None = None
         self._loop = asyncio.get_running_loop()
         self._turn = asyncio.Lock()
+        self._unheard: set[asyncio.Task[Any]] = set()  # reads whose callers have left
         self._on_savepoint = False
         self._is_lost = False
-        self._over = False
 
-    def begun(self) -> None:
-        """BEGIN was run."""
-        self._block = self._blocks.begin(self.holder)
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether BEGIN was run."""
-        return self._block is not None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has been ended or abandoned."""
-        return self._over
+    async def begin(self, sql: str) -> None:
+        """Run BEGIN."""
+        async with self._turn:  # who abandons it meanwhile must not say ROLLBACK on a connection that is busy
+            await self._engine.command(self._connection, sql)
 
     async def execute(self, statements: Sequence[Statement], finish: Finish[T], *, read: bool = False) -> T:
-        """Run statements in the transaction, all or none; a read that is stopped with its caller ends the transaction."""
-        return await self._ask(lambda: self._run(statements, read=read), finish, stop=read)
+        """Run statements in the transaction, all or none; from a `read` a cancelled caller leaves at once."""
+        task = self._ask(lambda: self._run(statements, read=read), finish)
+        if not read:
+            return await settled(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(self._heard)
+            self._unheard.add(task)
+            if self._over:
+                task.cancel()
+            raise
+
+    def _heard(self, task: "asyncio.Task[Any]") -> None:
+        self._unheard.discard(task)
+        if not task.cancelled():
+            task.exception()  # the caller, who is gone, would have got it
 
     async def command(self, sql: str) -> None:
         """Run a command that begins or ends a savepoint."""
@@ -80,16 +97,23 @@ class PostgreSQLLease:
             await self._command(released)
             return []
 
-        await self._ask(run, lambda outcome: outcome.result())
+        await settled(self._ask(run, lambda outcome: outcome.result()))
 
-    async def commit(self, finish: Finish[T]) -> T:
+    async def commit(self, finish: Finish[T], tags: Collection[Tag] = ()) -> T:
         """COMMIT and give the connection back; raises TransactionError if the transaction has been lost meanwhile."""
+        place = self._engine.place(tags)
 
         async def run() -> Sequence[Rows]:
-            await self._engine.commit(self._connection)
+            await self._engine.commit(self._connection, place)
             return []
 
-        return await self._ask(run, finish, last=True)
+        def finish_and_leave(outcome: Outcome) -> T:
+            try:
+                return finish(outcome)
+            finally:
+                place.leave()
+
+        return await settled(self._ask(run, finish_and_leave, last=True))
 
     async def rollback(self) -> None:
         """ROLLBACK and give the connection back, whatever state the transaction is in."""
@@ -106,25 +130,16 @@ class PostgreSQLLease:
             else:
                 self._engine.begin_task(self._undo())
 
-    def _leave(self) -> None:
-        self._over = True
-        self._engine.ended(self)
-        if self._block is not None:
-            self._blocks.end(self._block)
-
-    async def _ask(
-        self,
-        work: Callable[[], Awaitable[Sequence[Rows]]],
-        finish: Finish[T],
-        *,
-        stop: bool = False,
-        last: bool = False,
-    ) -> T:
-        if self._over:
-            return finish(Outcome(error=transaction_gone()))
+    def _ask(
+        self, work: Callable[[], Awaitable[Sequence[Rows]]], finish: Finish[T], *, last: bool = False
+    ) -> "asyncio.Task[T]":
+        doing = self._refuse(finish) if self._over else self._do(work, finish, last=last)
         if last:
             self._leave()
-        return await settled(self._engine.begin_task(self._do(work, finish, last=last)), stop=stop)
+        return self._engine.begin_task(doing)
+
+    async def _refuse(self, finish: Finish[T]) -> T:
+        return finish(Outcome(error=transaction_gone()))
 
     async def _do(self, work: Callable[[], Awaitable[Sequence[Rows]]], finish: Finish[T], *, last: bool) -> T:
         async with self._turn:
@@ -178,6 +193,8 @@ class PostgreSQLLease:
         await self._engine.roll_back(self._connection)
 
     async def _undo(self) -> None:
+        for read in self._unheard:
+            read.cancel()
         async with self._turn:
             await self._engine.roll_back(self._connection)
             await self._engine.give_back(self._connection)

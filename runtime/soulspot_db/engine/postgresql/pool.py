@@ -6,9 +6,10 @@ from typing import Any
 import asyncpg
 
 from soulspot_db.engine.base import Connections
+from soulspot_db.engine.errors import in_another_loop, not_open
 from soulspot_db.engine.postgresql.connection import PooledConnection, connect_options
 from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, not_connected
-from soulspot_db.errors import ConnectionFailedError, PoolExhaustedError
+from soulspot_db.errors import PoolExhaustedError
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["ConnectionPool"]
@@ -73,14 +74,9 @@ class ConnectionPool:
         """
         pool = self._pool
         if pool is None or not self.is_open:
-            raise ConnectionFailedError(
-                "the database is not open", "Use it inside `async with Database(settings) as db:`."
-            )
+            raise not_open()
         if asyncio.get_running_loop() is not self._loop:
-            raise ConnectionFailedError(
-                "the database was opened in another event loop",
-                "Open it in the loop that uses it: one `asyncio.run` for the whole program, or a database for each loop.",
-            )
+            raise in_another_loop()
         self._waiting += 1
         try:
             # Where one is free it is had at once; a time-out would cost a task.

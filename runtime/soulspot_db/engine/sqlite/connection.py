@@ -6,15 +6,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from soulspot_db.engine.base import Guard, Outcome, Rows, Statement
+from soulspot_db.engine.base import Guard, Outcome, Rows, Statement, Timing
+from soulspot_db.engine.errors import ran_too_long
 from soulspot_db.engine.sqlite.errors import translate
 from soulspot_db.engine.sqlite.lane import Job
-from soulspot_db.errors import DatabaseError, LockedError, QueryTimeoutError
+from soulspot_db.errors import DatabaseError, LockedError
 
-__all__ = ["TO_WAL", "Connection", "Look", "Timing", "connect"]
-
-Timing = tuple[str, float]
-"""A statement's text and the seconds it ran."""
+__all__ = ["TO_WAL", "Connection", "Look", "connect"]
 
 Look = tuple[float, bool, int]
 """When the connection looked for commits of others, whether there were any, and how often there have been any so far."""
@@ -256,7 +254,7 @@ class Connection:
             if not self.in_transaction:
                 self.is_exclusive = False  # SQLite has ended it
             if self._timed_out:
-                raise self._timeout(statement.sql) from error
+                raise ran_too_long(self._query_timeout, statement.sql) from error
             raise translate(error, statement.sql, self._path) from error
         finally:
             self._deadline = float("inf")
@@ -269,15 +267,6 @@ class Connection:
             # same is known only when SQLite has returned.
             self.is_exclusive = False
         return self._timed_out or (self._job is not None and self._job.stopped)
-
-    def _timeout(self, sql: str) -> QueryTimeoutError:
-        return QueryTimeoutError(
-            f"a statement ran longer than {self._query_timeout:g} s and was stopped",
-            "Narrow the filter, add a limit, or add an index on the fields it filters and orders by.",
-            "Raise DATABASE_QUERY_TIMEOUT if the statement is meant to take long.",
-            timeout=self._query_timeout,
-            query=sql,
-        )
 
     def look(self) -> bool:
         """Look whether other connections, of this process or another, have committed since the last look.

@@ -4,13 +4,17 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from soulspot_db.engine.base import Connections, Finish, Guard, Looked, Outcome, Rows, Statement
-from soulspot_db.engine.sqlite.connection import Connection, Look, Timing
+from soulspot_db.cache.tags import Tag
+from soulspot_db.engine.base import Connections, Finish, Guard, Looked, Outcome, Rows, Statement, Timing
+from soulspot_db.engine.errors import in_another_loop, not_open
+from soulspot_db.engine.lease import abandon_all
+from soulspot_db.engine.settled import settled
+from soulspot_db.engine.sqlite.connection import Connection, Look
 from soulspot_db.engine.sqlite.errors import locked_by_others
 from soulspot_db.engine.sqlite.group import LookJob, WriteQueue, commit_group
 from soulspot_db.engine.sqlite.inline import InlineReads
@@ -83,7 +87,8 @@ class SQLiteEngine:
         for number in range(self._settings.connection_pool_size):
             await self._start(f"soulspot-db reader {number + 1}", self._reads, self._serve_reads, read_only=True)
         if self._settings.inline_reads:
-            await asyncio.to_thread(self._inline.open)
+            # To its end, also if cancelled: what is connected after `close` would stay so.
+            await settled(asyncio.ensure_future(asyncio.to_thread(self._inline.open)))
         self._is_open = True
 
     def _check(self) -> None:
@@ -153,11 +158,7 @@ class SQLiteEngine:
         self._is_open = False
         self._writer = None
         self._inline.close()
-        for lease in tuple(self._leases):
-            if lease.has_begun:
-                message = "%s is still open while the database closes; it is rolled back"
-                log_quietly(_log, logging.WARNING, message, lease.holder)
-            lease.abandon()
+        abandon_all(self._leases)
         self._blocks.stop()
         # The writer last: the last connection to close takes the WAL file with it.
         for group in (self._lanes[1:], self._lanes[:1]):
@@ -170,7 +171,7 @@ class SQLiteEngine:
             while not queue.empty():
                 job = queue.get()
                 if job is not None and job.claim():
-                    job.deliver(Outcome(error=self._not_open()))
+                    job.deliver(Outcome(error=not_open(database_path=self._path)))
 
     @property
     def reads_now(self) -> bool:
@@ -200,7 +201,7 @@ class SQLiteEngine:
         self,
         statements: Sequence[Statement],
         finish: Finish[T],
-        rows: Collection[Hashable] = (),  # noqa: ARG002 - one lane commits, so all is in order
+        tags: Collection[Tag] = (),  # noqa: ARG002 - one lane commits, so all is in order
     ) -> T:
         """Commit statements, all or none, with those of other callers where they wait together.
 
@@ -233,7 +234,7 @@ class SQLiteEngine:
             lease.abandon()
             raise
         if lease.is_over:
-            raise self._not_open()  # closed while it waited for its turn
+            raise not_open(database_path=self._path)  # closed while it waited for its turn
         lease.begun()
         return lease
 
@@ -264,26 +265,10 @@ class SQLiteEngine:
     def _refusal(self) -> DatabaseError | None:
         """Why nothing can be asked."""
         if not self._is_open:
-            return self._not_open()
+            return not_open(database_path=self._path)
         if asyncio.get_running_loop() is not self._loop:
-            return self._elsewhere()
+            return in_another_loop(database_path=self._path)
         return None if self._writer is None else self._writer.ousted
-
-    def _not_open(self) -> ConnectionFailedError:
-        return ConnectionFailedError(
-            "the database is not open",
-            "Use it inside `async with Database(settings) as db:`.",
-            database_path=self._path,
-        )
-
-    def _elsewhere(self) -> ConnectionFailedError:
-        # The answer would be given in the loop that opened the database, and nobody would ever wake up here.
-        return ConnectionFailedError(
-            "the database was opened in another event loop",
-            "Open it in the loop that uses it: one `asyncio.run` for the whole program, or a database for each loop.",
-            "In tests, give the fixture that opens it and the tests that use it the same loop.",
-            database_path=self._path,
-        )
 
     # In the threads.
 

@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from soulspot_db.engine.errors import refused_by_constraint
 from soulspot_db.errors import (
     CommitOutcomeUnknownError,
     ConnectionFailedError,
@@ -35,7 +36,6 @@ _CONNECTION = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_AUTH,
 }
-_TAKEN = "Another row has this value already: fetch it and `update` it (an `upsert` that does both comes with a later version)."
 # How SQLite names a unique index over expressions, which has no columns to name.
 _INDEX = re.compile(r"index '(?P<name>.*)'")
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -119,17 +119,4 @@ def _constraint(error: BaseException, extended: int) -> ConstraintViolationError
         columns = [part.strip().rpartition(".") for part in subject.split(",")]
         field = ", ".join(column for _, _, column in columns)
         constraint = f"{kind} ({subject})"
-    taken = kind in {"unique", "primary key"}
-    return ConstraintViolationError(
-        f"the {kind} constraint refuses the row" + (f": {subject}" if subject else ""),
-        *(
-            (_TAKEN,)
-            if taken
-            else ("Save the referenced row first, or delete the rows that refer to this one.",)
-            if kind == "foreign key"
-            else ("Give a value that the schema allows.",)
-        ),
-        constraint=constraint or kind,
-        kind=kind,
-        field=field,
-    )
+    return refused_by_constraint(kind, subject, constraint=constraint, field=field)

@@ -1,14 +1,17 @@
 """A transaction on a SQLite lane: while it is open, the lane's thread serves its queue alone."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from soulspot_db.engine.base import Finish, Outcome, Statement, transaction_gone
+from soulspot_db.cache.tags import Tag
+from soulspot_db.engine.base import Finish, Outcome, Statement
+from soulspot_db.engine.errors import transaction_gone
+from soulspot_db.engine.lease import OpenLease
 from soulspot_db.engine.sqlite.connection import Connection
 from soulspot_db.engine.sqlite.lane import Job
 from soulspot_db.errors import QueryTimeoutError
-from soulspot_db.monitoring.open_blocks import OpenBlock, OpenBlocks
+from soulspot_db.monitoring.open_blocks import OpenBlocks
 
 __all__ = ["BeginJob", "Done", "SQLiteLease", "serve_lease"]
 
@@ -22,7 +25,7 @@ class _EndJob(Job[T]):
         self.commit = commit
 
 
-class SQLiteLease:
+class SQLiteLease(OpenLease):
     """The loop's side of an open transaction.
 
     Args:
@@ -32,26 +35,8 @@ class SQLiteLease:
     """
 
     def __init__(self, holder: str, blocks: OpenBlocks, ended: Callable[["SQLiteLease"], None]) -> None:
-        self.holder = holder
-        self._blocks = blocks
-        self._block: OpenBlock | None = None
+        super().__init__(holder, blocks, ended)
         self.queue: SimpleQueue[Any] = SimpleQueue()
-        self._ended = ended
-        self._over = False
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether its turn has come."""
-        return self._block is not None
-
-    def begun(self) -> None:
-        """Its turn has come."""
-        self._block = self._blocks.begin(self.holder)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has been ended or abandoned."""
-        return self._over
 
     async def execute(self, statements: Sequence[Statement], finish: Finish[T], *, read: bool = False) -> T:
         """Run statements in the transaction, all or none."""
@@ -61,7 +46,7 @@ class SQLiteLease:
         """Begin or end a savepoint."""
         await self.execute([Statement(sql)], lambda outcome: outcome.result())
 
-    async def commit(self, finish: Finish[T]) -> T:
+    async def commit(self, finish: Finish[T], tags: Collection[Tag] = ()) -> T:  # noqa: ARG002 - one lane commits
         """COMMIT; raises TransactionError if the transaction has been lost meanwhile."""
         return await self._end(finish, commit=True)
 
@@ -74,13 +59,6 @@ class SQLiteLease:
         asked = self._ask(_EndJob(finish, commit=commit))
         self._leave()
         return await asked
-
-    def _leave(self) -> None:
-        if not self._over:
-            self._over = True
-            self._ended(self)
-            if self._block is not None:
-                self._blocks.end(self._block)
 
     def _ask(self, job: Job[T]) -> Awaitable[T]:
         if not self._over:

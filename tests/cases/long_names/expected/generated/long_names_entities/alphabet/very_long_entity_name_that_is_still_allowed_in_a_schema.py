@@ -210,7 +210,6 @@ VeryLongEntityNameThatIsStillAllowedInASchemaOrder: TypeAlias = (
         "a_date_by_default_with_a_name_that_leaves_it_no_place desc nulls first",
     ]
     | Literal["a_text_by_default_that_fits_on_no_line", "a_text_by_default_that_fits_on_no_line desc"]
-    | Literal["a_list_by_default_that_fits_on_no_line", "a_list_by_default_that_fits_on_no_line desc"]
 )
 """What rows can be ordered by."""
 

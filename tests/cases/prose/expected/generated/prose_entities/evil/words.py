@@ -136,7 +136,6 @@ WordsOrder: TypeAlias = (
     | Literal["both", "both desc"]
     | Literal["choice", "choice desc"]
     | Literal["checked", "checked desc"]
-    | Literal["lists", "lists desc"]
     | Literal["long", "long desc", "long nulls first", "long desc nulls first"]
 )
 """What rows can be ordered by."""

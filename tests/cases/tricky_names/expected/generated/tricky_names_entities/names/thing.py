@@ -276,7 +276,6 @@ ThingOrder: TypeAlias = (
     | Literal["datetime", "datetime desc"]
     | Literal["uuid", "uuid desc", "uuid nulls first", "uuid desc nulls first"]
     | Literal["decimal", "decimal desc"]
-    | Literal["list", "list desc"]
     | Literal["enum", "enum desc"]
     | Literal["order", "order desc"]
     | Literal["filter", "filter desc", "filter nulls first", "filter desc nulls first"]

@@ -170,11 +170,6 @@ EverythingOrder: TypeAlias = (
     | Literal["an_enum", "an_enum desc"]
     | Literal["maybe", "maybe desc", "maybe nulls first", "maybe desc nulls first"]
     | Literal["renamed", "renamed desc", "renamed nulls first", "renamed desc nulls first"]
-    | Literal["texts", "texts desc"]
-    | Literal["uuids", "uuids desc"]
-    | Literal["numbers", "numbers desc"]
-    | Literal["dates", "dates desc"]
-    | Literal["moments", "moments desc", "moments nulls first", "moments desc nulls first"]
 )
 """What rows can be ordered by."""
 

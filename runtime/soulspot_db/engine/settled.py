@@ -9,18 +9,11 @@ __all__ = ["settled"]
 T = TypeVar("T")
 
 
-async def settled(task: "asyncio.Task[T]", *, stop: bool = False) -> T:
-    """The result of a task; a cancelled caller leaves only when it is done, and then raises the cancellation.
-
-    Args:
-        task: what is waited for.
-        stop: whether it is cancelled together with its caller.
-    """
+async def settled(task: "asyncio.Task[T]") -> T:
+    """The result of a task; a cancelled caller leaves only when it is done, and then raises the cancellation."""
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        if stop:
-            task.cancel()
         while not task.done():
             # The first cancellation is raised when the task is done; a second changes nothing.
             with contextlib.suppress(asyncio.CancelledError):
