@@ -154,7 +154,9 @@ class _Change:
             names = (f"{stem}_seq{number or ''}" for number in range(1000))
             sequence = quoted(next(name for name in names if not is_there(self._bind, name)))
             self._bind.exec_driver_sql(f"CREATE SEQUENCE {sequence} OWNED BY {table}.{name}")
-        self._bind.exec_driver_sql(f"SELECT setval('{sequence}', greatest(max({name}) + 1, 1), false) FROM {table}")  # noqa: S608
+        # The next is the one behind `last`, or 1 where there is no key or only negative ones.
+        last = f"coalesce(max({name}), 0)"
+        self._bind.exec_driver_sql(f"SELECT setval('{sequence}', greatest({last}, 1), {last} > 0) FROM {table}")  # noqa: S608
         self.alter(f"ALTER {name} SET DEFAULT nextval('{sequence}')")
 
     def _type(self, wanted: sa.Table, name: str) -> str:
