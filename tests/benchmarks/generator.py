@@ -51,13 +51,14 @@ class Cost:
 
 
 def run(command: list[str], folder: Path, **environment: str) -> Cost:
-    """Run a command to its end; the resources of a child are known once it has been waited for."""
-    started = subprocess.Popen(command, cwd=folder, env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(started.pid, 0)
-    if status:
-        raise RuntimeError(f"{command} ended with {status}")
-    megabytes = usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024 * 1024)
-    return Cost(usage.ru_utime + usage.ru_stime, megabytes)
+    """Run a command to its end."""
+    measured = [sys.executable, "-S", str(Path(__file__).with_name("cost.py")), *command]
+    environment = {**os.environ, **environment}
+    printed = subprocess.run(measured, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE).stdout
+    status, seconds, size = printed.split()
+    if int(status):
+        raise RuntimeError(f"{command} ended with {int(status)}")
+    return Cost(float(seconds), int(size) / 2**20)
 
 
 def least(command: list[str], folder: Path, **environment: str) -> Cost:

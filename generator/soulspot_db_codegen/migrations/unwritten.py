@@ -45,10 +45,11 @@ def misplaced_revisions(folder: str, texts: Mapping[str, str]) -> Iterator[Diagn
             continue
         file = f"{folder}/versions/{name}"
         try:
-            said = constants_of(text)
+            parsed(text)
         except SyntaxError as error:
             yield Diagnostic(file, error.lineno or 1, error.offset or 1, f"this is not Python: {error.msg}")
             continue
+        said = constants_of(text)
         for constant in _PLACE:
             if constant not in said:
                 message = f'this revision does not say `{constant} = "..."`, which keeps its place in the line'

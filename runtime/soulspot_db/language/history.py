@@ -116,11 +116,13 @@ def _recorded(sums: str) -> Iterator[tuple[str, str]]:
 def constants_of(text: str) -> dict[str, str]:
     """What a revision says of its place: `revision`, `down_revision`, `schema_after`, as far as they are plain text.
 
+    They stand before its functions, which can be very long and are not looked at.
+
     Raises:
         SyntaxError: it is not Python.
     """
     found: dict[str, str] = {}
-    for statement in parsed(text).body:
+    for statement in parsed(text.partition("\ndef ")[0]).body:
         match statement:
             case ast.Assign([ast.Name(name)], ast.Constant(str(value))) | ast.AnnAssign(
                 ast.Name(name), value=ast.Constant(str(value))
