@@ -36,7 +36,10 @@ class Codec(Generic[Model]):
             if (decode := _decoder(field, dialect)) is not None
         ]
         self._key_positions = tuple(map(self._names.index, spec.key))
-        self._key_decoders = tuple(_decoder(field, dialect) for field in spec.key_fields)
+        # SQLite may RETURN a key as 1.0 where a column before it is REAL.
+        self._key_decoders = tuple(
+            int if field.type == "integer" else _decoder(field, dialect) for field in spec.key_fields
+        )
         self._exports = {field.name: export for field in spec.fields.values() if (export := _exporter(field))}
 
     def encode(self, name: str, value: Any) -> Any:

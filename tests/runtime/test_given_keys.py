@@ -182,3 +182,21 @@ async def test_a_decimal_key_is_given_by_the_caller_to_the_last_digit(db):
     if db.settings.database_type == "postgresql":
         asked = "SELECT data_type, column_default FROM information_schema.columns WHERE table_name = 'priceds'"
         assert outside(db, asked) == [("numeric", None)]
+
+
+async def test_a_key_behind_a_float_is_an_integer_to_callers_and_events(db, told):
+    """SQLite returns it as 1.0 then."""
+
+    class ScoreSchema(EntitySchema):
+        entity_type = "score"
+        table_name = "scores"
+        fields = {"value": {"type": "float"}, "id": {"type": "integer", "primary_key": True}}
+
+    EntityRegistry.register("score", ScoreSchema)
+    await db.create_table("score")
+    assert await db.save("score", {"value": 1.5}) == "1"
+    assert await db.save_many("score", [{"value": 2.5}, {"value": 3.5}]) == ["2", "3"]
+    assert await db.update("score", "2", {"value": 0.5})
+    assert await db.delete("score", "3")
+    await db.events.settle()
+    assert [data["entity_id"] for _, data in told] == ["1", "2", "3", "2", "3"]
