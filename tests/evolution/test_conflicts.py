@@ -100,13 +100,15 @@ def test_a_conflict_in_a_schema_is_told_with_its_line(branches, repository):
         assert "1 problem; nothing was written" in outcome.err
 
 
-def test_two_data_revisions_of_one_name_are_told_apart_by_a_person(branches, repository):
-    def fill(value):
-        repository.data_revision("fill")
-        repository.newest.write_text(f"{text_of(repository.newest)}# {value}\n")
-        repository.command()
+def fill(repository, value):
+    """A data revision that says whose it is."""
+    repository.data_revision("fill")
+    repository.newest.write_text(f"{text_of(repository.newest)}# {value}\n")
+    repository.command()
 
-    home = branches(lambda: fill("theirs"), lambda: fill("ours"))
+
+def test_two_data_revisions_of_one_name_are_told_apart_by_a_person(branches, repository):
+    home = branches(lambda: fill(repository, "theirs"), lambda: fill(repository, "ours"))
     ours, path = text_of(home.newest), home.newest
     home.git("merge", "theirs", check=False)
     outcome = home.rebase()
@@ -126,12 +128,7 @@ def test_two_data_revisions_of_one_name_are_told_apart_by_a_person(branches, rep
 
 
 def test_which_of_two_data_revisions_is_ours_is_told_in_the_middle_of_a_git_rebase(branches, repository):
-    def fill(value):
-        repository.data_revision("fill")
-        repository.newest.write_text(f"{text_of(repository.newest)}# {value}\n")
-        repository.command()
-
-    home = branches(lambda: fill("theirs"), lambda: fill("ours"))
+    home = branches(lambda: fill(repository, "theirs"), lambda: fill(repository, "ours"))
     ours, path = text_of(home.newest), f"migrations/versions/{home.newest.name}"
     home.git("rebase", "theirs", check=False)
     outcome = home.rebase()

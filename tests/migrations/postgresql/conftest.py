@@ -79,3 +79,18 @@ def content(sql, structure):
         return tables, {name: sorted(map(repr, sql(f"SELECT * FROM {quoted(name)}"))) for name in tables}
 
     return read
+
+
+@pytest.fixture
+async def holding(settings):
+    """Runs a statement in a transaction that stays open until it is told to end."""
+    connection = await homes.connect(settings)
+
+    async def hold(statement):
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute(statement)
+        return transaction
+
+    yield hold
+    await connection.close()

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from contextlib import suppress
 
-import asyncpg
 import homes
 import pytest
 from soulspot_db import DatabaseError, LockedError
@@ -146,22 +145,6 @@ async def test_who_waits_too_long_for_another_process_is_told(settings, filled, 
     with pytest.raises(LockedError, match="another process has been migrating"):
         await migrate(impatient, filled.folder)
     await ended(first)
-
-
-@pytest.fixture
-async def holding(settings):
-    """Runs a statement in a transaction that stays open until it is told to end."""
-    (host,), (port,), name = settings.servers
-    connection = await asyncpg.connect(host=host, port=port, database=name, user=settings.user)
-
-    async def hold(statement):
-        transaction = connection.transaction()
-        await transaction.start()
-        await connection.execute(statement)
-        return transaction
-
-    yield hold
-    await connection.close()
 
 
 async def test_a_table_that_is_locked_for_a_while_is_tried_again(settings, filled, holding, structure):

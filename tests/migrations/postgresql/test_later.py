@@ -12,12 +12,12 @@ from soulspot_db.migrations.runner import migrate, status
 
 from tests.migrations.postgresql.sessions import StoppedAt
 from tests.migrations.postgresql.test_commands import run
-from tests.migrations.postgresql.test_failures import MADE_LATER, NEW_INDEX, holding
+from tests.migrations.postgresql.test_failures import MADE_LATER, NEW_INDEX
 from tests.migrations.postgresql.test_steps import ADD_COVER
 from tests.migrations.test_runner_failures import Failing
 
 SERVERS = ("started",)
-__all__ = ["holding", "run"]
+__all__ = ["run"]
 CHECKED = 'steps.add_column("albums", sa.Column("year", ddl.integer(), server_default="5"), {check})'
 TRUE = CHECKED.format(check="""ddl.check('"year" > 0', name="ck_albums_year")""")
 FALSE = CHECKED.format(check="""ddl.check('"year" > 9', name="ck_albums_year")""")

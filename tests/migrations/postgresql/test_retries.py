@@ -2,8 +2,6 @@
 
 import asyncio
 
-import asyncpg
-import pytest
 from soulspot_db.migrations.runner import migrate
 
 from tests.migrations.postgresql.test_steps import ADD_COVER
@@ -11,31 +9,15 @@ from tests.migrations.postgresql.test_steps import ADD_COVER
 SERVERS = ("started",)
 
 
-@pytest.fixture
-async def lock(settings):
-    """Keep a table from others until the transaction that is returned ends."""
-    (host,), (port,), name = settings.servers
-    connection = await asyncpg.connect(host=host, port=port, database=name, user=settings.user)
-
-    async def take(table):
-        transaction = connection.transaction()
-        await transaction.start()
-        await connection.execute(f"SELECT * FROM {table}")
-        return transaction
-
-    yield take
-    await connection.close()
-
-
 async def release_soon(transaction, seconds):
     await asyncio.sleep(seconds)
     await transaction.rollback()
 
 
-async def test_what_is_tried_again_is_told_once(settings, filled, lock):
+async def test_what_is_tried_again_is_told_once(settings, filled, holding):
     id = filled.add(ADD_COVER, title="Add cover")
     lines = []
-    transaction = await lock("albums")
+    transaction = await holding("SELECT * FROM albums")
     patient = settings.model_copy(update={"pool_timeout": 1})
     await asyncio.gather(migrate(patient, filled.folder, lines.append), release_soon(transaction, 1.2))
     assert [line for line in lines if line.startswith(id)] == [f"{id}  Add cover."]
@@ -44,10 +26,10 @@ async def test_what_is_tried_again_is_told_once(settings, filled, lock):
     assert "kept a table locked" in lines[-1]
 
 
-async def test_the_time_for_waiting_begins_with_the_first_wait_and_not_with_the_run(settings, filled, lock):
+async def test_the_time_for_waiting_begins_with_the_first_wait_and_not_with_the_run(settings, filled, holding):
     filled.add("op.execute('SELECT pg_sleep(2)')", data=True)
     id = filled.add(ADD_COVER)
-    transaction = await lock("albums")
+    transaction = await holding("SELECT * FROM albums")
     impatient = settings.model_copy(update={"pool_timeout": 1})
     state, _ = await asyncio.gather(migrate(impatient, filled.folder), release_soon(transaction, 3.2))
     assert state.current == id

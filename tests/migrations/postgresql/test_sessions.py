@@ -8,11 +8,11 @@ from soulspot_db.migrations.runner import migrate, status
 
 from tests.migrations.postgresql.sessions import Losing
 from tests.migrations.postgresql.test_commands import run
-from tests.migrations.postgresql.test_failures import COUNTING, holding
+from tests.migrations.postgresql.test_failures import COUNTING
 from tests.migrations.postgresql.test_steps import ADD_COVER
 
 SERVERS = ("started",)
-__all__ = ["holding", "run"]
+__all__ = ["run"]
 
 
 async def test_the_session_that_does_the_work_holds_the_lock(settings, filled, sql):

@@ -195,9 +195,7 @@ async def test_a_key_that_another_schema_refers_to_may_move(settings, filled, sq
     assert sql("SELECT conrelid::regclass::text FROM pg_constraint WHERE conname = 'to_albums'") == [("other.mine",)]
 
 
-@pytest.mark.parametrize(
-    ("keys", "follows"), [((7, 41), 42), ((-41, -7), 1), ((7, 2**63 - 1), "reached maximum value of sequence")]
-)
+@pytest.mark.parametrize(("keys", "follows"), [((7, 41), 42), ((-41, -7), 1), ((7, 2**63 - 1), None)])
 async def test_a_key_that_becomes_a_number_goes_on_after_the_largest(settings, revisions, sql, keys, follows):
     revisions.add("""
 op.create_table(
@@ -220,9 +218,9 @@ steps.rebuild_table(
     await migrate(settings, revisions.folder)
     try:
         (found,) = sql("INSERT INTO notes (name) VALUES ('c') RETURNING number")[0]
-    except asyncpg.SequenceGeneratorLimitExceededError as error:
-        found = str(error)
-    assert str(follows) in str(found)
+    except asyncpg.SequenceGeneratorLimitExceededError:
+        found = None  # there is no larger one
+    assert found == follows
 
 
 async def test_a_revision_that_only_goes_forward_says_so_and_names_the_dump(settings, filled, content):
