@@ -69,9 +69,13 @@ class Plan:
 
     def row_tags(self, key: Key) -> tuple[Tag, ...]:
         """What a row read by its key depends on."""
-        return (tags.row(self.spec.table_name, key), tags.bulk(self.spec.table_name))
+        return (tags.row(self._bulk[0], key), self._bulk)
 
-    @property
+    @cached_property
+    def _bulk(self) -> Tag:
+        return tags.bulk(self.spec.table_name)
+
+    @cached_property
     def table_tags(self) -> tuple[Tag, ...]:
         """What a query depends on."""
         return (tags.table(self.spec.table_name),)

@@ -139,9 +139,8 @@ class Queries:
 
         return self._statement(("exists", where and where.shape), build, self._values(where))
 
-    def insert(self, values: Mapping[str, Any]) -> Statement:
-        """Insert one row and return it whole."""
-        names = tuple(values)
+    def insert(self, names: tuple[str, ...], row: tuple[Any, ...]) -> Statement:
+        """Insert one row that is encoded, with these fields, and return it whole."""
 
         def build() -> sa.Insert:
             bind = _Binder()
@@ -152,8 +151,7 @@ class Queries:
                 given[column.name] = sa.func.coalesce(moved_to(key, column, self._dialect), key)
             return sa.insert(self._table).values(given).returning(*self._columns.values())
 
-        encoded = [self._encode(name, value) for name, value in values.items()]
-        return self._statement(("insert", names), build, encoded)
+        return self._statement(("insert", names), build, row)
 
     def insert_many(self, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> Statement:
         """Insert rows that are encoded, with these fields, and return them whole in their order; for databases with arrays."""

@@ -86,9 +86,7 @@ class Repository(ReadRepository[Model, KeyType]):
             return plan.effects([plan.codec.stored_key(row) for rows in results for row in rows], "created")
 
         request = Write(
-            statements=await self._inserts(rows, any_key=bool(keys))
-            if len(rows) > 1
-            else [plan.queries.insert(rows[0])],
+            statements=await self._inserts(rows, any_key=bool(keys)) if len(rows) > 1 else [self._insert_one(rows[0])],
             tags=plan.touched(keys if len(keys) == len(rows) else ()),
             effects=effects,
             result=lambda results: [row for rows in results for row in rows],
@@ -99,9 +97,12 @@ class Repository(ReadRepository[Model, KeyType]):
         """Statements that insert rows of which some have `any_key`, or none of them, and return them in order."""
         plan, names = self._plan, tuple(rows[0])
         if any_key or not names or not plan.queries.has_insert_many:
-            return await spread(rows, plan.queries.insert, plan.turns)
+            return await spread(rows, self._insert_one, plan.turns)
         encoded = await spread(rows, plan.codec.encode_row, plan.turns)
         return [plan.queries.insert_many(names, chunk) for chunk in chunks(encoded)]
+
+    def _insert_one(self, row: Mapping[str, Any]) -> Statement:
+        return self._plan.queries.insert(tuple(row), self._plan.codec.encode_row(row))
 
     async def _insert_all(self, operation: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[tuple[Any, ...]]:
         """Insert rows whose keys are known with one statement: what was bound is what is stored."""

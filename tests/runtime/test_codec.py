@@ -56,7 +56,7 @@ class Stored:
 
     def round_trip(self, **values):
         new = self.schema.create_model.model_validate({"id": KEY, **values})
-        statement = self.queries.insert(dict(new.__dict__))
+        statement = self.queries.insert(tuple(new.__dict__), self.codec.encode_row(new.__dict__))
         try:
             return self.codec.decode(self.connection.execute(statement.sql, statement.values).fetchone())
         finally:

@@ -30,7 +30,7 @@ class Moment:
     def __init__(self, stamps: tuple[Stamp, ...]) -> None:
         self._stamps = stamps
         # Generations only grow, so their sum stays the same only while each of them does.
-        self.generation = sum(stamp.generation for stamp in stamps)
+        self.generation = sum([stamp.generation for stamp in stamps])
 
     def lasts(self) -> bool:
         """Whether nothing has been written since, and nothing is being committed."""

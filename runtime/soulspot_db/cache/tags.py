@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from typing import Any, TypeAlias
+from uuid import UUID
 
 __all__ = ["Tag", "bulk", "is_row", "may_share_rows", "row", "table"]
 
@@ -10,7 +11,8 @@ Tag: TypeAlias = tuple[Any, ...]
 
 def row(table_name: str, key: tuple[Any, ...]) -> Tag:
     """The tag of one row."""
-    return (table_name, "row", *key)
+    # A UUID is hashed and compared by Python code; in one table its number is as good.
+    return (table_name, "row", *[part.int if type(part) is UUID else part for part in key])
 
 
 def is_row(tag: Tag) -> bool:

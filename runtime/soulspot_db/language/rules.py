@@ -13,6 +13,7 @@ from uuid import UUID
 from pydantic import BeforeValidator
 
 from soulspot_db.language.json_value import freeze
+from soulspot_db.language.text import storable
 
 __all__ = ["EXACT", "boolean", "date", "decimal", "integer", "number", "sequence", "text", "time", "utc", "uuid"]
 
@@ -25,11 +26,7 @@ EXACT = Context(prec=40)
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"expected text, got {type(value).__name__}")
-    if "\0" in value:
-        raise ValueError("NUL characters cannot be stored")
-    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-        raise ValueError("unpaired surrogates cannot be stored as UTF-8")
-    return value
+    return storable(value)
 
 
 def _integer(value: object) -> int:
