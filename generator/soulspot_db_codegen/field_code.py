@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from soulspot_db.language.field import FieldSpec, Missing, limits
-from soulspot_db.language.filters import UNORDERED
+from soulspot_db.language.operators import TEXTS, UNORDERED
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.types import TYPES
 
@@ -18,7 +18,7 @@ __all__ = ["field_code", "is_key_type", "key_part_code", "key_type", "scalar_cod
 
 # As generated modules spell them: lower-case names are hidden behind an underscore, which no field can begin with.
 _SPELLED: Mapping[str, str] = {"date": "_dt.date", "time": "_dt.time", "datetime": "_dt.datetime"}
-_FILTERS: Mapping[str, str] = {"json": "JsonFilter", "list": "ListFilter"}
+_FILTERS: Mapping[str, str] = {"json": "JsonFilter", "list": "ListFilter", "datetime": "DatetimeFilter"}
 _MADE: Mapping[str, str] = {"now": "_defaults.utc_now", "uuid4": "_defaults.uuid4", "uuid7": "_defaults.uuid7"}
 
 
@@ -44,7 +44,7 @@ def field_code(field: FieldSpec, spec: EntitySpec, target: Callable[[str], Entit
         row=_row(field, plain),
         given=_hidden(field, union(given, "None") if field.nullable or field.assigned else given),
         default=_default(field, plain),
-        filter=_FILTERS.get(field.type) or subscript("FieldFilter", plain),
+        filter=_FILTERS.get(field.type) or subscript("TextFilter" if field.type in TEXTS else "FieldFilter", plain),
         orders=_orders(field),
         is_key=field.name in spec.key,
     )

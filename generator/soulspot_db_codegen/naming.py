@@ -39,7 +39,7 @@ TAKEN_CLASSES = frozenset(
     }
     | {"DatabaseService", "Entity", "EntityCreate", "EntityRegistry", "EntitySchema", "EntityUpdate", "Event"}
     | {"Field", "FieldDocuments", "FieldFilter", "IndexDocuments", "ListFilter", "Repositories", "Repository"}
-    | {"CheckDocuments", "Json", "JsonFilter", "JsonInput"}
+    | {"CheckDocuments", "DatetimeFilter", "Json", "JsonFilter", "JsonInput", "TextFilter"}
     | {"False", "METADATA", "None", "TYPE_CHECKING", "True", "UNSET", "UUID"}
 )
 # The module of the key types, and the decorator in the class that would have a property of this name.

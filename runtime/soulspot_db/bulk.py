@@ -4,7 +4,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, I
 from typing import Any, TypeAlias, TypeVar
 
 from soulspot_db.errors import ValidationFailedError
-from soulspot_db.language.filters import Compare, Group, Predicate
+from soulspot_db.language.predicates import Compare, Group, Predicate
 
 __all__ = ["Key", "Progress", "batched", "both", "checked_size", "each", "each_batch"]
 

@@ -17,7 +17,7 @@ from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.events.rows import row_events
 from soulspot_db.fairness import Turns
 from soulspot_db.language.cascades import cascades
-from soulspot_db.language.filters import Compare, Group, Predicate
+from soulspot_db.language.predicates import Compare, Group, Predicate
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.operations import Effects
 from soulspot_db.query import Queries

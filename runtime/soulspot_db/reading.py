@@ -14,7 +14,9 @@ from soulspot_db.entity import Entity
 from soulspot_db.errors import NotFoundError, ValidationFailedError
 from soulspot_db.fairness import spread
 from soulspot_db.language.field import FieldSpec
-from soulspot_db.language.filters import FilterError, parse_order
+from soulspot_db.language.filters import FilterError
+from soulspot_db.language.order import parse_order
+from soulspot_db.language.predicates import is_timed
 from soulspot_db.operations import Read, ReadMany
 from soulspot_db.plan import Key
 from soulspot_db.refusals import refused_filter
@@ -148,21 +150,23 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         limit = None if limit is None else self._amount("limit", limit)
         offset = self._amount("offset", offset)
         statement = self._plan.queries.select(predicate, order_by=order, limit=limit, offset=offset)
-        return await self._found("query", asking, statement, fresh=fresh)
+        return await self._found("query", asking, statement, kept=not is_timed(predicate), fresh=fresh)
 
     async def _count(self, where: Filter = None, *, fresh: bool = False) -> int:
         asking = question("count", where)
         if (found := self._remembered(asking, fresh=fresh)) is not MISS:
             return cast("int", found)
-        statement = self._plan.queries.count(self._filter(where, "count"))
-        return await self._answer("count", asking, statement, lambda rows: int(rows[0][0]), fresh=fresh)
+        predicate = self._filter(where, "count")
+        statement, kept = self._plan.queries.count(predicate), not is_timed(predicate)
+        return await self._answer("count", asking, statement, lambda rows: int(rows[0][0]), kept=kept, fresh=fresh)
 
     async def _exists(self, where: Filter, *, fresh: bool = False) -> bool:
         asking = question("exists", where)
         if (found := self._remembered(asking, fresh=fresh)) is not MISS:
             return cast("bool", found)
-        statement = self._plan.queries.exists(self._filter(where, "exists"))
-        return await self._answer("exists", asking, statement, bool, fresh=fresh)
+        predicate = self._filter(where, "exists")
+        statement, kept = self._plan.queries.exists(predicate), not is_timed(predicate)
+        return await self._answer("exists", asking, statement, bool, kept=kept, fresh=fresh)
 
     async def _answer(
         self,
@@ -171,11 +175,12 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         statement: Statement,
         decode: Callable[[Sequence[Any]], T],
         *,
+        kept: bool = True,
         fresh: bool,
     ) -> T:
         """What `decode` makes of the few rows of a statement, now or before; the other arguments are those of `_found`."""
         plan = self._plan
-        asking = _key(asking, statement)
+        asking = _key(asking, statement) if kept else None
         return await self._ask(
             operation, Read(plan.region, asking, plan.table_tags, lambda: statement, decode, fresh=fresh)
         )
@@ -187,6 +192,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         statement: Statement,
         *,
         narrow: Callable[[Sequence[Model]], Collection[Tag] | None] | None = None,
+        kept: bool = True,
         fresh: bool = False,
         point: bool = False,
     ) -> Sequence[Model]:
@@ -197,13 +203,14 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
             asking: the arguments of the call as a key; None where the statement is the key, unless it is a very long one.
             statement: how to ask the database.
             narrow: what the answer depends on once it is known, if not on everything in the table.
+            kept: whether the answer may be given again; not so where it depends on the time.
             fresh: ask the database even if the answer is known.
             point: at most one row is found, by a unique index.
         """
         plan = self._plan
         request: Read[Sequence[Model]] = Read(
             region=plan.region,
-            key=_key(asking, statement),
+            key=_key(asking, statement) if kept else None,
             tags=plan.table_tags,
             statement=lambda: statement,
             decode=tuple,

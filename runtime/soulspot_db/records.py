@@ -10,13 +10,13 @@ from soulspot_db.access import first
 from soulspot_db.cache.question import question, row_question
 from soulspot_db.cache.region import MISS
 from soulspot_db.cache.tags import Tag
+from soulspot_db.clauses import EitherKey, Where
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.errors import ValidationFailedError
 from soulspot_db.fairness import spread
-from soulspot_db.language.filters import Compare
+from soulspot_db.language.predicates import Compare
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.plan import Key
-from soulspot_db.query import EitherKey, Where
 from soulspot_db.refusals import refused_input
 from soulspot_db.repository import Repository
 from soulspot_db.session import HasSession

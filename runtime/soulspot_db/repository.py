@@ -9,15 +9,15 @@ from soulspot_db.access import Filter
 from soulspot_db.batching import MOST, chunks
 from soulspot_db.bulk import Key, Progress, batched, both, checked_size, each, each_batch
 from soulspot_db.cache.tags import Tag
+from soulspot_db.clauses import Where
 from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity, EntityCreate, EntityUpdate
 from soulspot_db.errors import UnsafeWriteError
 from soulspot_db.fairness import spread
-from soulspot_db.language.filters import Predicate
 from soulspot_db.language.folding import folded
+from soulspot_db.language.predicates import Predicate
 from soulspot_db.operations import Effects, Read, Write
-from soulspot_db.query import Where
 from soulspot_db.reading import ReadRepository
 
 __all__ = ["Repository"]

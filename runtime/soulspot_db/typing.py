@@ -1,27 +1,32 @@
 """The filter language for type checkers: what a field of each type may be compared with."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypedDict, TypeVar
 
 __all__ = [
     "CheckDocuments",
+    "DatetimeFilter",
     "FieldDocuments",
     "FieldFilter",
     "IndexDocuments",
     "Json",
     "JsonFilter",
     "JsonInput",
-    "JsonOperators",
     "ListFilter",
+    "Moment",
     "Operators",
     "OtherField",
+    "PartOperators",
+    "TextFilter",
+    "TextOperators",
 ]
 
 T = TypeVar("T")
 
-# `in` is a keyword, so only a call can name it, and a TypedDict made by a call cannot be generic. A plain list, which
-# means the same, is checked item by item.
-_In = TypedDict("_In", {"in": Sequence[Any]}, total=False)
+# `in` and `is` are keywords, so only a call can name them, and a TypedDict made by a call cannot be generic. A plain list,
+# which means the same as `in`, is checked item by item.
+_Keywords = TypedDict("_Keywords", {"in": Sequence[Any], "is": Any}, total=False)
 
 
 class OtherField(TypedDict):
@@ -30,34 +35,66 @@ class OtherField(TypedDict):
     field: str
 
 
-class Operators(_In, Generic[T], total=False):
+class Moment(TypedDict):
+    """A moment counted from now: `{"now": "-10m"}`."""
+
+    now: str
+
+
+class Operators(_Keywords, Generic[T], total=False):
     """Operators that must all hold."""
 
     eq: T | OtherField | None
     ne: T | OtherField | None
+    is_not: T | OtherField | None
     lt: T | OtherField
     lte: T | OtherField
     gt: T | OtherField
     gte: T | OtherField
+    between: Sequence[T]
     not_in: Sequence[T | None]
 
 
-class JsonOperators(_In, total=False):
-    """Operators that must all hold; JSON values have no order."""
+class TextOperators(Operators[T], Generic[T], total=False):
+    """Operators of text, too; those with an `i` take ASCII letters of either case for the same. A list means any of it."""
+
+    like: str | Sequence[str]
+    not_like: str | Sequence[str]
+    ilike: str | Sequence[str]
+    not_ilike: str | Sequence[str]
+    ieq: str | Sequence[str]
+    starts_with: str | Sequence[str]
+    istarts_with: str | Sequence[str]
+    ends_with: str | Sequence[str]
+    iends_with: str | Sequence[str]
+    contains: str | Sequence[str]
+    icontains: str | Sequence[str]
+
+
+class PartOperators(_Keywords, total=False):
+    """Operators of lists and JSON values, which have no order but can be looked into."""
 
     eq: Any
     ne: Any
+    is_not: Any
     not_in: Sequence[Any]
+    contains: Any
 
 
 FieldFilter: TypeAlias = T | Sequence[T | None] | Operators[T] | None
 """A value to equal, None to be null, a list to be in, or operators."""
 
-JsonFilter: TypeAlias = JsonOperators | None
-"""A whole JSON value, compared as it is stored."""
+TextFilter: TypeAlias = T | Sequence[T | None] | TextOperators[T] | None
+"""The same for text."""
 
-ListFilter: TypeAlias = Sequence[Any] | None
-"""A whole list, compared as it is stored."""
+DatetimeFilter: TypeAlias = dt.datetime | Sequence[dt.datetime | None] | Operators[dt.datetime | Moment] | None
+"""The same for moments."""
+
+JsonFilter: TypeAlias = PartOperators | None
+"""A whole JSON value, compared as it is stored, or what it contains."""
+
+ListFilter: TypeAlias = Sequence[Any] | PartOperators | None
+"""A whole list, compared as it is stored, or what it contains."""
 
 if TYPE_CHECKING:
     Json: TypeAlias = "bool | int | float | str | tuple[Json, ...] | Mapping[str, Json] | None"

@@ -15,8 +15,10 @@ from language_support import RecordSchema, ask_postgresql, record_fields
 from soulspot_db import ddl
 from soulspot_db.dialects import DIALECTS
 from soulspot_db.language.conditions import condition_sql, literal_sql
-from soulspot_db.language.filters import Compare, parse_filter
+from soulspot_db.language.filters import parse_filter
 from soulspot_db.language.json_value import dump_json
+from soulspot_db.language.patterns import TEXT_OPERATORS, matches
+from soulspot_db.language.predicates import Compare
 from soulspot_db.language.types import TYPES
 from soulspot_db.schema import resolved
 from soulspot_db.tables import create_statements
@@ -64,8 +66,11 @@ ORDERS = {"lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": opera
 UNORDERED = {"json", "list"}
 
 
+PATTERNS = ["", "%", "_", "a%", "%'%", "\\%", "%\\\\%", "[a-z]", "*", "?", "B", "É%", "50%"]
+
+
 def operators(kind):
-    return ["eq", "ne", *(() if kind in UNORDERED else ORDERS)]
+    return ["eq", "ne", "is", "is_not", *(() if kind in UNORDERED else ORDERS)]
 
 
 @st.composite
@@ -78,7 +83,16 @@ def condition(draw):
         | st.sampled_from(["in", "not_in"]).flatmap(
             lambda word: st.lists(values | st.none(), max_size=3).map(lambda listed: {word: listed})
         )
-        | st.sampled_from([{"eq": None}, {"ne": None}])
+        | st.sampled_from([{"eq": None}, {"ne": None}, {"is": None}])
+        | st.sampled_from(
+            ["like", "ilike", "not_like", "ieq", "starts_with", "iends_with", "icontains"]
+            if kind in {"string", "text", "enum"}
+            else ["like"]
+        ).flatmap(
+            lambda word: st.sampled_from(PATTERNS).map(
+                lambda pattern: {word: pattern} if kind in {"string", "text", "enum"} else {"eq": None}
+            )
+        )
         | st.sampled_from(operators(kind)).map(
             lambda word: {word: {"field": f"b_{kind}"}} if kind != "json" else {"eq": None}
         )
@@ -120,7 +134,11 @@ def truth(predicate, row):
         listed = value in [comparable(item, kind) for item in predicate.values]
         return None if value is None and predicate.values else listed == (predicate.operator == "in")
     other = row[predicate.other] if predicate.other else predicate.values[0]
+    if predicate.operator in TEXT_OPERATORS:
+        return None if value is None else matches(predicate.operator, value, other)
     other = comparable(other, kind)
+    if predicate.operator in {"is", "is_not"}:
+        return (value == other) == (predicate.operator == "is")
     if value is None or other is None:
         return None
     if predicate.operator in ORDERS:

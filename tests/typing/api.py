@@ -113,6 +113,12 @@ async def filters(downloads: DownloadRepository, track: TrackId) -> None:
     )
     await downloads.query({"or": [{"status": "failed"}, {"not": {"quality_score": {"lt": 0.5}}}]})
     await downloads.query({"and": [{"priority": 1}, {"or": [{"username": "a"}, {"username": None}]}]})
+    await downloads.query({"next_retry_at": {"lte": {"now": "0s"}}, "retry_count": {"lt": {"field": "max_retries"}}})
+    await downloads.query({"created_at": {"between": [{"now": "-7d"}, now]}, "priority": {"between": [1, 5]}})
+    await downloads.query(
+        {"file_path": {"icontains": "live", "not_like": ["%.wma", "%.m4p"]}, "username": {"ieq": "me"}}
+    )
+    await downloads.query({"username": {"is": None}, "source_url": {"is_not": {"field": "file_path"}}})
     where: DownloadFilter = {"status": {"ne": "cancelled"}}
     if track is not None:
         where["track_id"] = track

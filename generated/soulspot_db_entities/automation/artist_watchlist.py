@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import ArtistId, ArtistWatchlistId
@@ -85,16 +85,16 @@ ArtistWatchlistFilter = TypedDict(
     {
         "id": FieldFilter[ArtistWatchlistId],
         "artist_id": FieldFilter[ArtistId],
-        "status": FieldFilter[str],
+        "status": TextFilter[str],
         "check_frequency_hours": FieldFilter[int],
         "auto_download": FieldFilter[bool],
-        "quality_profile": FieldFilter[str],
-        "last_checked_at": FieldFilter[_dt.datetime],
-        "last_release_date": FieldFilter[_dt.datetime],
+        "quality_profile": TextFilter[str],
+        "last_checked_at": DatetimeFilter,
+        "last_release_date": DatetimeFilter,
         "total_releases_found": FieldFilter[int],
         "total_downloads_triggered": FieldFilter[int],
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
+        "created_at": DatetimeFilter,
+        "updated_at": DatetimeFilter,
         "and": Sequence["ArtistWatchlistFilter"],
         "or": Sequence["ArtistWatchlistFilter"],
         "not": "ArtistWatchlistFilter",

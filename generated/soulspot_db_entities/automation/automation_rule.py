@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import AutomationRuleId
@@ -101,21 +101,21 @@ AutomationRuleFilter = TypedDict(
     "AutomationRuleFilter",
     {
         "id": FieldFilter[AutomationRuleId],
-        "name": FieldFilter[str],
-        "trigger": FieldFilter[str],
-        "action": FieldFilter[str],
+        "name": TextFilter[str],
+        "trigger": TextFilter[str],
+        "action": TextFilter[str],
         "enabled": FieldFilter[bool],
         "priority": FieldFilter[int],
-        "quality_profile": FieldFilter[str],
+        "quality_profile": TextFilter[str],
         "apply_filters": FieldFilter[bool],
         "auto_process": FieldFilter[bool],
-        "description": FieldFilter[str],
-        "last_triggered_at": FieldFilter[_dt.datetime],
+        "description": TextFilter[str],
+        "last_triggered_at": DatetimeFilter,
         "total_executions": FieldFilter[int],
         "successful_executions": FieldFilter[int],
         "failed_executions": FieldFilter[int],
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
+        "created_at": DatetimeFilter,
+        "updated_at": DatetimeFilter,
         "and": Sequence["AutomationRuleFilter"],
         "or": Sequence["AutomationRuleFilter"],
         "not": "AutomationRuleFilter",

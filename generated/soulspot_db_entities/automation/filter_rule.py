@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import FilterRuleId
@@ -83,16 +83,16 @@ FilterRuleFilter = TypedDict(
     "FilterRuleFilter",
     {
         "id": FieldFilter[FilterRuleId],
-        "name": FieldFilter[str],
-        "filter_type": FieldFilter[str],
-        "target": FieldFilter[str],
-        "pattern": FieldFilter[str],
+        "name": TextFilter[str],
+        "filter_type": TextFilter[str],
+        "target": TextFilter[str],
+        "pattern": TextFilter[str],
         "is_regex": FieldFilter[bool],
         "enabled": FieldFilter[bool],
         "priority": FieldFilter[int],
-        "description": FieldFilter[str],
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
+        "description": TextFilter[str],
+        "created_at": DatetimeFilter,
+        "updated_at": DatetimeFilter,
         "and": Sequence["FilterRuleFilter"],
         "or": Sequence["FilterRuleFilter"],
         "not": "FilterRuleFilter",

@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import CheckDocuments, FieldDocuments, FieldFilter, ListFilter
+from soulspot_db.typing import CheckDocuments, DatetimeFilter, FieldDocuments, FieldFilter, ListFilter, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import QualityProfileId
@@ -88,8 +88,8 @@ QualityProfileFilter = TypedDict(
     "QualityProfileFilter",
     {
         "id": FieldFilter[QualityProfileId],
-        "name": FieldFilter[str],
-        "description": FieldFilter[str],
+        "name": TextFilter[str],
+        "description": TextFilter[str],
         "preferred_formats": ListFilter,
         "min_bitrate": FieldFilter[int],
         "max_bitrate": FieldFilter[int],
@@ -97,8 +97,8 @@ QualityProfileFilter = TypedDict(
         "exclude_keywords": ListFilter,
         "is_active": FieldFilter[bool],
         "is_builtin": FieldFilter[bool],
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
+        "created_at": DatetimeFilter,
+        "updated_at": DatetimeFilter,
         "and": Sequence["QualityProfileFilter"],
         "or": Sequence["QualityProfileFilter"],
         "not": "QualityProfileFilter",

@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import DownloadId, QualityUpgradeCandidateId, TrackId
@@ -90,15 +90,15 @@ QualityUpgradeCandidateFilter = TypedDict(
         "id": FieldFilter[QualityUpgradeCandidateId],
         "track_id": FieldFilter[TrackId],
         "current_bitrate": FieldFilter[int],
-        "current_format": FieldFilter[str],
+        "current_format": TextFilter[str],
         "target_bitrate": FieldFilter[int],
-        "target_format": FieldFilter[str],
+        "target_format": TextFilter[str],
         "improvement_score": FieldFilter[float],
         "processed": FieldFilter[bool],
         "download_id": FieldFilter[DownloadId],
-        "detected_at": FieldFilter[_dt.datetime],
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
+        "detected_at": DatetimeFilter,
+        "created_at": DatetimeFilter,
+        "updated_at": DatetimeFilter,
         "and": Sequence["QualityUpgradeCandidateFilter"],
         "or": Sequence["QualityUpgradeCandidateFilter"],
         "not": "QualityUpgradeCandidateFilter",

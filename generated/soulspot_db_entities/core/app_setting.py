@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import AppSettingId
@@ -70,13 +70,13 @@ class AppSettingUpdate(EntityUpdate):
 AppSettingFilter = TypedDict(
     "AppSettingFilter",
     {
-        "key": FieldFilter[AppSettingId],
-        "value": FieldFilter[str],
-        "value_type": FieldFilter[str],
-        "category": FieldFilter[str],
-        "description": FieldFilter[str],
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
+        "key": TextFilter[AppSettingId],
+        "value": TextFilter[str],
+        "value_type": TextFilter[str],
+        "category": TextFilter[str],
+        "description": TextFilter[str],
+        "created_at": DatetimeFilter,
+        "updated_at": DatetimeFilter,
         "and": Sequence["AppSettingFilter"],
         "or": Sequence["AppSettingFilter"],
         "not": "AppSettingFilter",

@@ -10,7 +10,16 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments, Json, JsonFilter, JsonInput
+from soulspot_db.typing import (
+    DatetimeFilter,
+    FieldDocuments,
+    FieldFilter,
+    IndexDocuments,
+    Json,
+    JsonFilter,
+    JsonInput,
+    TextFilter,
+)
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import BackgroundJobId
@@ -96,20 +105,20 @@ BackgroundJobFilter = TypedDict(
     "BackgroundJobFilter",
     {
         "id": FieldFilter[BackgroundJobId],
-        "job_type": FieldFilter[str],
-        "status": FieldFilter[str],
+        "job_type": TextFilter[str],
+        "status": TextFilter[str],
         "priority": FieldFilter[int],
         "payload": JsonFilter,
         "result": JsonFilter,
-        "error": FieldFilter[str],
+        "error": TextFilter[str],
         "retries": FieldFilter[int],
         "max_retries": FieldFilter[int],
-        "locked_by": FieldFilter[str],
-        "locked_at": FieldFilter[_dt.datetime],
-        "next_run_at": FieldFilter[_dt.datetime],
-        "created_at": FieldFilter[_dt.datetime],
-        "started_at": FieldFilter[_dt.datetime],
-        "completed_at": FieldFilter[_dt.datetime],
+        "locked_by": TextFilter[str],
+        "locked_at": DatetimeFilter,
+        "next_run_at": DatetimeFilter,
+        "created_at": DatetimeFilter,
+        "started_at": DatetimeFilter,
+        "completed_at": DatetimeFilter,
         "and": Sequence["BackgroundJobFilter"],
         "or": Sequence["BackgroundJobFilter"],
         "not": "BackgroundJobFilter",

@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import DeezerSessionId
@@ -69,13 +69,13 @@ class DeezerSessionUpdate(EntityUpdate):
 DeezerSessionFilter = TypedDict(
     "DeezerSessionFilter",
     {
-        "session_id": FieldFilter[DeezerSessionId],
-        "access_token": FieldFilter[str],
-        "deezer_user_id": FieldFilter[str],
-        "deezer_username": FieldFilter[str],
-        "oauth_state": FieldFilter[str],
-        "created_at": FieldFilter[_dt.datetime],
-        "last_accessed_at": FieldFilter[_dt.datetime],
+        "session_id": TextFilter[DeezerSessionId],
+        "access_token": TextFilter[str],
+        "deezer_user_id": TextFilter[str],
+        "deezer_username": TextFilter[str],
+        "oauth_state": TextFilter[str],
+        "created_at": DatetimeFilter,
+        "last_accessed_at": DatetimeFilter,
         "and": Sequence["DeezerSessionFilter"],
         "or": Sequence["DeezerSessionFilter"],
         "not": "DeezerSessionFilter",

@@ -10,7 +10,17 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import CheckDocuments, FieldDocuments, FieldFilter, IndexDocuments, Json, JsonFilter, JsonInput
+from soulspot_db.typing import (
+    CheckDocuments,
+    DatetimeFilter,
+    FieldDocuments,
+    FieldFilter,
+    IndexDocuments,
+    Json,
+    JsonFilter,
+    JsonInput,
+    TextFilter,
+)
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import DuplicateCandidateId, TrackId
@@ -87,12 +97,12 @@ DuplicateCandidateFilter = TypedDict(
         "track_id_1": FieldFilter[TrackId],
         "track_id_2": FieldFilter[TrackId],
         "similarity_score": FieldFilter[int],
-        "match_type": FieldFilter[str],
+        "match_type": TextFilter[str],
         "match_details": JsonFilter,
-        "status": FieldFilter[str],
-        "resolution_action": FieldFilter[str],
-        "created_at": FieldFilter[_dt.datetime],
-        "reviewed_at": FieldFilter[_dt.datetime],
+        "status": TextFilter[str],
+        "resolution_action": TextFilter[str],
+        "created_at": DatetimeFilter,
+        "reviewed_at": DatetimeFilter,
         "and": Sequence["DuplicateCandidateFilter"],
         "or": Sequence["DuplicateCandidateFilter"],
         "not": "DuplicateCandidateFilter",

@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import FileDuplicateId, TrackId
@@ -74,14 +74,14 @@ FileDuplicateFilter = TypedDict(
     "FileDuplicateFilter",
     {
         "id": FieldFilter[FileDuplicateId],
-        "file_hash": FieldFilter[str],
-        "file_hash_algorithm": FieldFilter[str],
+        "file_hash": TextFilter[str],
+        "file_hash_algorithm": TextFilter[str],
         "primary_track_id": FieldFilter[TrackId],
         "duplicate_count": FieldFilter[int],
         "total_size_bytes": FieldFilter[int],
         "resolved": FieldFilter[bool],
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
+        "created_at": DatetimeFilter,
+        "updated_at": DatetimeFilter,
         "and": Sequence["FileDuplicateFilter"],
         "or": Sequence["FileDuplicateFilter"],
         "not": "FileDuplicateFilter",

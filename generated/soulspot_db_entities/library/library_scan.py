@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import LibraryScanId
@@ -90,19 +90,19 @@ LibraryScanFilter = TypedDict(
     "LibraryScanFilter",
     {
         "id": FieldFilter[LibraryScanId],
-        "status": FieldFilter[str],
-        "scan_path": FieldFilter[str],
+        "status": TextFilter[str],
+        "scan_path": TextFilter[str],
         "total_files": FieldFilter[int],
         "scanned_files": FieldFilter[int],
         "new_files": FieldFilter[int],
         "updated_files": FieldFilter[int],
         "broken_files": FieldFilter[int],
         "duplicate_files": FieldFilter[int],
-        "error_message": FieldFilter[str],
-        "started_at": FieldFilter[_dt.datetime],
-        "completed_at": FieldFilter[_dt.datetime],
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
+        "error_message": TextFilter[str],
+        "started_at": DatetimeFilter,
+        "completed_at": DatetimeFilter,
+        "created_at": DatetimeFilter,
+        "updated_at": DatetimeFilter,
         "and": Sequence["LibraryScanFilter"],
         "or": Sequence["LibraryScanFilter"],
         "not": "LibraryScanFilter",

@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import OrphanedFileId, TrackId
@@ -80,15 +80,15 @@ OrphanedFileFilter = TypedDict(
     "OrphanedFileFilter",
     {
         "id": FieldFilter[OrphanedFileId],
-        "file_path": FieldFilter[str],
+        "file_path": TextFilter[str],
         "file_size_bytes": FieldFilter[int],
-        "file_modified_at": FieldFilter[_dt.datetime],
-        "orphan_type": FieldFilter[str],
+        "file_modified_at": DatetimeFilter,
+        "orphan_type": TextFilter[str],
         "related_track_id": FieldFilter[TrackId],
-        "status": FieldFilter[str],
-        "resolution_action": FieldFilter[str],
-        "detected_at": FieldFilter[_dt.datetime],
-        "resolved_at": FieldFilter[_dt.datetime],
+        "status": TextFilter[str],
+        "resolution_action": TextFilter[str],
+        "detected_at": DatetimeFilter,
+        "resolved_at": DatetimeFilter,
         "and": Sequence["OrphanedFileFilter"],
         "or": Sequence["OrphanedFileFilter"],
         "not": "OrphanedFileFilter",

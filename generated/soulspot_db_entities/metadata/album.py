@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments, ListFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, ListFilter, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import AlbumId, ArtistId
@@ -126,29 +126,29 @@ AlbumFilter = TypedDict(
     "AlbumFilter",
     {
         "id": FieldFilter[AlbumId],
-        "title": FieldFilter[str],
+        "title": TextFilter[str],
         "artist_id": FieldFilter[ArtistId],
-        "album_artist": FieldFilter[str],
-        "source": FieldFilter[AlbumSource],
+        "album_artist": TextFilter[str],
+        "source": TextFilter[AlbumSource],
         "release_year": FieldFilter[int],
-        "release_date": FieldFilter[str],
-        "release_date_precision": FieldFilter[AlbumReleaseDatePrecision],
-        "spotify_uri": FieldFilter[str],
-        "musicbrainz_id": FieldFilter[str],
-        "deezer_id": FieldFilter[str],
-        "tidal_id": FieldFilter[str],
-        "cover_url": FieldFilter[str],
-        "cover_path": FieldFilter[str],
-        "primary_type": FieldFilter[str],
+        "release_date": TextFilter[str],
+        "release_date_precision": TextFilter[AlbumReleaseDatePrecision],
+        "spotify_uri": TextFilter[str],
+        "musicbrainz_id": TextFilter[str],
+        "deezer_id": TextFilter[str],
+        "tidal_id": TextFilter[str],
+        "cover_url": TextFilter[str],
+        "cover_path": TextFilter[str],
+        "primary_type": TextFilter[str],
         "secondary_types": ListFilter,
-        "disambiguation": FieldFilter[str],
+        "disambiguation": TextFilter[str],
         "total_tracks": FieldFilter[int],
         "is_saved": FieldFilter[bool],
-        "ownership_state": FieldFilter[str],
-        "primary_source": FieldFilter[str],
-        "tracks_synced_at": FieldFilter[_dt.datetime],
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
+        "ownership_state": TextFilter[str],
+        "primary_source": TextFilter[str],
+        "tracks_synced_at": DatetimeFilter,
+        "created_at": DatetimeFilter,
+        "updated_at": DatetimeFilter,
         "and": Sequence["AlbumFilter"],
         "or": Sequence["AlbumFilter"],
         "not": "AlbumFilter",

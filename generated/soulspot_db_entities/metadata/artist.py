@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments, ListFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, ListFilter, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import ArtistId
@@ -110,25 +110,25 @@ ArtistFilter = TypedDict(
     "ArtistFilter",
     {
         "id": FieldFilter[ArtistId],
-        "name": FieldFilter[str],
-        "source": FieldFilter[ArtistSource],
-        "spotify_uri": FieldFilter[str],
-        "musicbrainz_id": FieldFilter[str],
-        "deezer_id": FieldFilter[str],
-        "tidal_id": FieldFilter[str],
-        "image_url": FieldFilter[str],
-        "image_path": FieldFilter[str],
+        "name": TextFilter[str],
+        "source": TextFilter[ArtistSource],
+        "spotify_uri": TextFilter[str],
+        "musicbrainz_id": TextFilter[str],
+        "deezer_id": TextFilter[str],
+        "tidal_id": TextFilter[str],
+        "image_url": TextFilter[str],
+        "image_path": TextFilter[str],
         "genres": ListFilter,
         "tags": ListFilter,
-        "disambiguation": FieldFilter[str],
+        "disambiguation": TextFilter[str],
         "popularity": FieldFilter[int],
         "follower_count": FieldFilter[int],
-        "ownership_state": FieldFilter[str],
-        "primary_source": FieldFilter[str],
-        "last_synced_at": FieldFilter[_dt.datetime],
-        "albums_synced_at": FieldFilter[_dt.datetime],
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
+        "ownership_state": TextFilter[str],
+        "primary_source": TextFilter[str],
+        "last_synced_at": DatetimeFilter,
+        "albums_synced_at": DatetimeFilter,
+        "created_at": DatetimeFilter,
+        "updated_at": DatetimeFilter,
         "and": Sequence["ArtistFilter"],
         "or": Sequence["ArtistFilter"],
         "not": "ArtistFilter",

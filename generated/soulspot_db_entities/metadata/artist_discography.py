@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import ArtistDiscographyId, ArtistId
@@ -111,22 +111,22 @@ ArtistDiscographyFilter = TypedDict(
     {
         "id": FieldFilter[ArtistDiscographyId],
         "artist_id": FieldFilter[ArtistId],
-        "title": FieldFilter[str],
-        "album_type": FieldFilter[str],
-        "source": FieldFilter[str],
-        "deezer_id": FieldFilter[str],
-        "spotify_uri": FieldFilter[str],
-        "musicbrainz_id": FieldFilter[str],
-        "tidal_id": FieldFilter[str],
-        "release_date": FieldFilter[str],
-        "release_date_precision": FieldFilter[ArtistDiscographyReleaseDatePrecision],
+        "title": TextFilter[str],
+        "album_type": TextFilter[str],
+        "source": TextFilter[str],
+        "deezer_id": TextFilter[str],
+        "spotify_uri": TextFilter[str],
+        "musicbrainz_id": TextFilter[str],
+        "tidal_id": TextFilter[str],
+        "release_date": TextFilter[str],
+        "release_date_precision": TextFilter[ArtistDiscographyReleaseDatePrecision],
         "total_tracks": FieldFilter[int],
-        "cover_url": FieldFilter[str],
+        "cover_url": TextFilter[str],
         "is_owned": FieldFilter[bool],
-        "discovered_at": FieldFilter[_dt.datetime],
-        "last_seen_at": FieldFilter[_dt.datetime],
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
+        "discovered_at": DatetimeFilter,
+        "last_seen_at": DatetimeFilter,
+        "created_at": DatetimeFilter,
+        "updated_at": DatetimeFilter,
         "and": Sequence["ArtistDiscographyFilter"],
         "or": Sequence["ArtistDiscographyFilter"],
         "not": "ArtistDiscographyFilter",

@@ -11,7 +11,16 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments, Json, JsonFilter, JsonInput
+from soulspot_db.typing import (
+    DatetimeFilter,
+    FieldDocuments,
+    FieldFilter,
+    IndexDocuments,
+    Json,
+    JsonFilter,
+    JsonInput,
+    TextFilter,
+)
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import EnrichmentCandidateId
@@ -92,17 +101,17 @@ EnrichmentCandidateFilter = TypedDict(
     "EnrichmentCandidateFilter",
     {
         "id": FieldFilter[EnrichmentCandidateId],
-        "entity_type": FieldFilter[str],
+        "entity_type": TextFilter[str],
         "entity_id": FieldFilter[UUID],
-        "spotify_uri": FieldFilter[str],
-        "spotify_name": FieldFilter[str],
-        "spotify_image_url": FieldFilter[str],
+        "spotify_uri": TextFilter[str],
+        "spotify_name": TextFilter[str],
+        "spotify_image_url": TextFilter[str],
         "confidence_score": FieldFilter[float],
         "is_selected": FieldFilter[bool],
         "is_rejected": FieldFilter[bool],
         "extra_info": JsonFilter,
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
+        "created_at": DatetimeFilter,
+        "updated_at": DatetimeFilter,
         "and": Sequence["EnrichmentCandidateFilter"],
         "or": Sequence["EnrichmentCandidateFilter"],
         "not": "EnrichmentCandidateFilter",

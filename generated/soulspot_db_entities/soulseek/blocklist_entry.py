@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import CheckDocuments, FieldDocuments, FieldFilter, IndexDocuments
+from soulspot_db.typing import CheckDocuments, DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import BlocklistEntryId
@@ -81,14 +81,14 @@ BlocklistEntryFilter = TypedDict(
     "BlocklistEntryFilter",
     {
         "id": FieldFilter[BlocklistEntryId],
-        "username": FieldFilter[str],
-        "filepath": FieldFilter[str],
-        "scope": FieldFilter[str],
-        "reason": FieldFilter[str],
+        "username": TextFilter[str],
+        "filepath": TextFilter[str],
+        "scope": TextFilter[str],
+        "reason": TextFilter[str],
         "failure_count": FieldFilter[int],
         "is_manual": FieldFilter[bool],
-        "blocked_at": FieldFilter[_dt.datetime],
-        "expires_at": FieldFilter[_dt.datetime],
+        "blocked_at": DatetimeFilter,
+        "expires_at": DatetimeFilter,
         "and": Sequence["BlocklistEntryFilter"],
         "or": Sequence["BlocklistEntryFilter"],
         "not": "BlocklistEntryFilter",

@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import DownloadId, TrackId
@@ -116,24 +116,24 @@ DownloadFilter = TypedDict(
     {
         "id": FieldFilter[DownloadId],
         "track_id": FieldFilter[TrackId],
-        "status": FieldFilter[DownloadStatus],
+        "status": TextFilter[DownloadStatus],
         "priority": FieldFilter[int],
-        "username": FieldFilter[str],
-        "file_path": FieldFilter[str],
-        "local_file_path": FieldFilter[str],
-        "source_url": FieldFilter[str],
-        "slskd_download_id": FieldFilter[str],
+        "username": TextFilter[str],
+        "file_path": TextFilter[str],
+        "local_file_path": TextFilter[str],
+        "source_url": TextFilter[str],
+        "slskd_download_id": TextFilter[str],
         "quality_score": FieldFilter[float],
         "progress_percent": FieldFilter[float],
-        "error_message": FieldFilter[str],
-        "last_error_code": FieldFilter[str],
+        "error_message": TextFilter[str],
+        "last_error_code": TextFilter[str],
         "retry_count": FieldFilter[int],
         "max_retries": FieldFilter[int],
-        "next_retry_at": FieldFilter[_dt.datetime],
-        "started_at": FieldFilter[_dt.datetime],
-        "completed_at": FieldFilter[_dt.datetime],
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
+        "next_retry_at": DatetimeFilter,
+        "started_at": DatetimeFilter,
+        "completed_at": DatetimeFilter,
+        "created_at": DatetimeFilter,
+        "updated_at": DatetimeFilter,
         "and": Sequence["DownloadFilter"],
         "or": Sequence["DownloadFilter"],
         "not": "DownloadFilter",

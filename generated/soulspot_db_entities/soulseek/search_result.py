@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import SearchResultId, TrackId
@@ -78,14 +78,14 @@ SearchResultFilter = TypedDict(
     {
         "id": FieldFilter[SearchResultId],
         "track_id": FieldFilter[TrackId],
-        "username": FieldFilter[str],
-        "file_path": FieldFilter[str],
+        "username": TextFilter[str],
+        "file_path": TextFilter[str],
         "size_bytes": FieldFilter[int],
         "bitrate_kbps": FieldFilter[int],
-        "audio_format": FieldFilter[str],
+        "audio_format": TextFilter[str],
         "quality_score": FieldFilter[float],
         "has_free_slot": FieldFilter[bool],
-        "found_at": FieldFilter[_dt.datetime],
+        "found_at": DatetimeFilter,
         "and": Sequence["SearchResultFilter"],
         "or": Sequence["SearchResultFilter"],
         "not": "SearchResultFilter",

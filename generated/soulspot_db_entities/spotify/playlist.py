@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import PlaylistId
@@ -95,19 +95,19 @@ PlaylistFilter = TypedDict(
     "PlaylistFilter",
     {
         "id": FieldFilter[PlaylistId],
-        "spotify_id": FieldFilter[str],
-        "user_id": FieldFilter[str],
-        "name": FieldFilter[str],
-        "description": FieldFilter[str],
+        "spotify_id": TextFilter[str],
+        "user_id": TextFilter[str],
+        "name": TextFilter[str],
+        "description": TextFilter[str],
         "track_count": FieldFilter[int],
-        "source": FieldFilter[str],
-        "cover_url": FieldFilter[str],
-        "cover_path": FieldFilter[str],
+        "source": TextFilter[str],
+        "cover_url": TextFilter[str],
+        "cover_path": TextFilter[str],
         "is_liked_songs": FieldFilter[bool],
         "is_blacklisted": FieldFilter[bool],
-        "last_synced_at": FieldFilter[_dt.datetime],
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
+        "last_synced_at": DatetimeFilter,
+        "created_at": DatetimeFilter,
+        "updated_at": DatetimeFilter,
         "and": Sequence["PlaylistFilter"],
         "or": Sequence["PlaylistFilter"],
         "not": "PlaylistFilter",

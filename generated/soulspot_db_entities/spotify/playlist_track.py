@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import PlaylistId, PlaylistTrackKey, TrackId
@@ -61,7 +61,7 @@ PlaylistTrackFilter = TypedDict(
         "playlist_id": FieldFilter[PlaylistId],
         "track_id": FieldFilter[TrackId],
         "position": FieldFilter[int],
-        "added_at": FieldFilter[_dt.datetime],
+        "added_at": DatetimeFilter,
         "and": Sequence["PlaylistTrackFilter"],
         "or": Sequence["PlaylistTrackFilter"],
         "not": "PlaylistTrackFilter",

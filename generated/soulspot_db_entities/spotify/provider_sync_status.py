@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import ProviderSyncStatusId
@@ -87,17 +87,17 @@ ProviderSyncStatusFilter = TypedDict(
     "ProviderSyncStatusFilter",
     {
         "id": FieldFilter[ProviderSyncStatusId],
-        "sync_type": FieldFilter[str],
-        "provider": FieldFilter[str],
-        "status": FieldFilter[str],
-        "last_sync_at": FieldFilter[_dt.datetime],
-        "next_sync_at": FieldFilter[_dt.datetime],
-        "error_message": FieldFilter[str],
+        "sync_type": TextFilter[str],
+        "provider": TextFilter[str],
+        "status": TextFilter[str],
+        "last_sync_at": DatetimeFilter,
+        "next_sync_at": DatetimeFilter,
+        "error_message": TextFilter[str],
         "items_synced": FieldFilter[int],
         "items_added": FieldFilter[int],
         "items_removed": FieldFilter[int],
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
+        "created_at": DatetimeFilter,
+        "updated_at": DatetimeFilter,
         "and": Sequence["ProviderSyncStatusFilter"],
         "or": Sequence["ProviderSyncStatusFilter"],
         "not": "ProviderSyncStatusFilter",

@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import SpotifySessionId
@@ -73,14 +73,14 @@ class SpotifySessionUpdate(EntityUpdate):
 SpotifySessionFilter = TypedDict(
     "SpotifySessionFilter",
     {
-        "session_id": FieldFilter[SpotifySessionId],
-        "access_token": FieldFilter[str],
-        "refresh_token": FieldFilter[str],
-        "token_expires_at": FieldFilter[_dt.datetime],
-        "oauth_state": FieldFilter[str],
-        "code_verifier": FieldFilter[str],
-        "created_at": FieldFilter[_dt.datetime],
-        "last_accessed_at": FieldFilter[_dt.datetime],
+        "session_id": TextFilter[SpotifySessionId],
+        "access_token": TextFilter[str],
+        "refresh_token": TextFilter[str],
+        "token_expires_at": DatetimeFilter,
+        "oauth_state": TextFilter[str],
+        "code_verifier": TextFilter[str],
+        "created_at": DatetimeFilter,
+        "last_accessed_at": DatetimeFilter,
         "and": Sequence["SpotifySessionFilter"],
         "or": Sequence["SpotifySessionFilter"],
         "not": "SpotifySessionFilter",

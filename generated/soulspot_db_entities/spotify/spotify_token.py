@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import SpotifyTokenId
@@ -82,17 +82,17 @@ class SpotifyTokenUpdate(EntityUpdate):
 SpotifyTokenFilter = TypedDict(
     "SpotifyTokenFilter",
     {
-        "id": FieldFilter[SpotifyTokenId],
-        "access_token": FieldFilter[str],
-        "refresh_token": FieldFilter[str],
-        "token_expires_at": FieldFilter[_dt.datetime],
-        "scopes": FieldFilter[str],
+        "id": TextFilter[SpotifyTokenId],
+        "access_token": TextFilter[str],
+        "refresh_token": TextFilter[str],
+        "token_expires_at": DatetimeFilter,
+        "scopes": TextFilter[str],
         "is_valid": FieldFilter[bool],
-        "last_error": FieldFilter[str],
-        "last_error_at": FieldFilter[_dt.datetime],
-        "last_refreshed_at": FieldFilter[_dt.datetime],
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
+        "last_error": TextFilter[str],
+        "last_error_at": DatetimeFilter,
+        "last_refreshed_at": DatetimeFilter,
+        "created_at": DatetimeFilter,
+        "updated_at": DatetimeFilter,
         "and": Sequence["SpotifyTokenFilter"],
         "or": Sequence["SpotifyTokenFilter"],
         "not": "SpotifyTokenFilter",

@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 from soulspot_db.language.field import FieldSpec
-from soulspot_db.language.filters import Compare, Predicate
+from soulspot_db.language.patterns import ESCAPE, TEXT_OPERATORS, pattern, symbol
+from soulspot_db.language.predicates import Compare, Predicate
 from soulspot_db.language.types import TYPES
 
 __all__ = ["DIALECTS", "Dialect", "condition_sql", "literal_sql", "quoted", "sql_text"]
@@ -14,6 +15,10 @@ Dialect: TypeAlias = Literal["sqlite", "postgresql"]
 DIALECTS: tuple[Dialect, ...] = ("sqlite", "postgresql")
 
 _SYMBOLS = {"eq": "=", "ne": "<>", "lt": "<", "lte": "<=", "gt": ">", "gte": ">=", "in": "IN", "not_in": "NOT IN"}
+_NULL_SAFE: Mapping[Dialect, Mapping[str, str]] = {
+    "sqlite": {"is": "IS", "is_not": "IS NOT"},
+    "postgresql": {"is": "IS NOT DISTINCT FROM", "is_not": "IS DISTINCT FROM"},
+}
 
 
 def quoted(column: str) -> str:
@@ -43,7 +48,9 @@ def _comparison(compare: Compare, fields: Mapping[str, FieldSpec], dialect: Dial
     column = quoted(field.column)
     if compare.operator in {"is_null", "not_null"}:
         return f"{column} IS {'NOT ' if compare.operator == 'not_null' else ''}NULL"
-    symbol = _SYMBOLS[compare.operator]
+    if compare.operator in TEXT_OPERATORS:
+        return _match(column, compare.operator, compare.values[0], dialect)
+    symbol = _SYMBOLS.get(compare.operator) or _NULL_SAFE[dialect][compare.operator]
     if compare.other is not None:
         return f"{column} {symbol} {quoted(fields[compare.other].column)}"
     values = [literal_sql(value, field, dialect) for value in compare.values]
@@ -51,6 +58,14 @@ def _comparison(compare: Compare, fields: Mapping[str, FieldSpec], dialect: Dial
         # An empty list holds for no row, and its opposite for every row, also where the column is null.
         return f"{column} {symbol} ({', '.join(values)})" if values else ("1 = 0" if symbol == "IN" else "1 = 1")
     return f"{column} {symbol} {values[0]}"
+
+
+def _match(column: str, operator: str, text: str, dialect: Dialect) -> str:
+    right = sql_text(pattern(operator, text, dialect))
+    if operator == "ieq":
+        return f"lower({column}) = {right}"
+    name = symbol(operator, dialect)
+    return f"{column} {name} {right}" + (f" ESCAPE {sql_text(ESCAPE)}" if name == "LIKE" else "")
 
 
 def literal_sql(value: Any, field: FieldSpec, dialect: Dialect) -> str:

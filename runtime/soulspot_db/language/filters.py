@@ -3,6 +3,7 @@
 {"status": "pending"}                     equals; a list means in, None means null
 {"retry_count": {"lt": 3, "ne": 0}}       operators, all of which must hold
 {"started_at": {"gt": {"field": "created_at"}}}    one field compared with another
+{"expires_at": {"lt": {"now": "-10m"}}}   a moment counted from now
 {"or": [{...}, {...}]}, {"not": {...}}    and, or, not
 """
 
@@ -13,84 +14,23 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from soulspot_db.language.field import FieldSpec
+from soulspot_db.language.moments import parse_offset
 from soulspot_db.language.nearest import nearest
+from soulspot_db.language.operators import TEXTS, Operator, operators_of
+from soulspot_db.language.predicates import Compare, Group, Now, Param, Predicate, compares, is_timed, padded_length
 
-__all__ = [
-    "LATER_OPERATORS",
-    "UNORDERED",
-    "Compare",
-    "FilterError",
-    "Group",
-    "HasFields",
-    "Predicate",
-    "Term",
-    "padded_length",
-    "parse_filter",
-    "parse_order",
-]
+__all__ = ["FilterError", "HasFields", "field_of", "parse_condition", "parse_constraint", "parse_filter"]
 
-_COMPARISONS = frozenset({"eq", "ne", "lt", "lte", "gt", "gte"})
-_LISTS = frozenset({"in", "not_in"})
-# Each database has an order of its own for these.
-UNORDERED = frozenset({"json", "list"})
-_TEXTS = {"string", "text", "enum"}
-LATER_OPERATORS = frozenset(
-    {"like", "ilike", "contains", "starts_with", "ends_with", "between", "some", "none", "every"}
-)
 # SQLite binds at most 32,766 values to one statement.
 MAX_LIST = 10_000
 _MAX_VALUES = 30_000
 _MAX_DEPTH = 32
 # SQLite parses an expression at most 1,000 levels deep, and a chain of `or` is as deep as it is long.
 _MAX_PARTS = 500
-
-
-def padded_length(length: int) -> int:
-    """The next power of two: the length that a list of values is filled up to."""
-    return 1 << (length - 1).bit_length() if length else 0
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """`field operator value`; `is_null` and `not_null` have no values, `in` and `not_in` any number.
-
-    `other` is the field that the field is compared with, where that is not a value.
-    """
-
-    field: str
-    operator: str
-    values: tuple[Any, ...] = ()
-    other: str | None = None
-
-    @property
-    def shape(self) -> tuple[Any, ...]:
-        """Everything but the values: two predicates of one shape are one SQL statement, and lists share a few."""
-        return (self.field, self.operator, padded_length(len(self.values)), self.other)
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """`and` or `or` over any number of parts, `not` over one."""
-
-    operator: str
-    parts: "tuple[Predicate, ...]"
-
-    @property
-    def shape(self) -> tuple[Any, ...]:
-        """Everything but the values."""
-        return (self.operator, tuple(part.shape for part in self.parts))
-
-
-Predicate = Compare | Group
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One part of an order; `nulls_first` is None where nothing was said."""
-
-    field: str
-    descending: bool
-    nulls_first: bool | None = None
+# SQLite refuses patterns of more than 50,000 bytes, and escaping makes them longer.
+_MAX_PATTERN = 10_000
+_NULLS = {"eq": "is_null", "is": "is_null", "ne": "not_null", "is_not": "not_null"}
+_TEXT = FieldSpec("", "text", "")
 
 
 class FilterError(ValueError):
@@ -116,8 +56,13 @@ class HasFields(Protocol):
         ...
 
 
-def parse_filter(where: Mapping[str, Any] | None, entity: HasFields) -> Predicate | None:
+def parse_filter(where: Mapping[str, Any] | None, entity: HasFields, *, template: bool = False) -> Predicate | None:
     """Check `where` against `entity`.
+
+    Args:
+        where: the filter.
+        entity: the entity.
+        template: whether `{param: name}` stands for a value that is given later.
 
     Returns:
         The predicate, or None where nothing is asked, which selects every row.
@@ -127,7 +72,7 @@ def parse_filter(where: Mapping[str, Any] | None, entity: HasFields) -> Predicat
     """
     if where is None:
         return None
-    predicate = _all(tuple(_parts(where, entity, 0)))
+    predicate = _all(tuple(_Reader(entity, template).parts(where, 0)))
     parts, values = _size(predicate)
     if parts > _MAX_PARTS:
         raise FilterError(f"a filter has at most {_MAX_PARTS} conditions, got {parts}; use a list where one will do")
@@ -139,38 +84,35 @@ def parse_filter(where: Mapping[str, Any] | None, entity: HasFields) -> Predicat
     return predicate
 
 
-def _size(predicate: Predicate | None) -> tuple[int, int]:
-    """How many nodes a predicate has, and how many values its statement binds."""
-    if not isinstance(predicate, Group):
-        return 1, padded_length(len(predicate.values)) if predicate else 0
-    sizes = [_size(part) for part in predicate.parts]
-    return 1 + sum(parts for parts, _ in sizes), sum(values for _, values in sizes)
+def parse_condition(field: FieldSpec, operator: str, value: Any, entity: HasFields) -> Predicate:
+    """One condition, as if it were `{field: {operator: value}}`.
+
+    Raises:
+        FilterError: the value does not go with the field or the operator.
+    """
+    return _Reader(entity, template=False).condition(field, operator, value)
 
 
-def _all(parts: tuple[Predicate, ...]) -> Predicate | None:
-    return parts[0] if len(parts) == 1 else Group("and", parts) if parts else None
+def parse_constraint(where: Mapping[str, Any] | None, entity: HasFields) -> Predicate | None:
+    """Check a filter that becomes part of the table: it must depend on the row alone.
+
+    Raises:
+        FilterError: as `parse_filter`, and for what a table cannot hold.
+    """
+    predicate = parse_filter(where, entity)
+    if is_timed(predicate):
+        raise FilterError("what depends on the time cannot be part of a table")
+    if any(compare.operator == "has" for compare in compares(predicate)):
+        raise FilterError("what a list or a JSON value contains cannot be part of a table")
+    return predicate
 
 
-def _parts(where: Any, entity: HasFields, depth: int) -> Iterator[Predicate]:
-    if not isinstance(where, Mapping):
-        raise FilterError(f"a filter is a dict such as {{'status': 'pending'}}, got {type(where).__name__}")
-    if depth > _MAX_DEPTH:
-        raise FilterError(f"the filter is nested more than {_MAX_DEPTH} levels deep")
-    for name, wanted in where.items():
-        if name in {"and", "or"}:
-            if not isinstance(wanted, Sequence) or isinstance(wanted, str):
-                raise FilterError(f"{name!r} takes a list of filters")
-            members = (_all(tuple(_parts(part, entity, depth + 1))) for part in wanted)
-            # An empty filter holds for every row, so an `or` with one in it does as well.
-            yield Group(name, tuple(Group("and", ()) if part is None else part for part in members))
-        elif name == "not":
-            inner = _all(tuple(_parts(wanted, entity, depth + 1)))
-            yield Group("not", (inner or Group("and", ()),))
-        else:
-            yield from _conditions(_field(name, entity), wanted, entity)
+def field_of(name: object, entity: HasFields) -> FieldSpec:
+    """The field of this name.
 
-
-def _field(name: object, entity: HasFields) -> FieldSpec:
+    Raises:
+        FilterError: there is none.
+    """
     field = entity.fields.get(name) if isinstance(name, str) else None
     if field is None:
         hint = nearest(str(name), entity.fields)
@@ -179,97 +121,184 @@ def _field(name: object, entity: HasFields) -> FieldSpec:
     return field
 
 
-def _conditions(field: FieldSpec, wanted: Any, entity: HasFields) -> Iterator[Predicate]:
-    if not isinstance(wanted, Mapping):
-        listed = isinstance(wanted, (list, tuple, set, frozenset)) and field.type != "list"
-        yield _condition(field, "in" if listed else "eq", wanted, entity)
-        return
-    if not wanted:
-        raise FilterError(f"{field.name}: {{}} names no operator", field.name)
-    for operator, value in wanted.items():
-        yield _condition(field, operator, value, entity)
+def _size(predicate: Predicate | None) -> tuple[int, int]:
+    """How many nodes a predicate has, and how many values its statement binds."""
+    if predicate is None:
+        return 1, 0
+    if isinstance(predicate, Compare):
+        if predicate.operator == "has":
+            nodes = _nodes(predicate.values[0])
+            return nodes, nodes
+        return 1, padded_length(len(predicate.values))
+    sizes = [_size(part) for part in predicate.parts]
+    return 1 + sum(parts for parts, _ in sizes), sum(values for _, values in sizes)
 
 
-def _condition(field: FieldSpec, operator: object, value: Any, entity: HasFields) -> Predicate:
-    if operator in _LISTS:
-        return _membership(field, str(operator), value)
-    if operator not in _COMPARISONS:
-        later = " is not supported by this version yet" if operator in LATER_OPERATORS else " is unknown"
-        known = ", ".join(sorted(_COMPARISONS | _LISTS))
-        raise FilterError(f"operator {operator!r} of {field.name}{later}; the operators are {known}", field.name)
-    if value is None:
-        if operator not in {"eq", "ne"}:
-            raise FilterError(f"{field.name}: {operator} needs a value; only eq and ne take None", field.name)
-        return Compare(field.name, "is_null" if operator == "eq" else "not_null")
-    if operator not in {"eq", "ne"} and field.type in UNORDERED:
-        raise FilterError(
-            f"{field.name}: {field.type} values have no order; they take eq, ne, in and not_in", field.name
-        )
-    if isinstance(value, Mapping) and value.keys() == {"field"} and field.type != "json":
-        return Compare(field.name, str(operator), other=_comparable(field, value["field"], entity))
-    return Compare(field.name, str(operator), (_value(field, value),))
+def _nodes(value: Any) -> int:
+    """How many values a JSON value consists of."""
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, tuple) else ()
+    return 1 + sum(map(_nodes, inner))
 
 
-def _comparable(field: FieldSpec, name: object, entity: HasFields) -> str:
-    other = _field(name, entity)
-    if (other.type, other.scale) != (field.type, field.scale) and {other.type, field.type} - _TEXTS:
-        raise FilterError(f"{field.name} and {other.name} are of different types and cannot be compared", field.name)
-    return other.name
+def _all(parts: tuple[Predicate, ...]) -> Predicate | None:
+    return parts[0] if len(parts) == 1 else Group("and", parts) if parts else None
 
 
-def _membership(field: FieldSpec, operator: str, value: Any) -> Predicate:
-    if not isinstance(value, (list, tuple, set, frozenset)):
-        raise FilterError(f"{field.name}: {operator} takes a list", field.name)
-    if len(value) > MAX_LIST:
-        raise FilterError(f"{field.name}: at most {MAX_LIST} values fit in one list, got {len(value)}", field.name)
-    values = tuple(_value(field, item) for item in value if item is not None)
-    listed = Compare(field.name, operator, values)
-    if len(values) == len(value):
-        return listed
-    if operator == "in":
-        return Group("or", (listed, Compare(field.name, "is_null")))
-    return Group("and", (listed, Compare(field.name, "not_null")))
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads the parts of one filter."""
+
+    entity: HasFields
+    template: bool
+
+    def parts(self, where: Any, depth: int) -> Iterator[Predicate]:
+        if not isinstance(where, Mapping):
+            raise FilterError(f"a filter is a dict such as {{'status': 'pending'}}, got {type(where).__name__}")
+        if depth > _MAX_DEPTH:
+            raise FilterError(f"the filter is nested more than {_MAX_DEPTH} levels deep")
+        for name, wanted in where.items():
+            if name in {"and", "or"}:
+                if not isinstance(wanted, Sequence) or isinstance(wanted, str):
+                    raise FilterError(f"{name!r} takes a list of filters")
+                members = (_all(tuple(self.parts(part, depth + 1))) for part in wanted)
+                # An empty filter holds for every row, so an `or` with one in it does as well.
+                yield Group(name, tuple(Group("and", ()) if part is None else part for part in members))
+            elif name == "not":
+                inner = _all(tuple(self.parts(wanted, depth + 1)))
+                yield Group("not", (inner or Group("and", ()),))
+            else:
+                yield from self._conditions(field_of(name, self.entity), wanted)
+
+    def _conditions(self, field: FieldSpec, wanted: Any) -> Iterator[Predicate]:
+        if not isinstance(wanted, Mapping):
+            listed = isinstance(wanted, (list, tuple, set, frozenset)) and field.type != "list"
+            yield self.condition(field, "in" if listed else "eq", wanted)
+            return
+        if not wanted:
+            raise FilterError(f"{field.name}: {{}} names no operator", field.name)
+        if self.template and "param" in wanted:
+            yield self.condition(field, "eq", wanted)
+            return
+        for operator, value in wanted.items():
+            yield self.condition(field, operator, value)
+
+    def condition(self, field: FieldSpec, operator: object, value: Any) -> Predicate:
+        operators = operators_of(field.type)
+        row = operators.get(operator) if isinstance(operator, str) else None
+        if row is None:
+            known = f"{field.type} fields have {', '.join(operators)}"
+            message = f"operator {operator!r} of {field.name} is unknown; {nearest(str(operator), operators) or known}"
+            raise FilterError(message, field.name)
+        match row.takes:
+            case "value":
+                return self._comparison(field, row.name, value)
+            case "values":
+                return self._membership(field, row.name, value)
+            case "pair":
+                return self._between(field, value)
+            case "text":
+                return self._match(field, row, value)
+            case "part":
+                return self._part(field, value)
+
+    def _is_value(self, field: FieldSpec, value: Any) -> bool:
+        """Whether a mapping stands for a value, and is neither operators nor JSON."""
+        if not isinstance(value, Mapping):
+            return False
+        if self.template and "param" in value:
+            return True
+        return field.type != "json" and value.keys() in ({"field"}, {"now"})
+
+    def _comparison(self, field: FieldSpec, operator: str, value: Any) -> Predicate:
+        if value is None:
+            if operator not in _NULLS:
+                raise FilterError(
+                    f"{field.name}: {operator} needs a value; only {', '.join(_NULLS)} take None", field.name
+                )
+            return Compare(field.name, _NULLS[operator])
+        if self._is_value(field, value) and "field" in value:
+            return Compare(field.name, operator, other=self._comparable(field, value["field"]))
+        return Compare(field.name, operator, (self._value(field, value),))
+
+    def _value(self, field: FieldSpec, value: Any) -> Any:
+        """A value of the field, or what stands for one."""
+        if not self._is_value(field, value):
+            return _checked(field, value)
+        if "param" in value:
+            return _param(field, value)
+        if "now" not in value:
+            raise FilterError(f"{field.name}: a field cannot stand in a list or a range", field.name)
+        if field.type != "datetime":
+            raise FilterError(f"{field.name}: now is a datetime, the field a {field.type}", field.name)
+        try:
+            return Now(parse_offset(value["now"]))
+        except ValueError as error:
+            raise FilterError(f"{field.name}: {error}", field.name) from None
+
+    def _comparable(self, field: FieldSpec, name: object) -> str:
+        other = field_of(name, self.entity)
+        if (other.type, other.scale) != (field.type, field.scale) and {other.type, field.type} - TEXTS:
+            raise FilterError(
+                f"{field.name} and {other.name} are of different types and cannot be compared", field.name
+            )
+        return other.name
+
+    def _membership(self, field: FieldSpec, operator: str, value: Any) -> Predicate:
+        if self._is_value(field, value) and "param" in value:
+            return Compare(field.name, operator, (_param(field, value),))
+        if not isinstance(value, (list, tuple, set, frozenset)):
+            raise FilterError(f"{field.name}: {operator} takes a list", field.name)
+        if len(value) > MAX_LIST:
+            raise FilterError(f"{field.name}: at most {MAX_LIST} values fit in one list, got {len(value)}", field.name)
+        values = tuple(_checked(field, item) for item in value if item is not None)
+        listed = Compare(field.name, operator, values)
+        if len(values) == len(value):
+            return listed
+        if operator == "in":
+            return Group("or", (listed, Compare(field.name, "is_null")))
+        return Group("and", (listed, Compare(field.name, "not_null")))
+
+    def _between(self, field: FieldSpec, value: Any) -> Predicate:
+        if not isinstance(value, (list, tuple)) or len(value) != 2:
+            raise FilterError(f"{field.name}: between takes a list of two values, the least and the most", field.name)
+        least, most = value
+        return Group("and", (self.condition(field, "gte", least), self.condition(field, "lte", most)))
+
+    def _match(self, field: FieldSpec, row: Operator, value: Any) -> Predicate:
+        if row.opposite is not None:
+            return Group("not", (self.condition(field, row.opposite, value),))
+        if self.template and isinstance(value, Mapping) and "param" in value:
+            return Compare(field.name, row.name, (_param(field, value),))
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return Group("or", tuple(self.condition(field, row.name, item) for item in value))
+        text: str = _checked(_TEXT, value, field.name)
+        if len(text) > _MAX_PATTERN:
+            message = f"{field.name}: {row.name} takes at most {_MAX_PATTERN} characters, got {len(text)}"
+            raise FilterError(message, field.name)
+        if row.name in {"like", "ilike"} and (len(text) - len(text.rstrip("\\"))) % 2:
+            message = f"{field.name}: a pattern cannot end in a backslash, which is for the character that follows"
+            raise FilterError(message, field.name)
+        return Compare(field.name, row.name, (text,))
+
+    def _part(self, field: FieldSpec, value: Any) -> Predicate:
+        if self._is_value(field, value):
+            return Compare(field.name, "contains", (_param(field, value),))
+        if field.type == "json":
+            return Compare(field.name, "has", (_checked(field, value),))
+        items = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+        return Compare(field.name, "has", (_checked(field, tuple(items)),))
 
 
-def _value(field: FieldSpec, value: Any) -> Any:
+def _param(field: FieldSpec, value: Mapping[str, Any]) -> Param:
+    unknown = value.keys() - {"param", "optional", "default"}
+    if unknown or not isinstance(value["param"], str):
+        raise FilterError(f"{field.name}: a parameter is {{param: name}}, with 'optional: true' if it may be left out")
+    return Param(value["param"], optional=bool(value.get("optional")))
+
+
+def _checked(field: FieldSpec, value: Any, name: str | None = None) -> Any:
     try:
         return field.adapter.validate_python(value)
     except ValidationError as error:
         reason = error.errors(include_input=False, include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise FilterError(f"{field.name}: {reason}", field.name) from None
-
-
-def parse_order(order_by: str | Sequence[str] | None, entity: HasFields) -> tuple[Term, ...]:
-    """Read an order such as `"created_at DESC"`, `["priority desc nulls first", "created_at"]`.
-
-    Raises:
-        FilterError: anything but field names and directions.
-    """
-    if order_by is None:
-        return ()
-    if not isinstance(order_by, (str, list, tuple)):
-        raise FilterError(f"an order is text or a list of texts, got {type(order_by).__name__}")
-    texts = order_by.split(",") if isinstance(order_by, str) else order_by
-    terms = tuple(_term(text, entity) for text in texts[: len(entity.fields) + 1])
-    names = [term.field for term in terms]
-    if len(set(names)) < len(names):
-        raise FilterError("an order names a field twice")
-    return terms
-
-
-def _term(text: object, entity: HasFields) -> Term:
-    words = text.split() if isinstance(text, str) else []
-    if not words:
-        raise FilterError(f"{text!r} is not an order; write 'created_at' or 'created_at desc'")
-    name, *rest = words
-    field = _field(name, entity)
-    if field.type in UNORDERED:
-        raise FilterError(f"{field.name}: {field.type} values have no order, so rows have none by them", field.name)
-    directions = [word.lower() for word in rest]
-    descending = False
-    if directions[:1] in (["asc"], ["desc"]):
-        descending = directions.pop(0) == "desc"
-    nulls = {(): None, ("nulls", "first"): True, ("nulls", "last"): False}
-    if tuple(directions) not in nulls:
-        raise FilterError(f"{text!r} is not an order; write 'created_at' or 'created_at desc'", field.name)
-    return Term(field.name, descending, nulls[tuple(directions)])
+        raise FilterError(f"{name or field.name}: {reason}", name or field.name) from None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from soulspot_db.language.field import FieldSpec
-from soulspot_db.language.filters import Compare, Predicate
+from soulspot_db.language.predicates import Compare, Predicate
 
 __all__ = ["folded"]
 

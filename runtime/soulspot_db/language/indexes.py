@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from soulspot_db.language.document import MAX_NAME, EntityDocument, IndexDocument
 from soulspot_db.language.field import FieldSpec, Problem
-from soulspot_db.language.filters import FilterError, HasFields, Predicate, parse_filter
+from soulspot_db.language.filters import FilterError, HasFields, parse_constraint
 from soulspot_db.language.nearest import nearest
+from soulspot_db.language.predicates import Predicate
 
 __all__ = ["IndexPart", "IndexSpec", "constraint_name", "resolve_indexes"]
 
@@ -100,7 +101,7 @@ def _where(
     index: IndexDocument, at: tuple[str | int, ...], entity: HasFields, problems: list[Problem]
 ) -> Predicate | None:
     try:
-        predicate = parse_filter(index.where, entity)
+        predicate = parse_constraint(index.where, entity)
     except FilterError as error:
         problems.append(Problem((*at, "where"), str(error)))
         return None

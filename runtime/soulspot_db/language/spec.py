@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from soulspot_db.language.document import CacheDocument, EntityDocument
 from soulspot_db.language.field import FieldSpec, Problem, resolve_field
-from soulspot_db.language.filters import FilterError, Predicate, parse_filter
+from soulspot_db.language.filters import FilterError, parse_constraint
 from soulspot_db.language.indexes import IndexSpec, resolve_indexes
 from soulspot_db.language.nearest import nearest
+from soulspot_db.language.predicates import Predicate
 
 __all__ = ["EntitySpec", "resolve"]
 
@@ -144,7 +145,7 @@ def _checks(document: EntityDocument, scope: _Scope, problems: list[Problem]) ->
     found: dict[str, Predicate] = {}
     for name, condition in document.checks.items():
         try:
-            predicate = parse_filter(condition, scope)
+            predicate = parse_constraint(condition, scope)
         except FilterError as error:
             problems.append(Problem(("checks", name), str(error)))
             continue

@@ -1,6 +1,6 @@
 """Text that both databases can store."""
 
-__all__ = ["storable"]
+__all__ = ["ascii_lower", "storable"]
 
 
 def storable(text: str) -> str:
@@ -17,3 +17,8 @@ def storable(text: str) -> str:
         except UnicodeEncodeError:
             raise ValueError("unpaired surrogates cannot be stored as UTF-8") from None
     return text
+
+
+def ascii_lower(text: str) -> str:
+    """`text` with its ASCII letters in lower case, as both databases fold it."""
+    return text.encode().lower().decode()

@@ -8,10 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from soulspot_db.language.field import FieldSpec
-from soulspot_db.language.filters import Compare, Predicate
+from soulspot_db.language.patterns import TEXT_OPERATORS, matches
+from soulspot_db.language.predicates import Compare, Predicate
 from soulspot_db.language.types import TYPES
 
-__all__ = ["compares", "holds", "near", "stored"]
+__all__ = ["holds", "near", "stored"]
 
 _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {"eq": eq, "ne": ne, "lt": lt, "lte": le, "gt": gt, "gte": ge}
 
@@ -45,22 +46,18 @@ def _compare(compare: Compare, fields: Mapping[str, FieldSpec], row: Mapping[str
     if operator in {"is_null", "not_null"}:
         return (value is None) == (operator == "is_null")
     if operator in {"in", "not_in"}:
-        if value is None and compare.values:
-            return None
-        return (stored(field, value) in {stored(field, each) for each in compare.values}) == (operator == "in")
+        return (
+            None
+            if value is None and compare.values
+            else (stored(field, value) in {stored(field, each) for each in compare.values}) == (operator == "in")
+        )
     other = row[compare.other] if compare.other else compare.values[0]
-    if value is None or other is None:
-        return None
-    return _OPERATORS[operator](stored(field, value), stored(fields[compare.other or compare.field], other))
-
-
-def compares(predicate: Predicate) -> Iterator[Compare]:
-    """Every comparison in a condition."""
-    if isinstance(predicate, Compare):
-        yield predicate
-    else:
-        for part in predicate.parts:
-            yield from compares(part)
+    if operator in TEXT_OPERATORS:
+        return None if value is None else matches(operator, value, other)
+    one, two = stored(field, value), stored(fields[compare.other or compare.field], other)
+    if operator in {"is", "is_not"}:
+        return bool(one == two) == (operator == "is")
+    return None if one is None or two is None else _OPERATORS[operator](one, two)
 
 
 def near(value: Any, field: FieldSpec) -> list[Any]:

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from soulspot_db.entity import EntityCreate
 from soulspot_db.errors import ValidationFailedError
 from soulspot_db.language.field import FieldSpec, Missing
-from soulspot_db.language.filters import Predicate
+from soulspot_db.language.predicates import Predicate, compares
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.refusals import refused_input
 from soulspot_db.schema import ResolvedSchema
-from soulspot_db.testing.conditions import compares, holds, near
+from soulspot_db.testing.conditions import holds, near
 from soulspot_db.testing.uniqueness import Taken
 from soulspot_db.testing.values import Values, accepts
 

@@ -18,6 +18,11 @@ async def wrong(downloads: DownloadRepository, track: TrackId) -> None:
     await downloads.query({"priority": {"gt": {"fild": "retry_count"}}})  # error: another field is named by `field`
     await downloads.query({"priority": {"in": {"field": "retry_count"}}})  # error: a list, not a field
     await downloads.query({"priority": {"field": "retry_count"}})  # error: no operator
+    await downloads.query({"priority": {"like": "1%"}})  # error: no text
+    await downloads.query({"username": {"starts_with": 1}})  # error: not text
+    await downloads.query({"priority": {"gt": {"now": "0s"}}})  # error: not a datetime
+    await downloads.query({"created_at": {"gt": {"nwo": "0s"}}})  # error: a moment is counted from `now`
+    await downloads.query({"created_at": {"contains": "2026"}})  # error: no such operator
     await downloads.query({"id": track})  # error: the key of another entity
     await downloads.query({"or": {"status": "pending"}})  # error: not a list
     await downloads.query({"not": [{"status": "pending"}]})  # error: not one filter

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
 import sqlalchemy as sa
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, TextFilter
 
 from keys_entities._metadata import METADATA
 from keys_entities.ids import DayId
@@ -50,7 +50,7 @@ DayFilter = TypedDict(
     "DayFilter",
     {
         "day": FieldFilter[DayId],
-        "note": FieldFilter[str],
+        "note": TextFilter[str],
         "and": Sequence["DayFilter"],
         "or": Sequence["DayFilter"],
         "not": "DayFilter",

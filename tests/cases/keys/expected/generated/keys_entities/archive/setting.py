@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, TextFilter
 
 from keys_entities._metadata import METADATA
 from keys_entities.ids import SettingId
@@ -50,7 +50,7 @@ class SettingUpdate(EntityUpdate):
 SettingFilter = TypedDict(
     "SettingFilter",
     {
-        "name": FieldFilter[SettingId],
+        "name": TextFilter[SettingId],
         "value": FieldFilter[int],
         "and": Sequence["SettingFilter"],
         "or": Sequence["SettingFilter"],

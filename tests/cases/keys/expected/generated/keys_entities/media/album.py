@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
 import sqlalchemy as sa
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, TextFilter
 
 from keys_entities._metadata import METADATA
 from keys_entities.ids import AlbumId, ArtistId, SettingId
@@ -56,9 +56,9 @@ AlbumFilter = TypedDict(
     "AlbumFilter",
     {
         "id": FieldFilter[AlbumId],
-        "title": FieldFilter[str],
+        "title": TextFilter[str],
         "artist_id": FieldFilter[ArtistId],
-        "setting": FieldFilter[SettingId],
+        "setting": TextFilter[SettingId],
         "and": Sequence["AlbumFilter"],
         "or": Sequence["AlbumFilter"],
         "not": "AlbumFilter",

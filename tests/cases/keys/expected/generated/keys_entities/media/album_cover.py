@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
 import sqlalchemy as sa
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, TextFilter
 
 from keys_entities._metadata import METADATA
 from keys_entities.ids import AlbumCoverId
@@ -50,7 +50,7 @@ AlbumCoverFilter = TypedDict(
     "AlbumCoverFilter",
     {
         "album_id": FieldFilter[AlbumCoverId],
-        "path": FieldFilter[str],
+        "path": TextFilter[str],
         "and": Sequence["AlbumCoverFilter"],
         "or": Sequence["AlbumCoverFilter"],
         "not": "AlbumCoverFilter",

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
 import sqlalchemy as sa
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, TextFilter
 
 from keys_entities._metadata import METADATA
 from keys_entities.ids import AlbumId, AlbumTrackKey, ArtistId
@@ -64,9 +64,9 @@ AlbumTrackFilter = TypedDict(
     {
         "album_id": FieldFilter[AlbumId],
         "disc": FieldFilter[int],
-        "side": FieldFilter[AlbumTrackSide],
+        "side": TextFilter[AlbumTrackSide],
         "released": FieldFilter[_dt.date],
-        "title": FieldFilter[str],
+        "title": TextFilter[str],
         "added_by": FieldFilter[ArtistId],
         "and": Sequence["AlbumTrackFilter"],
         "or": Sequence["AlbumTrackFilter"],

@@ -9,7 +9,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, TextFilter
 
 from keys_entities._metadata import METADATA
 from keys_entities.ids import ArtistId
@@ -56,7 +56,7 @@ ArtistFilter = TypedDict(
     "ArtistFilter",
     {
         "id": FieldFilter[ArtistId],
-        "name": FieldFilter[str],
+        "name": TextFilter[str],
         "parent_id": FieldFilter[ArtistId],
         "and": Sequence["ArtistFilter"],
         "or": Sequence["ArtistFilter"],

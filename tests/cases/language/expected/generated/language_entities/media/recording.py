@@ -14,6 +14,7 @@ from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
     CheckDocuments,
+    DatetimeFilter,
     FieldDocuments,
     FieldFilter,
     IndexDocuments,
@@ -21,6 +22,7 @@ from soulspot_db.typing import (
     JsonFilter,
     JsonInput,
     ListFilter,
+    TextFilter,
 )
 
 from language_entities._metadata import METADATA
@@ -135,9 +137,9 @@ RecordingFilter = TypedDict(
     "RecordingFilter",
     {
         "id": FieldFilter[RecordingId],
-        "title": FieldFilter[str],
-        "artist": FieldFilter[str],
-        "state": FieldFilter[RecordingState],
+        "title": TextFilter[str],
+        "artist": TextFilter[str],
+        "state": TextFilter[RecordingState],
         "take": FieldFilter[int],
         "takes": FieldFilter[int],
         "length": FieldFilter[float],
@@ -147,16 +149,16 @@ RecordingFilter = TypedDict(
         "recorded_on": FieldFilter[_dt.date],
         "starts_at": FieldFilter[_dt.time],
         "owner_id": FieldFilter[UUID],
-        "access_key": FieldFilter[str],
+        "access_key": TextFilter[str],
         "digest": FieldFilter[bytes],
         "waveform": FieldFilter[bytes],
         "details": JsonFilter,
         "settings": JsonFilter,
         "marks": JsonFilter,
         "tags": ListFilter,
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
-        "label": FieldFilter[str],
+        "created_at": DatetimeFilter,
+        "updated_at": DatetimeFilter,
+        "label": TextFilter[str],
         "and": Sequence["RecordingFilter"],
         "or": Sequence["RecordingFilter"],
         "not": "RecordingFilter",

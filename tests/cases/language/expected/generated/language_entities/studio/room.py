@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import CheckDocuments, FieldDocuments, FieldFilter, IndexDocuments
+from soulspot_db.typing import CheckDocuments, DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, TextFilter
 
 from language_entities._metadata import METADATA
 from language_entities.ids import RecordingId, RoomId
@@ -63,9 +63,9 @@ RoomFilter = TypedDict(
     {
         "id": FieldFilter[RoomId],
         "recording_id": FieldFilter[RecordingId],
-        "name": FieldFilter[str],
-        "created_at": FieldFilter[_dt.datetime],
-        "updated_at": FieldFilter[_dt.datetime],
+        "name": TextFilter[str],
+        "created_at": DatetimeFilter,
+        "updated_at": DatetimeFilter,
         "and": Sequence["RoomFilter"],
         "or": Sequence["RoomFilter"],
         "not": "RoomFilter",

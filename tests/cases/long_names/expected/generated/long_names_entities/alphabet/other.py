@@ -9,7 +9,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments
+from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments, TextFilter
 
 from long_names_entities._metadata import METADATA
 from long_names_entities.ids import OtherId
@@ -58,8 +58,8 @@ OtherFilter = TypedDict(
     "OtherFilter",
     {
         "id": FieldFilter[OtherId],
-        "a_first_part_of_something_unique": FieldFilter[str],
-        "the_second_part_of_something_unique": FieldFilter[str],
+        "a_first_part_of_something_unique": TextFilter[str],
+        "the_second_part_of_something_unique": TextFilter[str],
         "a_field_name_that_is_about_as_long_as_such_a_name_may_ever_be": FieldFilter[float],
         "and": Sequence["OtherFilter"],
         "or": Sequence["OtherFilter"],

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
 import sqlalchemy as sa
 from soulspot_db import Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, TextFilter
 
 from long_names_entities._metadata import METADATA
 from long_names_entities.ids import (
@@ -64,7 +64,7 @@ PairOfEntityNameThatIsStillAllowedInASchemaFilter = TypedDict(
     {
         "first_one_of_the_two": FieldFilter[VeryLongEntityNameThatIsStillAllowedInASchemaId],
         "second_one_of_the_two": FieldFilter[OtherId],
-        "status_of_the_two": FieldFilter[PairOfEntityNameThatIsStillAllowedInASchemaStatusOfTheTwo],
+        "status_of_the_two": TextFilter[PairOfEntityNameThatIsStillAllowedInASchemaStatusOfTheTwo],
         "and": Sequence["PairOfEntityNameThatIsStillAllowedInASchemaFilter"],
         "or": Sequence["PairOfEntityNameThatIsStillAllowedInASchemaFilter"],
         "not": "PairOfEntityNameThatIsStillAllowedInASchemaFilter",

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
 import sqlalchemy as sa
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, TextFilter
 
 from long_names_entities._metadata import METADATA
 from long_names_entities.ids import TwoId
@@ -50,7 +50,7 @@ TwoFilter = TypedDict(
     "TwoFilter",
     {
         "id": FieldFilter[TwoId],
-        "name": FieldFilter[str],
+        "name": TextFilter[str],
         "and": Sequence["TwoFilter"],
         "or": Sequence["TwoFilter"],
         "not": "TwoFilter",

@@ -11,7 +11,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments, ListFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments, ListFilter, TextFilter
 
 from long_names_entities._metadata import METADATA
 from long_names_entities.ids import OtherId, VeryLongEntityNameThatIsStillAllowedInASchemaId
@@ -146,19 +146,19 @@ VeryLongEntityNameThatIsStillAllowedInASchemaFilter = TypedDict(
     "VeryLongEntityNameThatIsStillAllowedInASchemaFilter",
     {
         "id": FieldFilter[VeryLongEntityNameThatIsStillAllowedInASchemaId],
-        "a_field_name_that_is_about_as_long_as_such_a_name_may_ever_be": FieldFilter[
+        "a_field_name_that_is_about_as_long_as_such_a_name_may_ever_be": TextFilter[
             VeryLongEntityNameThatIsStillAllowedInASchemaAFieldNameThatIsAboutAsLongAsSuchANameMayEverBe
         ],
-        "a_field_name_that_is_about_as_long_as_such_a_name_may_ever_be2": FieldFilter[
+        "a_field_name_that_is_about_as_long_as_such_a_name_may_ever_be2": TextFilter[
             VeryLongEntityNameThatIsStillAllowedInASchemaAFieldNameThatIsAboutAsLongAsSuchANameMayEverBe2
         ],
         "a_number_with_limits_on_both_sides_and_a_default": FieldFilter[int],
-        "a_text_with_a_pattern_and_a_length_that_may_be_missing": FieldFilter[str],
+        "a_text_with_a_pattern_and_a_length_that_may_be_missing": TextFilter[str],
         "a_reference_to_the_other_that_may_be_missing": FieldFilter[OtherId],
         "a_reference_to_another_of_the_same_kind": FieldFilter[VeryLongEntityNameThatIsStillAllowedInASchemaId],
         "a_fixed_key_by_default": FieldFilter[OtherId],
         "a_date_by_default_with_a_name_that_leaves_it_no_place": FieldFilter[_dt.date],
-        "a_text_by_default_that_fits_on_no_line": FieldFilter[str],
+        "a_text_by_default_that_fits_on_no_line": TextFilter[str],
         "a_list_by_default_that_fits_on_no_line": ListFilter,
         "and": Sequence["VeryLongEntityNameThatIsStillAllowedInASchemaFilter"],
         "or": Sequence["VeryLongEntityNameThatIsStillAllowedInASchemaFilter"],

@@ -11,7 +11,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, ListFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, ListFilter, TextFilter
 
 from prose_entities._metadata import METADATA
 from prose_entities.ids import WordsId
@@ -108,16 +108,16 @@ WordsFilter = TypedDict(
     "WordsFilter",
     {
         "id": FieldFilter[WordsId],
-        "blank": FieldFilter[str],
-        "undescribed": FieldFilter[str],
-        "backslash": FieldFilter[str],
-        "apostrophes": FieldFilter[str],
-        "sql": FieldFilter[str],
-        "both": FieldFilter[str],
-        "choice": FieldFilter[WordsChoice],
-        "checked": FieldFilter[str],
+        "blank": TextFilter[str],
+        "undescribed": TextFilter[str],
+        "backslash": TextFilter[str],
+        "apostrophes": TextFilter[str],
+        "sql": TextFilter[str],
+        "both": TextFilter[str],
+        "choice": TextFilter[WordsChoice],
+        "checked": TextFilter[str],
         "lists": ListFilter,
-        "long": FieldFilter[str],
+        "long": TextFilter[str],
         "and": Sequence["WordsFilter"],
         "or": Sequence["WordsFilter"],
         "not": "WordsFilter",

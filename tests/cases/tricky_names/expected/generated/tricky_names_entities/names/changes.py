@@ -9,7 +9,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, TextFilter
 
 from tricky_names_entities._metadata import METADATA
 from tricky_names_entities.ids import ChangesId, FreshId
@@ -51,8 +51,8 @@ class ChangesUpdate(EntityUpdate):
 ChangesFilter = TypedDict(
     "ChangesFilter",
     {
-        "changes": FieldFilter[ChangesId],
-        "of": FieldFilter[FreshId],
+        "changes": DatetimeFilter,
+        "of": TextFilter[FreshId],
         "and": Sequence["ChangesFilter"],
         "or": Sequence["ChangesFilter"],
         "not": "ChangesFilter",

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
 import sqlalchemy as sa
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, TextFilter
 
 from tricky_names_entities._metadata import METADATA
 from tricky_names_entities.ids import AId, FreshId
@@ -49,7 +49,7 @@ class FreshUpdate(EntityUpdate):
 FreshFilter = TypedDict(
     "FreshFilter",
     {
-        "fresh": FieldFilter[FreshId],
+        "fresh": TextFilter[FreshId],
         "other": FieldFilter[AId],
         "and": Sequence["FreshFilter"],
         "or": Sequence["FreshFilter"],

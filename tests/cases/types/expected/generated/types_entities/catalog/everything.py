@@ -12,7 +12,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments, ListFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, ListFilter, TextFilter
 
 from types_entities._metadata import METADATA
 from types_entities.ids import EverythingId
@@ -125,9 +125,9 @@ EverythingFilter = TypedDict(
         "id": FieldFilter[EverythingId],
         "a_uuid": FieldFilter[UUID],
         "a_fixed_uuid": FieldFilter[UUID],
-        "a_string": FieldFilter[str],
-        "a_code": FieldFilter[str],
-        "a_text": FieldFilter[str],
+        "a_string": TextFilter[str],
+        "a_code": TextFilter[str],
+        "a_text": TextFilter[str],
         "an_integer": FieldFilter[int],
         "a_float": FieldFilter[float],
         "a_decimal": FieldFilter[Decimal],
@@ -135,9 +135,9 @@ EverythingFilter = TypedDict(
         "a_boolean": FieldFilter[bool],
         "a_date": FieldFilter[_dt.date],
         "a_time": FieldFilter[_dt.time],
-        "a_datetime": FieldFilter[_dt.datetime],
-        "an_enum": FieldFilter[EverythingAnEnum],
-        "maybe": FieldFilter[EverythingMaybe],
+        "a_datetime": DatetimeFilter,
+        "an_enum": TextFilter[EverythingAnEnum],
+        "maybe": TextFilter[EverythingMaybe],
         "renamed": FieldFilter[int],
         "texts": ListFilter,
         "uuids": ListFilter,

@@ -9,7 +9,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, TextFilter
 
 from types_entities._metadata import METADATA
 from types_entities.ids import QuietId
@@ -52,7 +52,7 @@ QuietFilter = TypedDict(
     "QuietFilter",
     {
         "id": FieldFilter[QuietId],
-        "name": FieldFilter[str],
+        "name": TextFilter[str],
         "and": Sequence["QuietFilter"],
         "or": Sequence["QuietFilter"],
         "not": "QuietFilter",

@@ -1,0 +1,164 @@
+"""Predicates as conditions of SQL, and the values that go with them in the same order."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from operator import eq, ge, gt, le, lt, ne
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
+
+from soulspot_db import containment
+from soulspot_db.dialects import Dialect
+from soulspot_db.language.patterns import ESCAPE, TEXT_OPERATORS, pattern, symbol
+from soulspot_db.language.predicates import Compare, Now, Predicate, padded_length
+
+__all__ = ["Binder", "Clauses", "EitherKey", "Encode", "Where"]
+
+Encode: TypeAlias = Callable[[str, Any], Any]
+_ONE, _ZERO = (sa.literal_column(text, sa.Integer()) for text in ("1", "0"))
+_OPERATORS: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
+    "eq": eq,
+    "ne": ne,
+    "lt": lt,
+    "lte": le,
+    "gt": gt,
+    "gte": ge,
+    "is": lambda column, value: column.is_not_distinct_from(value),
+    "is_not": lambda column, value: column.is_distinct_from(value),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EitherKey:
+    """The row with this primary key or, failing that, with this natural key."""
+
+    key: Compare
+    natural: Compare
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """Everything but the values."""
+        return ("either", self.key.shape, self.natural.shape)
+
+
+Where: TypeAlias = Predicate | EitherKey
+
+
+class Binder:
+    """Hands out parameters whose names are their positions in the list of values."""
+
+    def __init__(self) -> None:
+        self._next = 0
+
+    def __call__(self) -> Any:
+        self._next += 1
+        return sa.bindparam(f"p{self._next - 1}", type_=sa.types.NullType())
+
+
+class Clauses:
+    """The conditions of one entity's statements.
+
+    Args:
+        table: the entity's table.
+        columns: its columns by the names of the fields.
+        encode: a field's value as the driver takes it.
+        dialect: the database.
+    """
+
+    def __init__(
+        self, table: sa.Table, columns: Mapping[str, sa.Column[Any]], encode: Encode, dialect: Dialect
+    ) -> None:
+        self._table = table
+        self._columns = columns
+        self._encode = encode
+        self._dialect = dialect
+
+    def clause(self, where: Where, bind: Binder) -> ColumnElement[bool]:
+        """The condition, with a parameter for each of its `values`."""
+        if isinstance(where, EitherKey):
+            return self._either(where, bind)
+        if isinstance(where, Compare):
+            return self._comparison(where, bind)
+        parts = [self.clause(part, bind) for part in where.parts]
+        if where.operator == "not":
+            return sa.not_(parts[0])
+        return sa.and_(sa.true(), *parts) if where.operator == "and" else sa.or_(sa.false(), *parts)
+
+    def values(self, where: Where | None, now: datetime) -> Iterator[Any]:
+        """What to bind, `now` being the moment from which others are counted."""
+        if where is None:
+            return
+        if isinstance(where, EitherKey):
+            key = self._encode(where.key.field, where.key.values[0])
+            yield from (key, self._encode(where.natural.field, where.natural.values[0]), key)
+        elif isinstance(where, Compare):
+            yield from self._compared(where, now)
+        else:
+            for part in where.parts:
+                yield from self.values(part, now)
+
+    def _compared(self, where: Compare, now: datetime) -> Iterator[Any]:
+        operator = where.operator
+        if operator in {"in", "not_in"}:
+            values = [self._encode(where.field, value) for value in where.values]
+            if values:
+                yield from [values] if self._dialect.has_arrays else _padded(values)
+        elif operator == "has":
+            yield from containment.values(self._encode(where.field, where.values[0]), self._dialect)
+        elif operator in TEXT_OPERATORS:
+            yield pattern(operator, where.values[0], self._dialect.name)
+        else:
+            for value in where.values:
+                yield self._encode(where.field, now + value.offset if isinstance(value, Now) else value)
+
+    def _comparison(self, where: Compare, bind: Binder) -> ColumnElement[bool]:
+        column, operator = self._columns[where.field], where.operator
+        if operator == "is_null":
+            return column.is_(None)
+        if operator == "not_null":
+            return column.is_not(None)
+        if operator in {"in", "not_in"}:
+            return self._membership(column, where, bind)
+        if operator == "has":
+            return containment.clause(column, self._encode(where.field, where.values[0]), bind, self._dialect)
+        if operator in TEXT_OPERATORS:
+            return self._match(column, operator, bind())
+        return _OPERATORS[operator](column, bind() if where.other is None else self._columns[where.other])
+
+    def _membership(self, column: ColumnElement[Any], where: Compare, bind: Binder) -> ColumnElement[bool]:
+        is_in = where.operator == "in"
+        if not where.values:
+            # Null is not in an empty list either; and SQLAlchemy's own form of one asks for values when it is compiled.
+            return sa.false() if is_in else sa.true()
+        if self._dialect.has_arrays:
+            return column == sa.func.any(bind()) if is_in else column != sa.func.all(bind())
+        listed = column.in_([bind() for _ in range(padded_length(len(where.values)))])
+        return listed if is_in else sa.not_(listed)
+
+    def _match(self, column: ColumnElement[Any], operator: str, bound: Any) -> ColumnElement[bool]:
+        found: ColumnElement[bool]
+        match "" if operator == "ieq" else symbol(operator, self._dialect.name):
+            case "":
+                found = sa.func.lower(column) == bound
+            case "ILIKE":
+                found = column.ilike(bound)
+            case "LIKE":
+                found = column.like(bound, escape=ESCAPE)
+            case name:
+                found = column.op(name, return_type=sa.Boolean())(bound)
+        return found
+
+    def _either(self, where: EitherKey, bind: Binder) -> ColumnElement[bool]:
+        # In a subquery, so that it names the one row in an UPDATE and a DELETE as well.
+        found = self._table.alias("found")
+        key, natural = found.c[self._columns[where.key.field].name], found.c[self._columns[where.natural.field].name]
+        either = sa.or_(key == bind(), natural == bind())
+        chosen = sa.select(key).where(either).order_by((key == bind()).desc()).limit(_ONE).offset(_ZERO)
+        return self._columns[where.key.field] == chosen.scalar_subquery()
+
+
+def _padded(values: list[Any]) -> list[Any]:
+    """Lists grow to the next power of two by repeating a value, so that few shapes serve every length."""
+    return values + values[-1:] * (padded_length(len(values)) - len(values))

@@ -1,0 +1,89 @@
+"""Predicates: what a filter means, checked and frozen. A tree of comparisons, with its values apart from its shape."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Compare", "Group", "Now", "Param", "Predicate", "compares", "is_timed", "padded_length"]
+
+
+def padded_length(length: int) -> int:
+    """The next power of two: the length that a list of values is filled up to."""
+    return 1 << (length - 1).bit_length() if length else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """A value: the moment at which the statement is sent, and `offset` from there."""
+
+    offset: dt.timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A value: what the caller of a named query gives. Where that is nothing and `optional`, the condition is left out."""
+
+    name: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """`field operator value`; `is_null` and `not_null` have no values, `in` and `not_in` any number.
+
+    `other` is the field that the field is compared with, where that is not a value.
+    """
+
+    field: str
+    operator: str
+    values: tuple[Any, ...] = ()
+    other: str | None = None
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """Everything but the values: two predicates of one shape are one SQL statement, and lists share a few."""
+        if self.operator == "has":
+            return (self.field, self.operator, _form(self.values[0]))
+        return (self.field, self.operator, padded_length(len(self.values)), self.other)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`and` or `or` over any number of parts, `not` over one."""
+
+    operator: str
+    parts: "tuple[Predicate, ...]"
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """Everything but the values."""
+        return (self.operator, tuple(part.shape for part in self.parts))
+
+
+Predicate = Compare | Group
+
+
+def _form(value: Any) -> Any:
+    """What of a JSON value the statement depends on: everything but plain values and names."""
+    if isinstance(value, Mapping):
+        return ("object", *(_form(value[key]) for key in sorted(value)))
+    if isinstance(value, tuple):
+        return ("list", *map(_form, value))
+    if value is None or isinstance(value, bool):
+        return value
+    return "number" if isinstance(value, (int, float)) else "text"
+
+
+def compares(predicate: Predicate | None) -> Iterator[Compare]:
+    """Every comparison in a predicate."""
+    if isinstance(predicate, Compare):
+        yield predicate
+    elif predicate is not None:
+        for part in predicate.parts:
+            yield from compares(part)
+
+
+def is_timed(predicate: Predicate | None) -> bool:
+    """Whether what a predicate finds changes as time passes, so that no answer may be kept."""
+    return any(isinstance(value, Now) for compare in compares(predicate) for value in compare.values)
