@@ -24,6 +24,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "primary_key": "primary_key: [playlist_id, track_id]",
         "indexes": "indexes: [{fields: [status, created_at desc]}]",
         "checks": "checks: {counts: {track_count: {gte: 0}}}",
+        "queries": "queries: {count_by_status: {select: {status: status, n: {count: '*'}}, group_by: [status]}}",
         "cache": "cache: {ttl: 300}",
         "events": "events: false",
     },
@@ -59,6 +60,22 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "name": "name: one_active_a_user",
     },
     "items": {"type": "type: uuid"},
+    "query": {
+        "description": "description: Downloads whose next retry is due.",
+        "where": "where: {status: failed, next_retry_at: {lte: {now: 0s}}, username: {param: user}}",
+        "order_by": "order_by: [priority desc, created_at]",
+        "limit": "limit: {param: limit, default: 10}",
+        "returns": "returns: one",
+        "select": "select: {status: status, n: {count: '*'}, tried: {sum: retry_count}}",
+        "distinct": "distinct: true",
+        "group_by": "group_by: [status]",
+        "update": "update: {is_valid: false, last_error: {param: error}, last_error_at: {now: 0s}}",
+        "increment": "increment: {retry_count: 1}",
+        "delete": "delete: true",
+        "claim": "claim: {status: running, locked_by: {param: worker}}",
+        "params": "params: {at: {type: datetime, default: now}}",
+        "all_rows": "all_rows: true",
+    },
     "removal": {"data": "data: archive", "reason": "reason: The sync fills it no more."},
     "cache": {"ttl": "ttl: 300", "max_size": "max_size: 5000"},
     "mixin": {
@@ -89,11 +106,18 @@ HOLDS: Mapping[str, str] = {
     "json": "any JSON value but null by itself",
     "list": "values of one scalar type, in order",
 }
-_PAGES = {"FieldDocument": "field", "IndexDocument": "index", "ItemsDocument": "item", "RemovalDocument": "removal"}
+_PAGES = {
+    "FieldDocument": "field",
+    "IndexDocument": "index",
+    "ItemsDocument": "item",
+    "QueryDocument": "query",
+    "RemovalDocument": "removal",
+}
 _LINKS = {
     "field": "[a field](#fields)",
     "index": "[an index](#indexes)",
     "item": "[a scalar type](#types)",
+    "query": "[a query](#queries)",
     "removal": "[a removal](#removals)",
 }
 
@@ -109,6 +133,7 @@ def tables() -> dict[str, str]:
         "index": definitions["IndexDocument"],
         "items": items,
         "removal": definitions["RemovalDocument"],
+        "query": definitions["QueryDocument"],
         "cache": definitions["CacheDocument"],
         "mixin": mixin,
         "module": module,

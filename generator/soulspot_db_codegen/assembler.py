@@ -8,6 +8,7 @@ from soulspot_db_codegen import ir, naming
 from soulspot_db_codegen.field_code import field_code, key_part_code, key_type, scalar_code
 from soulspot_db_codegen.imports import id_imports, library_imports, standard_imports
 from soulspot_db_codegen.layout import Expression, literal
+from soulspot_db_codegen.query_code import query_code
 from soulspot_db_codegen.resolver import Resolved, ResolvedEntity
 
 __all__ = ["assemble"]
@@ -53,6 +54,7 @@ def _entity(entity: ResolvedEntity, target: Callable[[str], EntitySpec]) -> ir.E
         if field.values
     )
     key = key_type(spec)
+    queries = tuple(query_code(query, spec, stored) for query in spec.queries.values())
     return ir.Entity(
         source=entity.source.file,
         module=entity.module,
@@ -67,12 +69,13 @@ def _entity(entity: ResolvedEntity, target: Callable[[str], EntitySpec]) -> ir.E
         fields=fields,
         enums=enums,
         lookups=tuple(_lookups(spec, stored)),
+        queries=queries,
         ids=tuple(sorted({key, *_references(spec, target)}, key=naming.import_order)),
         standard_imports=standard_imports(spec, fields),
         library_imports=library_imports(spec, fields, has_indexes=bool(entity.document.indexes)),
         schema=_schema(entity),
         table=entity.table,
-        exports=_exports(class_name, enums),
+        exports=_exports(class_name, enums, queries),
     )
 
 
@@ -106,6 +109,12 @@ def _schema(entity: ResolvedEntity) -> dict[str, Expression]:
         lines["indexes: ClassVar[IndexDocuments]"] = literal(indexes)
     if document.checks:
         lines["checks: ClassVar[CheckDocuments]"] = literal(document.checks)
+    if document.queries:
+        queries = {
+            name: query.model_dump(exclude_unset=True, exclude={"description"})
+            for name, query in document.queries.items()
+        }
+        lines["queries: ClassVar[QueryDocuments]"] = literal(queries)
     if document.primary_key:
         lines["primary_key"] = literal(tuple(document.primary_key))
     if spec.natural_key:
@@ -122,7 +131,8 @@ def _schema(entity: ResolvedEntity) -> dict[str, Expression]:
     return lines
 
 
-def _exports(class_name: str, enums: tuple[ir.Enum, ...]) -> tuple[str, ...]:
+def _exports(class_name: str, enums: tuple[ir.Enum, ...], queries: tuple[ir.Query, ...]) -> tuple[str, ...]:
     suffixes = ("", "Create", "Created", "Deleted", "Filter", "Order", "Repository", "Schema", "Update", "Updated")
     names = [class_name + suffix for suffix in suffixes] + [enum.name for enum in enums]
+    names += [query.row for query in queries if query.row]
     return tuple(sorted(names, key=naming.export_order))

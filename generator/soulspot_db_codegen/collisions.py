@@ -9,6 +9,7 @@ from soulspot_db.language.table import checks
 from soulspot_db_codegen import naming
 from soulspot_db_codegen.documents import Documents, Located
 from soulspot_db_codegen.errors import Diagnostic
+from soulspot_db_codegen.query_code import row_class
 
 __all__ = ["collisions"]
 
@@ -41,6 +42,7 @@ def collisions(documents: Documents, specs: Mapping[str, EntitySpec]) -> Iterato
             yield from owners.claim(item, "table or index", name, ("indexes",), name)
         yield from _checks(item, spec)
         yield from _lookups(item, spec)
+        yield from _queries(item, spec)
         if not twice:  # else each of its classes would be told too
             yield from _classes(item, spec, owners)
 
@@ -73,6 +75,14 @@ def _lookups(item: Located, spec: EntitySpec) -> Iterator[Diagnostic]:
             yield item.problem(("indexes",), message, "rename one of the fields")
 
 
+def _queries(item: Located, spec: EntitySpec) -> Iterator[Diagnostic]:
+    lookups = {"get_by_" + "_and_".join(group) for group in spec.unique_groups}
+    for name in spec.queries:
+        if name in naming.TAKEN_METHODS | lookups:
+            message = f"a query cannot be named {name!r}: the repository has a method of this name"
+            yield item.problem(("queries", name), message, "choose another name", at_key=True)
+
+
 def _classes(item: Located, spec: EntitySpec, owners: _Owners) -> Iterator[Diagnostic]:
     kind = spec.entity_type
     names = naming.entity_classes(kind)
@@ -83,6 +93,10 @@ def _classes(item: Located, spec: EntitySpec, owners: _Owners) -> Iterator[Diagn
         yield item.problem(("entity_type",), message, hint)
     for name in names:
         yield from owners.claim(item, "the generated class", name, ("entity_type",))
+    for query in spec.queries.values():
+        if query.verb == "rows":
+            name, at = row_class(kind, query.name), ("queries", query.name)
+            yield from owners.claim(item, "the generated class", name, at, query.name)
     for field in spec.fields.values():
         if not field.values:
             continue

@@ -10,14 +10,14 @@ from soulspot_db.language.document import (
     LATER_KEYS,
     CacheDocument,
     EntityDocument,
-    FieldDocument,
     IndexDocument,
-    ItemsDocument,
     MixinDocument,
     ModuleDocument,
     RemovalDocument,
 )
+from soulspot_db.language.field_document import FieldDocument, ItemsDocument
 from soulspot_db.language.nearest import nearest
+from soulspot_db.language.query_document import QueryDocument
 
 from soulspot_db_codegen import naming
 from soulspot_db_codegen.errors import Diagnostic
@@ -200,6 +200,10 @@ def _known(path: Path, model: type[BaseModel]) -> list[str]:
             within = FieldDocument
         case ("indexes", _, _):
             within = IndexDocument
+        case ("queries", _, "params", _, _):
+            within = FieldDocument
+        case ("queries", _, _):
+            within = QueryDocument
         case ("removed", _, _):
             within = RemovalDocument
         case ("cache", _):

@@ -9,6 +9,7 @@ from soulspot_db.language.spec import EntitySpec
 from soulspot_db_codegen import ir, naming
 from soulspot_db_codegen.field_code import is_key_type
 from soulspot_db_codegen.layout import WIDTH, Brackets, layout, one_line
+from soulspot_db_codegen.query_code import needs_unset
 
 __all__ = ["id_imports", "import_line", "import_lines", "library_imports", "standard_imports"]
 
@@ -28,15 +29,28 @@ def import_lines(modules: Mapping[str, list[str]], indent: int = 0) -> str:
 
 def standard_imports(spec: EntitySpec, fields: tuple[ir.Field, ...]) -> tuple[str, ...]:
     """From the standard library."""
-    types = {kind for field, code in zip(spec.fields.values(), fields, strict=True) for kind in _shown(field, code)}
+    types = _shown_by_queries(spec)
+    for field, code in zip(spec.fields.values(), fields, strict=True):
+        types |= _shown(field, code)
     lines = {
         "import datetime as _dt": bool(types & {"date", "time", "datetime"}),
         "from collections.abc import AsyncIterable, Callable, Iterable, Sequence": True,
         "from decimal import Decimal": "decimal" in types,
-        import_line("typing", ["Annotated", "ClassVar", "Literal", "TypeAlias", "TypedDict", *_any(spec)]): True,
+        import_line(
+            "typing", ["Annotated", "ClassVar", "Literal", "TypeAlias", "TypedDict", *_any(spec), *_rows(spec)]
+        ): True,
         "from uuid import UUID": "uuid" in types,
     }
     return tuple(line for line, needed in lines.items() if needed)
+
+
+def _shown_by_queries(spec: EntitySpec) -> set[str | None]:
+    """The types of parameters and of what is selected that are not those of fields."""
+    shown: set[str | None] = set()
+    for query in spec.queries.values():
+        shown |= {param.field.type for param in query.params.values() if param.field.name not in spec.fields}
+        shown |= {output.value.type for output in query.outputs if output.function is not None}
+    return shown
 
 
 def _shown(field: FieldSpec, code: ir.Field) -> set[str | None]:
@@ -47,6 +61,10 @@ def _shown(field: FieldSpec, code: ir.Field) -> set[str | None]:
 
 def _any(spec: EntitySpec) -> list[str]:
     return ["Any"] if isinstance(spec.cache, CacheDocument) else []
+
+
+def _rows(spec: EntitySpec) -> list[str]:
+    return ["NamedTuple"] if any(query.verb == "rows" for query in spec.queries.values()) else []
 
 
 def id_imports(specs: Iterable[EntitySpec]) -> tuple[str, ...]:
@@ -67,10 +85,11 @@ def id_imports(specs: Iterable[EntitySpec]) -> tuple[str, ...]:
 def library_imports(spec: EntitySpec, fields: tuple[ir.Field, ...], *, has_indexes: bool) -> tuple[str, ...]:
     """From what is installed; `has_indexes` where the schema lists any."""
     public = ["Entity", "EntityCreate", "EntitySchema", "EntityUpdate", "Repository", "ddl"]
-    public += ["UNSET"] if any(not field.is_key for field in fields) else []
+    public += ["UNSET"] if any(not field.is_key for field in fields) or needs_unset(spec) else []
     typing = {"FieldDocuments", *(one_line(field.filter).partition("[")[0] for field in fields)}
     typing |= {"IndexDocuments"} if has_indexes else set()
     typing |= {"CheckDocuments"} if spec.checks else set()
+    typing |= {"QueryDocuments"} if spec.queries else set()
     typing |= {"Json", "JsonInput"} if any(field.type == "json" for field in spec.fields.values()) else set()
     made = any(field.made for field in spec.fields.values())
     lines = {

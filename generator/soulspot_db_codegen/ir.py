@@ -7,7 +7,7 @@ from soulspot_db.language.table import TableSpec
 
 from soulspot_db_codegen.layout import Expression, literal, subscript
 
-__all__ = ["Entity", "Enum", "Field", "Lookup", "Module", "Project"]
+__all__ = ["Entity", "Enum", "Field", "Lookup", "Module", "Project", "Query"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,19 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
+class Query:
+    """A method for a named query: its parameters and type, the runtime's call, and the class of its rows with their fields."""
+
+    method: str
+    description: str
+    parameters: tuple[str, ...]
+    returns: str
+    call: Expression
+    row: str | None
+    row_fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Entity:
     """One entity: everything in its generated file.
 
@@ -79,6 +92,7 @@ class Entity:
     fields: tuple[Field, ...]
     enums: tuple[Enum, ...]
     lookups: tuple[Lookup, ...]
+    queries: tuple[Query, ...]
     ids: tuple[str, ...]
     standard_imports: tuple[str, ...]
     library_imports: tuple[str, ...]

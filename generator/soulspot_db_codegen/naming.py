@@ -7,6 +7,7 @@ import inflection
 
 __all__ = [
     "TAKEN_CLASSES",
+    "TAKEN_METHODS",
     "TAKEN_MODULES",
     "entity_classes",
     "enum_class",
@@ -39,11 +40,17 @@ TAKEN_CLASSES = frozenset(
     }
     | {"DatabaseService", "Entity", "EntityCreate", "EntityRegistry", "EntitySchema", "EntityUpdate", "Event"}
     | {"Field", "FieldDocuments", "FieldFilter", "IndexDocuments", "ListFilter", "Repositories", "Repository"}
-    | {"CheckDocuments", "DatetimeFilter", "Json", "JsonFilter", "JsonInput", "TextFilter"}
+    | {"CheckDocuments", "DatetimeFilter", "Json", "JsonFilter", "JsonInput", "QueryDocuments", "TextFilter"}
     | {"False", "METADATA", "None", "TYPE_CHECKING", "True", "UNSET", "UUID"}
 )
 # The module of the key types, and the decorator in the class that would have a property of this name.
 TAKEN_MODULES = frozenset({"cached_property", "ids"})
+# The methods and attributes that every repository has.
+TAKEN_METHODS = frozenset(
+    {"get", "get_or_raise", "get_many", "query", "count", "exists", "schema"}
+    | {"save", "save_many", "save_stream", "update", "update_where", "delete", "delete_where"}
+    | {"page", "stream", "upsert", "get_or_create"}
+)
 # What is generated for every entity, after its class name.
 _SUFFIXES = (
     "",

@@ -1,6 +1,6 @@
 """Predicates as conditions of SQL, and the values that go with them in the same order."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import eq, ge, gt, le, lt, ne
@@ -11,10 +11,11 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from soulspot_db import containment
 from soulspot_db.dialects import Dialect
+from soulspot_db.language.order import Term
 from soulspot_db.language.patterns import ESCAPE, TEXT_OPERATORS, pattern, symbol
 from soulspot_db.language.predicates import Compare, Now, Predicate, padded_length
 
-__all__ = ["Binder", "Clauses", "EitherKey", "Encode", "Where"]
+__all__ = ["Binder", "Chosen", "Clauses", "EitherKey", "Encode", "Where", "ordered"]
 
 Encode: TypeAlias = Callable[[str, Any], Any]
 _ONE, _ZERO = (sa.literal_column(text, sa.Integer()) for text in ("1", "0"))
@@ -43,7 +44,21 @@ class EitherKey:
         return ("either", self.key.shape, self.natural.shape)
 
 
-Where: TypeAlias = Predicate | EitherKey
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The first rows that a predicate finds, but for those that somebody else is choosing at this moment."""
+
+    where: Predicate | None
+    order: tuple[Term, ...]
+    limit: int
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """Everything but the values."""
+        return ("chosen", self.where and self.where.shape, self.order)
+
+
+Where: TypeAlias = Predicate | EitherKey | Chosen
 
 
 class Binder:
@@ -63,14 +78,21 @@ class Clauses:
     Args:
         table: the entity's table.
         columns: its columns by the names of the fields.
+        key: the fields of its key.
         encode: a field's value as the driver takes it.
         dialect: the database.
     """
 
     def __init__(
-        self, table: sa.Table, columns: Mapping[str, sa.Column[Any]], encode: Encode, dialect: Dialect
+        self,
+        table: sa.Table,
+        columns: Mapping[str, sa.Column[Any]],
+        key: Sequence[str],
+        encode: Encode,
+        dialect: Dialect,
     ) -> None:
         self._table = table
+        self._key = key
         self._columns = columns
         self._encode = encode
         self._dialect = dialect
@@ -79,6 +101,8 @@ class Clauses:
         """The condition, with a parameter for each of its `values`."""
         if isinstance(where, EitherKey):
             return self._either(where, bind)
+        if isinstance(where, Chosen):
+            return self._chosen(where, bind)
         if isinstance(where, Compare):
             return self._comparison(where, bind)
         parts = [self.clause(part, bind) for part in where.parts]
@@ -93,6 +117,8 @@ class Clauses:
         if isinstance(where, EitherKey):
             key = self._encode(where.key.field, where.key.values[0])
             yield from (key, self._encode(where.natural.field, where.natural.values[0]), key)
+        elif isinstance(where, Chosen):
+            yield from (*self.values(where.where, now), where.limit)
         elif isinstance(where, Compare):
             yield from self._compared(where, now)
         else:
@@ -157,6 +183,28 @@ class Clauses:
         either = sa.or_(key == bind(), natural == bind())
         chosen = sa.select(key).where(either).order_by((key == bind()).desc()).limit(_ONE).offset(_ZERO)
         return self._columns[where.key.field] == chosen.scalar_subquery()
+
+    def _chosen(self, where: Chosen, bind: Binder) -> ColumnElement[bool]:
+        keys = [self._columns[name] for name in self._key]
+        found = sa.select(*keys).order_by(*map(self.order, where.order))
+        found = found if where.where is None else found.where(self.clause(where.where, bind))
+        # In a common table expression, which is evaluated once: a subquery could be again, and then choose other rows.
+        chosen = found.limit(bind()).offset(_ZERO).with_for_update(skip_locked=True).cte("chosen")
+        return sa.tuple_(*keys).in_(sa.select(*chosen.c)) if len(keys) > 1 else keys[0].in_(sa.select(*chosen.c))
+
+    def order(self, term: Term) -> ColumnElement[Any]:
+        """One part of an order."""
+        column = self._columns[term.field]
+        return ordered(column, term, nullable=bool(column.nullable))
+
+
+def ordered(column: ColumnElement[Any], term: Term, *, nullable: bool) -> ColumnElement[Any]:
+    """A column in the direction of a term."""
+    found = column.desc() if term.descending else column.asc()
+    if not nullable:
+        return found
+    # Left to themselves, SQLite puts nulls first and PostgreSQL last.
+    return found.nulls_first() if term.nulls_first else found.nulls_last()
 
 
 def _padded(values: list[Any]) -> list[Any]:

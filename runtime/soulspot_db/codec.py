@@ -15,7 +15,7 @@ from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.types import TYPES
 from soulspot_db.refusals import reason
 
-__all__ = ["Codec", "KeyCodec"]
+__all__ = ["Codec", "KeyCodec", "exporter"]
 
 Model = TypeVar("Model", bound=Entity)
 Convert = Callable[[Any], Any]
@@ -40,7 +40,7 @@ class Codec(Generic[Model]):
         self._key_decoders = tuple(
             int if field.type == "integer" else _decoder(field, dialect) for field in spec.key_fields
         )
-        self._exports = {field.name: export for field in spec.fields.values() if (export := _exporter(field))}
+        self._exports = {field.name: export for field in spec.fields.values() if (export := exporter(field))}
 
     def encode(self, name: str, value: Any) -> Any:
         """The value to bind for field `name`."""
@@ -112,7 +112,8 @@ def _decoder(field: FieldSpec, dialect: Dialect) -> Convert | None:
     return make(field) if make else None
 
 
-def _exporter(field: FieldSpec) -> Convert | None:
+def exporter(field: FieldSpec) -> Convert | None:
+    """Makes the facade's form of a value; None where that is the value itself."""
     item = TYPES[field.item.type].export if field.type == "list" else None
     return TYPES[field.type].export if item is None else lambda values: list(map(item, values))
 

@@ -40,6 +40,7 @@ class Plan:
     region: CacheRegion
     wanted: Callable[[str], bool]
     turns: Turns
+    dialect: Dialect
     by_one: ByKey | None
     """How rows are found by a key of one part, several at once."""
 
@@ -166,6 +167,7 @@ class Plans:
             region=self._cache.add_region(spec.cache),
             wanted=self._wanted,
             turns=self._cache.turns,
+            dialect=self._dialect,
             by_one=_by_key(spec, queries, codec) if len(spec.key) == 1 else None,
         )
 

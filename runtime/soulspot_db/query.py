@@ -1,19 +1,23 @@
 """From predicates to SQL: SQLAlchemy compiles each shape once, then only values change."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.sql.elements import ColumnElement
 
 from soulspot_db.clauses import Binder, Clauses, Encode, Where
 from soulspot_db.defaults import utc_now
 from soulspot_db.dialects import Dialect
 from soulspot_db.engine.base import Bulk, Statement
 from soulspot_db.language.order import Term
+from soulspot_db.language.outputs import Output
+from soulspot_db.language.predicates import Increment, Now, OtherField, Predicate
+from soulspot_db.language.queries import QuerySpec
 from soulspot_db.language.spec import EntitySpec
+from soulspot_db.selection import selected
 from soulspot_db.sequences import moved_to
 
 __all__ = ["Queries"]
@@ -33,12 +37,11 @@ class Queries:
         self._dialect = dialect
         self._encode = encode
         self._columns = {name: table.c[field.column] for name, field in spec.fields.items()}
-        self._nullable = frozenset(name for name, field in spec.fields.items() if field.nullable)
         self._key = spec.key
         self._table = table
         # The field whose values a sequence gives, which does not know what else is stored.
         self._sequence = next((f.name for f in spec.key_fields if f.assigned and dialect.has_sequences), None)
-        self._clauses = Clauses(table, self._columns, encode, dialect)
+        self._clauses = Clauses(table, self._columns, spec.key, encode, dialect)
         self._compiled: dict[Any, tuple[str, tuple[int, ...]]] = {}
 
     @property
@@ -69,7 +72,7 @@ class Queries:
             bind = Binder()
             query: sa.Select[Any] = sa.select(*self._columns.values())
             query = query.where(self._clauses.clause(where, bind)) if where is not None else query
-            query = query.order_by(*map(self._order, order))
+            query = query.order_by(*map(self._clauses.order, order))
             if limit is None and not offset:
                 return query
             return query.limit(_ALL if limit is None else bind()).offset(bind() if offset else _ZERO)
@@ -115,6 +118,23 @@ class Queries:
             return query if where is None else query.where(self._clauses.clause(where, Binder()))
 
         return self._statement(("exists", where and where.shape), build, self._values(where))
+
+    def selected(
+        self, query: QuerySpec, outputs: Sequence[Output], where: Predicate | None, limit: int | None
+    ) -> Statement:
+        """The values that a named query selects."""
+        now, conditions = utc_now(), [output.where for output in outputs]
+
+        def build() -> sa.Select[Any]:
+            bind = Binder()
+            found = selected(query, outputs, self._columns, self._clauses, bind)
+            found = found if where is None else found.where(self._clauses.clause(where, bind))
+            return found if limit is None else found.limit(bind()).offset(_ZERO)
+
+        values = [value for condition in (*conditions, where) for value in self._clauses.values(condition, now)]
+        shapes = tuple(condition and condition.shape for condition in (*conditions, where))
+        shape = ("selected", query.name, shapes, limit is None)
+        return self._statement(shape, build, values if limit is None else [*values, limit])
 
     def insert(self, names: tuple[str, ...], row: tuple[Any, ...]) -> Statement:
         """Insert one row that is encoded, with these fields, and return it whole."""
@@ -173,13 +193,28 @@ class Queries:
 
         def build() -> sa.Update:
             bind = Binder()
-            given = {self._columns[name].name: bind() for name in names}
+            given = {self._columns[name].name: self._changed(name, value, bind) for name, value in changes.items()}
             query = sa.update(self._table).values(given).returning(*(self._columns[name] for name in returned))
             return query if where is None else query.where(self._clauses.clause(where, bind))
 
-        encoded = [self._encode(name, value) for name, value in changes.items()]
-        shape = ("update", names, where and where.shape, whole)
-        return self._statement(shape, build, [*encoded, *self._values(where)])
+        now = utc_now()
+        values = [
+            self._encode(name, _given(value, now))
+            for name, value in changes.items()
+            if not isinstance(value, OtherField)
+        ]
+        forms = tuple(
+            value if isinstance(value, OtherField) else type(value) is Increment for value in changes.values()
+        )
+        shape = ("update", names, forms, where and where.shape, whole)
+        return self._statement(shape, build, [*values, *self._clauses.values(where, now)])
+
+    def _changed(self, name: str, value: Any, bind: Binder) -> Any:
+        if isinstance(value, OtherField):
+            return self._columns[value.name]
+        if isinstance(value, Increment):
+            return sa.func.coalesce(self._columns[name], _ZERO) + bind()
+        return bind()
 
     def delete(self, where: Where | None) -> Statement:
         """Delete every matching row and return its key."""
@@ -207,10 +242,9 @@ class Queries:
     def _values(self, where: Where | None) -> list[Any]:
         return list(self._clauses.values(where, utc_now()))
 
-    def _order(self, term: Term) -> ColumnElement[Any]:
-        column = self._columns[term.field]
-        ordered = column.desc() if term.descending else column.asc()
-        if term.field not in self._nullable:
-            return ordered
-        # Left to themselves, SQLite puts nulls first and PostgreSQL last.
-        return ordered.nulls_first() if term.nulls_first else ordered.nulls_last()
+
+def _given(value: Any, now: datetime) -> Any:
+    """What of a change is bound."""
+    if isinstance(value, Increment):
+        return value.amount
+    return now + value.offset if isinstance(value, Now) else value

@@ -1,9 +1,10 @@
 """A repository in the facade's terms: text for keys, dicts for rows."""
 
-from collections.abc import AsyncIterable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 
+from immutabledict import immutabledict
 from pydantic import BaseModel, ValidationError
 
 from soulspot_db.access import first
@@ -11,10 +12,12 @@ from soulspot_db.cache.question import question, row_question
 from soulspot_db.cache.region import MISS
 from soulspot_db.cache.tags import Tag
 from soulspot_db.clauses import EitherKey, Where
+from soulspot_db.codec import exporter
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.errors import ValidationFailedError
 from soulspot_db.fairness import spread
 from soulspot_db.language.predicates import Compare
+from soulspot_db.language.queries import QuerySpec
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.plan import Key
 from soulspot_db.refusals import refused_input
@@ -128,6 +131,39 @@ class Records(Repository[Entity, Any]):
         """Whether any row matches."""
         return await self._exists(where, fresh=fresh)
 
+    async def run_query(self, name: str, params: Mapping[str, Any], *, fresh: bool) -> Any:
+        """What a named query returns or does."""
+        query = self._query_spec(name)
+        match query.verb:
+            case "list":
+                found = await self._named_found(name, params, 1 if query.single else None, fresh=fresh)
+                return _first_of(await self._exported(found), query)
+            case "claim":
+                return _first_of(await self._exported(await self._named_claim(name, params)), query)
+            case "column" | "rows":
+                make = self._maker(query)
+                found = await self._selected(name, params, make, 1 if query.single else None, fresh=fresh)
+                return _first_of([dict(row) if query.verb == "rows" else row for row in found], query)
+            case "count":
+                return await self._named_count(name, params, fresh=fresh)
+            case "exists":
+                return await self._named_exists(name, params, fresh=fresh)
+            case "update" | "delete":
+                return await self._named_write(name, params)
+
+    def _maker(self, query: QuerySpec) -> Callable[..., Any]:
+        exports = [exporter(output.value) for output in query.outputs]
+        names = [output.name for output in query.outputs]
+
+        def record(*values: Any) -> Any:
+            shown = [
+                value if value is None or export is None else export(value)
+                for export, value in zip(exports, values, strict=True)
+            ]
+            return shown[0] if query.verb == "column" else immutabledict(zip(names, shown, strict=True))
+
+        return record
+
     # What `db.cache` asks.
 
     @property
@@ -180,3 +216,8 @@ class Records(Repository[Entity, Any]):
             return model.model_validate(dict(data))
         except ValidationError as error:
             raise refused_input(error, self._plan.spec, operation) from None
+
+
+def _first_of(found: list[Any], query: QuerySpec) -> Any:
+    """All, or the one that is wanted."""
+    return (found[0] if found else None) if query.single or query.is_total else found

@@ -92,6 +92,7 @@ def _spec(schema: type[EntitySchema]) -> EntitySpec:
                 "indexes": [_plain(index) for index in schema.indexes],
                 "checks": {name: dict(check) for name, check in schema.checks.items()},
                 "primary_key": list(schema.primary_key) if schema.primary_key else None,
+                "queries": {name: _plain(query) for name, query in schema.queries.items()},
                 "natural_key": schema.natural_key,
                 "events": schema.events,
                 "cache": schema.cache,

@@ -139,3 +139,9 @@ class DatabaseService(ABC):
     async def exists(self, entity_type: str, filters: Mapping[str, Any], *, fresh: bool = False) -> bool:
         """Whether any row matches."""
         return await self._records(entity_type).exists(filters, fresh=fresh)
+
+    async def run_query(
+        self, entity_type: str, name: str, params: Mapping[str, Any] | None = None, *, fresh: bool = False
+    ) -> Any:
+        """What a named query of the schema returns or does: dicts, values, a number, or whether there is a row."""
+        return await self._records(entity_type).run_query(name, params or {}, fresh=fresh)

@@ -18,6 +18,7 @@ __all__ = [
     "Operators",
     "OtherField",
     "PartOperators",
+    "QueryDocuments",
     "TextFilter",
     "TextOperators",
 ]
@@ -113,3 +114,6 @@ CheckDocuments: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 IndexDocuments: TypeAlias = Sequence[Mapping[str, Any]]
 """Indexes as YAML says them."""
+
+QueryDocuments: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""Named queries as YAML says them."""

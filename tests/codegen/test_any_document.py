@@ -10,11 +10,11 @@ from projects import run, tree, write_project
 from soulspot_db.language.document import (
     CacheDocument,
     EntityDocument,
-    FieldDocument,
     IndexDocument,
     MixinDocument,
     RemovalDocument,
 )
+from soulspot_db.language.field_document import FieldDocument
 from soulspot_db.language.types import TYPES
 
 SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much]

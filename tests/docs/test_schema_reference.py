@@ -11,13 +11,13 @@ from projects import run, write_project
 from soulspot_db.language.document import (
     CacheDocument,
     EntityDocument,
-    FieldDocument,
     IndexDocument,
-    ItemsDocument,
     MixinDocument,
     ModuleDocument,
     RemovalDocument,
 )
+from soulspot_db.language.field_document import FieldDocument, ItemsDocument
+from soulspot_db.language.query_document import QueryDocument
 from soulspot_db.language.types import TYPES
 from soulspot_db_codegen.yaml_reader import read_yaml
 
@@ -27,6 +27,7 @@ DOCUMENTS = {
     "field": FieldDocument,
     "index": IndexDocument,
     "items": ItemsDocument,
+    "query": QueryDocument,
     "removal": RemovalDocument,
     "cache": CacheDocument,
     "mixin": MixinDocument,
@@ -38,6 +39,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "field": {"type": "text"},
     "index": {"fields": ["id"]},
     "items": {},
+    "query": {},
     "removal": {"data": "discard", "reason": "x"},
     "cache": {},
     "mixin": {"fields": {"id": {"type": "uuid"}}},

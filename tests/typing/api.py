@@ -26,6 +26,7 @@ from soulspot_db_entities.core import BackgroundJobCreate, BackgroundJobReposito
 from soulspot_db_entities.library import Track, TrackCreate, TrackCreated, TrackId, TrackRepository
 from soulspot_db_entities.soulseek import (
     Download,
+    DownloadCountByStatus,
     DownloadCreate,
     DownloadFilter,
     DownloadId,
@@ -98,6 +99,14 @@ async def rows(playlist: Playlist, download: Download) -> None:
     assert_type(download.track_id, TrackId)
     status: DownloadStatus = download.status
     assert_type(status == "pending", bool)
+
+
+async def named_queries(downloads: DownloadRepository) -> None:
+    assert_type(await downloads.list_retry_eligible(limit=5), list[Download])
+    counts = await downloads.count_by_status(fresh=True)
+    assert_type(counts, list[DownloadCountByStatus])
+    assert_type(counts[0].status, DownloadStatus)
+    assert_type(counts[0].n, int)
 
 
 async def filters(downloads: DownloadRepository, track: TrackId) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from soulspot_db_entities.soulseek.download import (
         Download,
+        DownloadCountByStatus,
         DownloadCreate,
         DownloadCreated,
         DownloadDeleted,
@@ -65,6 +66,7 @@ else:
             ],
             "soulspot_db_entities.soulseek.download": [
                 "Download",
+                "DownloadCountByStatus",
                 "DownloadCreate",
                 "DownloadCreated",
                 "DownloadDeleted",
@@ -104,6 +106,7 @@ __all__ = [
     "BlocklistEntryUpdate",
     "BlocklistEntryUpdated",
     "Download",
+    "DownloadCountByStatus",
     "DownloadCreate",
     "DownloadCreated",
     "DownloadDeleted",

@@ -3,20 +3,21 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import Annotated, ClassVar, Literal, NamedTuple, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, TextFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, QueryDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import DownloadId, TrackId
 
 __all__ = [
     "Download",
+    "DownloadCountByStatus",
     "DownloadCreate",
     "DownloadCreated",
     "DownloadDeleted",
@@ -240,6 +241,18 @@ class DownloadSchema(EntitySchema):
         {"fields": ["status", "retry_count", "next_retry_at"]},
         {"fields": ["priority desc", "created_at"]},
     )
+    queries: ClassVar[QueryDocuments] = {
+        "list_retry_eligible": {
+            "where": {
+                "status": "failed",
+                "retry_count": {"lt": {"field": "max_retries"}},
+                "next_retry_at": {"lte": {"now": "0s"}},
+            },
+            "order_by": ["priority desc", "created_at"],
+            "limit": {"param": "limit", "default": 10},
+        },
+        "count_by_status": {"select": {"status": "status", "n": {"count": "*"}}, "group_by": ["status"]},
+    }
     cascades = ("automation_quality_upgrade_candidates",)
     model = Download
     create_model = DownloadCreate
@@ -298,6 +311,13 @@ class DownloadSchema(EntitySchema):
         sa.Index("ix_soulseek_downloads_priority_created_at", ddl.sql('"priority" DESC'), "created_at"),
         sqlite_strict=True,
     )
+
+
+class DownloadCountByStatus(NamedTuple):
+    """What `count_by_status` selects."""
+
+    status: DownloadStatus
+    n: int
 
 
 class DownloadRepository(Repository[Download, DownloadId]):
@@ -385,3 +405,11 @@ class DownloadRepository(Repository[Download, DownloadId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def list_retry_eligible(self, *, limit: int = 10, fresh: bool = False) -> list[Download]:
+        """Failed downloads whose next retry is due."""
+        return await self._named_list("list_retry_eligible", {"limit": limit}, fresh=fresh)
+
+    async def count_by_status(self, *, fresh: bool = False) -> list[DownloadCountByStatus]:
+        """How many downloads have each status."""
+        return await self._named_rows("count_by_status", {}, DownloadCountByStatus, fresh=fresh)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from soulspot_db.language.document import MAX_NAME
+from soulspot_db.language.names import MAX_NAME
 
 from soulspot_db_codegen.migrations.differ import Difference
 from soulspot_db_codegen.migrations.operations import Archive, Loss, Operation, Refusal, canonical

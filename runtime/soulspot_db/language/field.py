@@ -3,16 +3,16 @@
 import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Final, Literal, Optional
+from typing import Any, Final, Literal, Optional, TypeAlias
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic import Field as PydanticField
 
-from soulspot_db.language.document import FieldDocument
+from soulspot_db.language.field_document import FieldDocument
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.types import TYPES, rule
 
-__all__ = ["INPUT_CONFIG", "FieldSpec", "Missing", "Problem", "input_rule", "limits", "resolve_field"]
+__all__ = ["INPUT_CONFIG", "FieldSpec", "Made", "Missing", "Problem", "input_rule", "limits", "resolve_field"]
 
 INPUT_CONFIG = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, regex_engine="python-re")
 """How input is checked; patterns are Python's, which is what their authors write."""
@@ -20,6 +20,7 @@ INPUT_CONFIG = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True
 Missing: Final = type("Missing", (), {"__repr__": lambda _self: "Missing"})()
 """Stands for "no default", which differs from a default of None."""
 
+Made: TypeAlias = Literal["now", "uuid4", "uuid7"]
 _MADE = {"datetime": {"now"}, "uuid": {"uuid4", "uuid7"}}
 
 
@@ -43,7 +44,7 @@ class FieldSpec:
     nullable: bool = False
     unique: bool = False
     default: Any = Missing
-    made: Literal["now", "uuid4", "uuid7"] | None = None
+    made: Made | None = None
     assigned: bool = False  # by the database: a single integer primary key
     touched: bool = False  # set to now on every update
     max_length: int | None = None
@@ -73,6 +74,11 @@ class FieldSpec:
     def adapter(self) -> TypeAdapter[Any]:
         """Checks a value given for this field in a filter or as a key."""
         return _adapter(self.shape, limited=False)
+
+    @cached_property
+    def input_adapter(self) -> TypeAdapter[Any]:
+        """Checks a value that is to be stored, null apart."""
+        return _adapter(self.shape, limited=True)
 
     @property
     def shape(self) -> "FieldSpec":
@@ -115,9 +121,15 @@ def input_rule(field: FieldSpec) -> Any:
     return Optional[checked] if field.nullable else checked  # noqa: UP045 - a variable cannot stand in an `X | None`
 
 
-def resolve_field(name: str, document: FieldDocument, key: tuple[str, ...], problems: list[Problem]) -> FieldSpec:
+def resolve_field(
+    name: str,
+    document: FieldDocument,
+    key: tuple[str, ...],
+    problems: list[Problem],
+    within: tuple[str | int, ...] = ("fields",),
+) -> FieldSpec:
     """Decide everything about one field of an entity whose primary key is `key`; what is wrong goes to `problems`."""
-    at = ("fields", name)
+    at = (*within, name)
     before = len(problems)
     _check_keys(document, at, problems)
     single_key = key == (name,)
@@ -162,7 +174,7 @@ def resolve_field(name: str, document: FieldDocument, key: tuple[str, ...], prob
     return field
 
 
-def _check_keys(document: FieldDocument, at: tuple[str, ...], problems: list[Problem]) -> None:
+def _check_keys(document: FieldDocument, at: tuple[str | int, ...], problems: list[Problem]) -> None:
     given = document.model_fields_set
     specific = frozenset().union(*(row.keys for row in TYPES.values()))
     for key in sorted(given & (specific - TYPES[document.type].keys)):
@@ -174,7 +186,7 @@ def _check_keys(document: FieldDocument, at: tuple[str, ...], problems: list[Pro
     _check_reference(document, at, problems)
 
 
-def _check_rules(document: FieldDocument, at: tuple[str, ...], problems: list[Problem]) -> None:
+def _check_rules(document: FieldDocument, at: tuple[str | int, ...], problems: list[Problem]) -> None:
     if document.type == "decimal" and (document.scale or 0) > (document.precision or 18):
         problems.append(Problem((*at, "scale"), "scale is larger than precision"))
     if document.values and len(set(document.values)) != len(document.values):
@@ -195,7 +207,7 @@ def _check_rules(document: FieldDocument, at: tuple[str, ...], problems: list[Pr
             problems.append(Problem((*at, "pattern"), f"not a regular expression: {message}", hint))
 
 
-def _check_limits(document: FieldDocument, at: tuple[str, ...], problems: list[Problem]) -> None:
+def _check_limits(document: FieldDocument, at: tuple[str | int, ...], problems: list[Problem]) -> None:
     for key in ("minimum", "maximum"):
         limit = getattr(document, key)
         if document.type == "integer" and limit is not None and limit != int(limit):
@@ -204,14 +216,14 @@ def _check_limits(document: FieldDocument, at: tuple[str, ...], problems: list[P
         problems.append(Problem((*at, "minimum"), "minimum is larger than maximum"))
 
 
-def _check_reference(document: FieldDocument, at: tuple[str, ...], problems: list[Problem]) -> None:
+def _check_reference(document: FieldDocument, at: tuple[str | int, ...], problems: list[Problem]) -> None:
     if document.on_delete and document.references is None:
         problems.append(Problem((*at, "on_delete"), "'on_delete' needs 'references'"))
     if document.on_delete == "set_null" and not document.nullable:
         problems.append(Problem((*at, "on_delete"), "'set_null' needs 'nullable: true'"))
 
 
-def _check_default(field: FieldSpec, at: tuple[str, ...], problems: list[Problem]) -> None:
+def _check_default(field: FieldSpec, at: tuple[str | int, ...], problems: list[Problem]) -> None:
     if field.default is Missing:
         return
     if field.default is None:
@@ -224,13 +236,13 @@ def _check_default(field: FieldSpec, at: tuple[str, ...], problems: list[Problem
         problems.append(Problem((*at, "default"), message))
 
 
-def _check_value(field: FieldSpec, key: str, value: Any, at: tuple[str, ...], problems: list[Problem]) -> bool:
+def _check_value(field: FieldSpec, key: str, value: Any, at: tuple[str | int, ...], problems: list[Problem]) -> bool:
     """Whether a value that the document gives for `key` could be stored in the field."""
     if field.type == "bytes":
         problems.append(Problem((*at, key), f"{key!r} does not go with type 'bytes'", "a schema cannot spell bytes"))
         return False
     try:
-        _adapter(field.shape, limited=True).validate_python(value)
+        field.input_adapter.validate_python(value)
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         hint = nearest(str(value), {*field.values, *(_MADE.get(field.type, ()) if key == "default" else ())})

@@ -11,15 +11,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from soulspot_db.language.field import FieldSpec
+from soulspot_db.language.field import FieldSpec, Missing
 from soulspot_db.language.moments import parse_offset
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.operators import TEXTS, Operator, operators_of
-from soulspot_db.language.predicates import Compare, Group, Now, Param, Predicate, compares, is_timed, padded_length
+from soulspot_db.language.predicates import (
+    Compare,
+    Group,
+    Now,
+    OtherField,
+    Param,
+    Predicate,
+    compares,
+    is_timed,
+    padded_length,
+)
 
-__all__ = ["FilterError", "HasFields", "field_of", "parse_condition", "parse_constraint", "parse_filter"]
+__all__ = [
+    "FilterError",
+    "HasFields",
+    "field_of",
+    "parse_condition",
+    "parse_constraint",
+    "parse_filter",
+    "read_param",
+    "read_value",
+]
 
 # SQLite binds at most 32,766 values to one statement.
 MAX_LIST = 10_000
@@ -105,6 +124,22 @@ def parse_constraint(where: Mapping[str, Any] | None, entity: HasFields) -> Pred
     if any(compare.operator == "has" for compare in compares(predicate)):
         raise FilterError("what a list or a JSON value contains cannot be part of a table")
     return predicate
+
+
+def read_value(field: FieldSpec, value: Any, entity: HasFields) -> Any:
+    """A new value for a field in a template: itself, a parameter, a moment or another field.
+
+    Raises:
+        FilterError: the field cannot hold it.
+    """
+    reader = _Reader(entity, template=True)
+    if value is None:
+        if not field.nullable:
+            raise FilterError(f"{field.name} cannot be null", field.name)
+        return None
+    if reader.stands_for(field, value):
+        return OtherField(reader.comparable(field, value["field"])) if "field" in value else reader.value(field, value)
+    return _checked(field, value, adapter=field.input_adapter)
 
 
 def field_of(name: object, entity: HasFields) -> FieldSpec:
@@ -201,7 +236,7 @@ class _Reader:
             case "part":
                 return self._part(field, value)
 
-    def _is_value(self, field: FieldSpec, value: Any) -> bool:
+    def stands_for(self, field: FieldSpec, value: Any) -> bool:
         """Whether a mapping stands for a value, and is neither operators nor JSON."""
         if not isinstance(value, Mapping):
             return False
@@ -216,16 +251,16 @@ class _Reader:
                     f"{field.name}: {operator} needs a value; only {', '.join(_NULLS)} take None", field.name
                 )
             return Compare(field.name, _NULLS[operator])
-        if self._is_value(field, value) and "field" in value:
-            return Compare(field.name, operator, other=self._comparable(field, value["field"]))
-        return Compare(field.name, operator, (self._value(field, value),))
+        if self.stands_for(field, value) and "field" in value:
+            return Compare(field.name, operator, other=self.comparable(field, value["field"]))
+        return Compare(field.name, operator, (self.value(field, value),))
 
-    def _value(self, field: FieldSpec, value: Any) -> Any:
+    def value(self, field: FieldSpec, value: Any) -> Any:
         """A value of the field, or what stands for one."""
-        if not self._is_value(field, value):
+        if not self.stands_for(field, value):
             return _checked(field, value)
         if "param" in value:
-            return _param(field, value)
+            return read_param(value, field.name)
         if "now" not in value:
             raise FilterError(f"{field.name}: a field cannot stand in a list or a range", field.name)
         if field.type != "datetime":
@@ -235,7 +270,7 @@ class _Reader:
         except ValueError as error:
             raise FilterError(f"{field.name}: {error}", field.name) from None
 
-    def _comparable(self, field: FieldSpec, name: object) -> str:
+    def comparable(self, field: FieldSpec, name: object) -> str:
         other = field_of(name, self.entity)
         if (other.type, other.scale) != (field.type, field.scale) and {other.type, field.type} - TEXTS:
             raise FilterError(
@@ -244,8 +279,8 @@ class _Reader:
         return other.name
 
     def _membership(self, field: FieldSpec, operator: str, value: Any) -> Predicate:
-        if self._is_value(field, value) and "param" in value:
-            return Compare(field.name, operator, (_param(field, value),))
+        if self.stands_for(field, value) and "param" in value:
+            return Compare(field.name, operator, (read_param(value, field.name),))
         if not isinstance(value, (list, tuple, set, frozenset)):
             raise FilterError(f"{field.name}: {operator} takes a list", field.name)
         if len(value) > MAX_LIST:
@@ -268,7 +303,7 @@ class _Reader:
         if row.opposite is not None:
             return Group("not", (self.condition(field, row.opposite, value),))
         if self.template and isinstance(value, Mapping) and "param" in value:
-            return Compare(field.name, row.name, (_param(field, value),))
+            return Compare(field.name, row.name, (read_param(value, field.name),))
         if isinstance(value, (list, tuple, set, frozenset)):
             return Group("or", tuple(self.condition(field, row.name, item) for item in value))
         text: str = _checked(_TEXT, value, field.name)
@@ -281,24 +316,30 @@ class _Reader:
         return Compare(field.name, row.name, (text,))
 
     def _part(self, field: FieldSpec, value: Any) -> Predicate:
-        if self._is_value(field, value):
-            return Compare(field.name, "contains", (_param(field, value),))
+        if self.stands_for(field, value):
+            return Compare(field.name, "contains", (read_param(value, field.name),))
         if field.type == "json":
             return Compare(field.name, "has", (_checked(field, value),))
         items = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
         return Compare(field.name, "has", (_checked(field, tuple(items)),))
 
 
-def _param(field: FieldSpec, value: Mapping[str, Any]) -> Param:
-    unknown = value.keys() - {"param", "optional", "default"}
-    if unknown or not isinstance(value["param"], str):
-        raise FilterError(f"{field.name}: a parameter is {{param: name}}, with 'optional: true' if it may be left out")
-    return Param(value["param"], optional=bool(value.get("optional")))
+def read_param(value: Mapping[str, Any], what: str) -> Param:
+    """`{param: name}`, with `default: value` or `optional: true`.
+
+    Raises:
+        FilterError: it says something else.
+    """
+    given = dict(value)
+    name, optional, default = given.pop("param", None), given.pop("optional", False), given.pop("default", Missing)
+    if given or not isinstance(name, str) or not isinstance(optional, bool) or (optional and default is not Missing):
+        raise FilterError(f"{what}: a parameter is {{param: name}}, with 'default: ...' or 'optional: true'")
+    return Param(name, optional, default)
 
 
-def _checked(field: FieldSpec, value: Any, name: str | None = None) -> Any:
+def _checked(field: FieldSpec, value: Any, name: str | None = None, adapter: TypeAdapter[Any] | None = None) -> Any:
     try:
-        return field.adapter.validate_python(value)
+        return (adapter or field.adapter).validate_python(value)
     except ValidationError as error:
         reason = error.errors(include_input=False, include_url=False)[0]["msg"].removeprefix("Value error, ")
         raise FilterError(f"{name or field.name}: {reason}", name or field.name) from None

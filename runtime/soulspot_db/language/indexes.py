@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from soulspot_db.language.document import MAX_NAME, EntityDocument, IndexDocument
+from soulspot_db.language.document import EntityDocument, IndexDocument
 from soulspot_db.language.field import FieldSpec, Problem
 from soulspot_db.language.filters import FilterError, HasFields, parse_constraint
+from soulspot_db.language.names import MAX_NAME
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.predicates import Predicate
 

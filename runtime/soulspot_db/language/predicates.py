@@ -5,7 +5,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Compare", "Group", "Now", "Param", "Predicate", "compares", "is_timed", "padded_length"]
+from soulspot_db.language.field import Missing
+
+__all__ = [
+    "Compare",
+    "Group",
+    "Increment",
+    "Now",
+    "OtherField",
+    "Param",
+    "Predicate",
+    "compares",
+    "is_timed",
+    "padded_length",
+]
 
 
 def padded_length(length: int) -> int:
@@ -22,10 +35,27 @@ class Now:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A value: what the caller of a named query gives. Where that is nothing and `optional`, the condition is left out."""
+    """A value: what the caller of a named query gives, or its default. One that is `optional` may be left out, and what it is
+    part of is then left out, too.
+    """
 
     name: str
     optional: bool = False
+    default: Any = Missing
+
+
+@dataclass(frozen=True, slots=True)
+class OtherField:
+    """A value: that of another field of the same row."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """A value: what the field has, and `amount` more. Null counts as 0."""
+
+    amount: Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from soulspot_db.language.filters import FilterError, parse_constraint
 from soulspot_db.language.indexes import IndexSpec, resolve_indexes
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.predicates import Predicate
+from soulspot_db.language.queries import QuerySpec, resolve_queries
 
 __all__ = ["EntitySpec", "resolve"]
 
@@ -27,6 +28,7 @@ class EntitySpec:
     natural_key: str | None
     indexes: tuple[IndexSpec, ...]
     checks: Mapping[str, Predicate]
+    queries: Mapping[str, QuerySpec]
     cache: CacheDocument | bool
     events: bool
 
@@ -48,6 +50,7 @@ class _Scope:
 
     entity_type: str
     fields: Mapping[str, FieldSpec]
+    key: tuple[str, ...]
 
 
 def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
@@ -62,7 +65,7 @@ def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
     _check_columns(fields, problems)
     _check_history(document, problems)
     _check_key_types(key, fields, problems)
-    scope = _Scope(document.entity_type, fields)
+    scope = _Scope(document.entity_type, fields, key)
     spec = EntitySpec(
         entity_type=document.entity_type,
         table_name=document.table_name,
@@ -72,6 +75,7 @@ def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
         natural_key=_natural_key(document, fields, key, problems),
         indexes=resolve_indexes(document, scope, problems),
         checks=_checks(document, scope, problems),
+        queries=resolve_queries(document.queries, scope, problems),
         cache=document.cache,
         events=document.events,
     )

@@ -1,0 +1,86 @@
+"""The arguments of a named query: checked against its parameters, with defaults for those that are not given."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from soulspot_db.defaults import MAKERS
+from soulspot_db.entity import UNSET
+from soulspot_db.errors import ValidationFailedError
+from soulspot_db.language.field import Missing
+from soulspot_db.language.nearest import nearest
+from soulspot_db.language.params import ParamSpec
+from soulspot_db.language.predicates import Increment, Param
+from soulspot_db.language.queries import QuerySpec
+
+__all__ = ["arguments", "changes"]
+
+
+def arguments(query: QuerySpec, given: Mapping[str, Any], entity_type: str) -> dict[str, Any]:
+    """What the parameters of a query are; those that are UNSET count as not given, and optional ones stay away.
+
+    Raises:
+        ValidationFailedError: one is unknown, missing, or not of its type.
+    """
+    given = {name: value for name, value in given.items() if value is not UNSET}
+    for name in given.keys() - query.params.keys():
+        hint = nearest(name, query.params) or f"it has {', '.join(query.params) or 'none'}"
+        raise _refused(query, entity_type, name, f"has no parameter {name!r}; {hint}")
+    found = {}
+    for name, param in query.params.items():
+        if name in given:
+            found[name] = _checked(param, given[name], query, entity_type)
+        elif param.default is not Missing:
+            found[name] = param.default
+        elif param.made is not None:
+            found[name] = MAKERS[param.made]()
+        elif not param.optional:
+            raise _refused(query, entity_type, name, f"needs the parameter {name!r}")
+    return found
+
+
+def changes(query: QuerySpec, values: Mapping[str, Any], entity_type: str) -> dict[str, Any]:
+    """The new values of the fields that a query sets, without those whose optional parameter is not among `values`.
+
+    Raises:
+        ValidationFailedError: a value does not fit its field, or none is left.
+    """
+    found = {}
+    for name, value in query.changes.items():
+        inner = value.amount if isinstance(value, Increment) else value
+        if isinstance(inner, Param):
+            if inner.name not in values:
+                continue
+            inner = values[inner.name]
+        found[name] = Increment(inner) if isinstance(value, Increment) else inner
+    if not found:
+        raise _refused(query, entity_type, None, "sets nothing without its parameters")
+    return found
+
+
+def _checked(param: ParamSpec, value: Any, query: QuerySpec, entity_type: str) -> Any:
+    if value is None and param.nullable:
+        return None
+    if param.many and not isinstance(value, (list, tuple, set, frozenset)):
+        raise _refused(query, entity_type, param.name, f"takes a list as {param.name!r}, got {type(value).__name__}")
+    # A new value must pass the rules of its field; what is only compared may be any value of the type.
+    adapter = param.field.input_adapter if param.stored else param.field.adapter
+    try:
+        if param.many:
+            return tuple(item if item is None else adapter.validate_python(item) for item in value)
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        reason = error.errors(include_input=False, include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise _refused(query, entity_type, param.name, f"cannot take this {param.name!r}: {reason}") from None
+
+
+def _refused(query: QuerySpec, entity_type: str, param: str | None, problem: str) -> ValidationFailedError:
+    takes = ", ".join(query.params) or "no parameters"
+    return ValidationFailedError(
+        f"{query.name} of {entity_type} {problem}",
+        f"It takes {takes}; its description in the schema says what they mean.",
+        entity_type=entity_type,
+        operation=query.name,
+        **({} if param is None else {"field": param}),
+    )

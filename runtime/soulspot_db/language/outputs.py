@@ -1,0 +1,72 @@
+"""What a named query selects: values of fields, and functions over the rows of a group."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from soulspot_db.language.field import FieldSpec
+from soulspot_db.language.filters import FilterError, HasFields, field_of, parse_filter
+from soulspot_db.language.nearest import nearest
+from soulspot_db.language.params import INTEGER
+from soulspot_db.language.predicates import Predicate
+
+__all__ = ["NUMBERS", "Output", "resolve_output"]
+
+NUMBERS = frozenset({"integer", "float", "decimal"})
+# PostgreSQL has no least uuid, nor a least boolean; bytes since version 18 alone.
+_NO_LEAST = frozenset({"json", "list", "boolean", "uuid", "bytes"})
+_FUNCTIONS = ("count", "sum", "min", "max", "avg")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One value that is selected: of a field, or of a function over the rows of a group that pass `where`."""
+
+    name: str
+    field: FieldSpec | None
+    function: str | None = None
+    where: Predicate | None = None
+    nullable: bool = False
+
+    @property
+    def value(self) -> FieldSpec:
+        """What the value is, as if it were a field's."""
+        if self.function == "count" or self.field is None:
+            return INTEGER
+        return FieldSpec("", "float", "") if self.function == "avg" else self.field
+
+
+def resolve_output(name: str, wanted: Any, entity: HasFields, *, grouped: bool) -> Output:
+    """Decide what one selected value is.
+
+    Args:
+        name: what it is called.
+        wanted: a field's name, or `{function: field}`.
+        entity: the entity.
+        grouped: whether there are groups, which are never empty.
+
+    Raises:
+        FilterError: it is neither, or the function is not for such a field.
+    """
+    if not name.isidentifier() or name.startswith("_"):
+        raise FilterError(f"{name!r} is not a name")
+    if isinstance(wanted, str):
+        field = field_of(wanted, entity)
+        return Output(name, field, nullable=field.nullable)
+    where, rest = None, dict(wanted) if isinstance(wanted, Mapping) else {}
+    if "count" in rest:
+        where = parse_filter(rest.pop("where", None), entity, template=True)
+    if len(rest) != 1:
+        raise FilterError("a selected value is a field, or one function of one such as {sum: track_count}")
+    ((function, of),) = rest.items()
+    if function not in _FUNCTIONS:
+        hint = nearest(str(function), _FUNCTIONS) or f"the functions are {', '.join(_FUNCTIONS)}"
+        raise FilterError(f"unknown function {function!r}; {hint}")
+    if function == "count" and of == "*":
+        return Output(name, None, "count", where)
+    field = field_of(of, entity)
+    if function in {"sum", "avg"} and field.type not in NUMBERS:
+        raise FilterError(f"{function} is for numbers, and {field.name} is of type {field.type}")
+    if function in {"min", "max"} and field.type in _NO_LEAST:
+        raise FilterError(f"{function} is not for {field.name}, which is of type {field.type}")
+    return Output(name, field, function, where, nullable=function != "count" and (field.nullable or not grouped))

@@ -1,0 +1,245 @@
+"""Named queries, checked and made explicit: what each finds, returns and does."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol, TypeAlias
+
+from immutabledict import immutabledict
+
+from soulspot_db.language.field import FieldSpec, Problem
+from soulspot_db.language.filters import FilterError, HasFields, field_of, parse_filter, read_param, read_value
+from soulspot_db.language.folding import folded
+from soulspot_db.language.order import Term, parse_order
+from soulspot_db.language.outputs import NUMBERS, Output, resolve_output
+from soulspot_db.language.params import INTEGER, ParamSpec, Use, resolve_params, uses_of
+from soulspot_db.language.predicates import Increment, Param, Predicate
+from soulspot_db.language.query_document import QueryDocument
+
+__all__ = ["QuerySpec", "Verb", "resolve_queries"]
+
+Verb: TypeAlias = Literal["list", "count", "exists", "column", "rows", "update", "delete", "claim"]
+
+
+@dataclass(frozen=True)
+class QuerySpec:
+    """One named query with everything decided. `changes` are new values by field, for those that write."""
+
+    name: str
+    description: str | None
+    verb: Verb
+    where: Predicate | None
+    order: tuple[Term, ...]
+    limit: int | Param | None
+    outputs: tuple[Output, ...]
+    group_by: tuple[str, ...]
+    distinct: bool
+    changes: Mapping[str, Any]
+    params: Mapping[str, ParamSpec]
+    single: bool
+    """Whether one is returned, or None, where there could be many."""
+
+    @property
+    def is_total(self) -> bool:
+        """Whether it selects functions over all rows: always one row."""
+        return not self.group_by and any(output.function for output in self.outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outputs:
+    """What an order of selected values is checked against."""
+
+    entity_type: str
+    fields: Mapping[str, FieldSpec]
+
+
+def resolve_queries(
+    documents: Mapping[str, QueryDocument], entity: "HasKey", problems: list[Problem]
+) -> dict[str, QuerySpec]:
+    """Decide everything about the named queries of an entity; what is wrong goes to `problems`."""
+    found = {}
+    for name, document in documents.items():
+        reader = _Reader(name, document, entity, problems)
+        before = len(problems)
+        spec = reader.read()
+        if len(problems) == before:
+            found[name] = spec
+    return found
+
+
+class HasKey(HasFields, Protocol):
+    """What a query is checked against."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The names of the fields of the primary key."""
+        ...
+
+
+class _Reader:
+    """Reads one query."""
+
+    def __init__(self, name: str, document: QueryDocument, entity: HasKey, problems: list[Problem]) -> None:
+        self._name = name
+        self._document = document
+        self._entity = entity
+        self._problems = problems
+        self._at = ("queries", name)
+
+    def read(self) -> QuerySpec:
+        document = self._document
+        verb = self._verb()
+        where = self._filter(document.where, "where")
+        outputs = tuple(self._outputs())
+        changes = dict(self._changes())
+        limit = self._limit()
+        uses = [*uses_of(where, self._entity.fields)]
+        for output in outputs:
+            uses += uses_of(output.where, self._entity.fields)
+        uses += self._given(changes)
+        uses += [Use(limit, INTEGER)] if isinstance(limit, Param) else []
+        self._check_condition(verb, where)
+        return QuerySpec(
+            name=self._name,
+            description=document.description,
+            verb=verb,
+            where=where,
+            order=self._order(outputs),
+            limit=limit,
+            outputs=outputs,
+            group_by=self._group_by(outputs),
+            distinct=document.distinct,
+            changes=immutabledict(changes),
+            params=immutabledict(resolve_params(document, uses, self._at, self._problems)),
+            single=document.returns == "one" or (verb == "claim" and limit == 1),
+        )
+
+    def _wrong(self, message: str, *path: str | int, hint: str | None = None) -> None:
+        self._problems.append(Problem((*self._at, *path), message, hint))
+
+    def _verb(self) -> Verb:
+        document = self._document
+        given = document.model_fields_set & _DOES.keys()
+        if len({_DOES[key] for key in given}) > 1:
+            self._wrong(f"{' and '.join(sorted(given))} do not go together", hint="make two queries of it")
+        doing = _DOES[next(iter(given))] if given else "list"
+        for key in sorted(document.model_fields_set & _ONLY_WITH.keys()):
+            if doing not in _ONLY_WITH[key]:
+                self._wrong(f"{key!r} does not go with {' and '.join(sorted(given)) or 'a list of rows'}", key)
+        if doing == "claim" and not (document.order_by and document.limit):
+            self._wrong("a claim needs 'order_by' and 'limit'", "claim", hint="say which rows come first, and how many")
+        if document.returns in {"count", "exists"}:
+            if given or {"order_by", "limit"} & document.model_fields_set:
+                self._wrong(f"'returns: {document.returns}' goes with a 'where' alone", "returns")
+            return document.returns
+        return "column" if isinstance(document.select, str) else doing
+
+    def _filter(self, where: Any, *path: str | int) -> Predicate | None:
+        try:
+            return parse_filter(where, self._entity, template=True)
+        except FilterError as error:
+            self._wrong(str(error), *path)
+            return None
+
+    def _check_condition(self, verb: Verb, where: Predicate | None) -> None:
+        """A write must have a condition that is there whatever the caller gives."""
+        if verb not in {"update", "delete"} or self._document.all_rows:
+            return
+        if where is None or folded(where, self._entity.fields) is True or _may_vanish(where):
+            hint = "add one, or 'all_rows: true' if every row is meant"
+            self._wrong("a write needs a condition that does not depend on what is given", "where", hint=hint)
+
+    def _limit(self) -> int | Param | None:
+        limit = self._document.limit
+        if isinstance(limit, Mapping):
+            try:
+                return read_param(limit, "limit")
+            except FilterError as error:
+                self._wrong(str(error), "limit")
+                return None
+        if limit is not None and (isinstance(limit, bool) or limit < 0):
+            self._wrong("limit must not be negative", "limit")
+        return limit
+
+    def _order(self, outputs: tuple[Output, ...]) -> tuple[Term, ...]:
+        scope: HasFields = self._entity
+        if outputs:
+            scope = _Outputs(self._name, {output.name: replace(output.value, name=output.name) for output in outputs})
+        try:
+            return parse_order(self._document.order_by, scope)
+        except FilterError as error:
+            self._wrong(str(error), "order_by")
+            return ()
+
+    def _outputs(self) -> Iterator[Output]:
+        select, grouped = self._document.select, bool(self._document.group_by)
+        for name, wanted in ({select: select} if isinstance(select, str) else select or {}).items():
+            try:
+                yield resolve_output(name, wanted, self._entity, grouped=grouped)
+            except FilterError as error:
+                self._wrong(str(error), "select", *(() if isinstance(select, str) else (name,)))
+
+    def _group_by(self, outputs: tuple[Output, ...]) -> tuple[str, ...]:
+        names = tuple(self._document.group_by)
+        for position, name in enumerate(names):
+            try:
+                field_of(name, self._entity)
+            except FilterError as error:
+                self._wrong(str(error), "group_by", position)
+        if names or any(output.function for output in outputs):
+            for output in outputs:
+                if output.function is None and output.field is not None and output.field.name not in names:
+                    message = f"{output.field.name} may have several values in a group"
+                    self._wrong(message, "select", hint="add it to 'group_by', or use min or max")
+        return names
+
+    def _changes(self) -> Iterator[tuple[str, Any]]:
+        document = self._document
+        for key in ("update", "claim", "increment"):
+            for name, wanted in (getattr(document, key) or {}).items():
+                try:
+                    yield name, self._change(key, name, wanted)
+                except FilterError as error:
+                    self._wrong(str(error), key, name)
+
+    def _change(self, key: str, name: str, wanted: Any) -> Any:
+        field = field_of(name, self._entity)
+        if field.name in self._entity.key:
+            raise FilterError(f"{name} is part of the key, which cannot be changed")
+        if key != "increment":
+            return read_value(field, wanted, self._entity)
+        if field.type not in NUMBERS:
+            raise FilterError(f"{name} is a {field.type}; numbers can be incremented")
+        return Increment(read_value(field, wanted, self._entity))
+
+    def _given(self, changes: Mapping[str, Any]) -> Iterator[Use]:
+        for name, value in changes.items():
+            field = self._entity.fields[name]
+            if isinstance(value, Param):
+                yield Use(value, field, nullable=field.nullable, stored=True)
+            elif isinstance(value, Increment) and isinstance(value.amount, Param):
+                yield Use(value.amount, field)
+
+
+_DOES: Mapping[str, Verb] = {
+    "select": "rows",
+    "update": "update",
+    "increment": "update",
+    "delete": "delete",
+    "claim": "claim",
+}
+_ONLY_WITH: Mapping[str, frozenset[Verb]] = {
+    "order_by": frozenset({"list", "rows", "claim"}),
+    "limit": frozenset({"list", "rows", "claim"}),
+    "returns": frozenset({"list", "rows"}),
+    "distinct": frozenset({"rows"}),
+    "group_by": frozenset({"rows"}),
+    "all_rows": frozenset({"update", "delete"}),
+}
+
+
+def _may_vanish(predicate: Predicate) -> bool:
+    """Whether nothing of a predicate is left where no optional parameter is given."""
+    if hasattr(predicate, "parts"):
+        parts = [_may_vanish(part) for part in predicate.parts]
+        return all(parts) if parts else False
+    return any(isinstance(value, Param) and value.optional for value in predicate.values)

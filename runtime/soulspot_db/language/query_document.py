@@ -1,0 +1,49 @@
+"""What a document may say of one named query."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from soulspot_db.language.field_document import FieldDocument
+from soulspot_db.language.names import FieldName
+from soulspot_db.language.strict import Document, Filter
+
+__all__ = ["QueryDocument"]
+
+Values = Annotated[dict[str, Any], Field(min_length=1)]
+
+
+class QueryDocument(Document):
+    """A named query: what it finds, and what is returned or done. Without more it returns the rows that `where` finds."""
+
+    description: str | None = Field(None, description="What it is for; the method's docstring.")
+    where: Filter | None = Field(
+        None, description="A filter, in which `{param: name}` is what the caller gives, `{now: -10m}` a moment."
+    )
+    order_by: str | list[str] | None = Field(None, description="As `query` takes it.")
+    limit: int | dict[str, Any] | None = Field(None, description="How many rows at most: a number or a parameter.")
+    returns: Literal["many", "one", "count", "exists"] | None = Field(
+        None, description="A list of rows, the first row or none, how many there are, or whether there is one."
+    )
+    select: str | Values | None = Field(
+        None,
+        description="A field, of which the values are returned, or names with fields, `{count: '*'}`, `{sum: field}`, "
+        "`{min: field}`, `{max: field}` or `{avg: field}`; a count may have a `where` of its own.",
+    )
+    distinct: bool = Field(False, description="With `select`: each combination of values once.")
+    group_by: list[str] = Field([], description="With `select`: the fields whose values make a group.")
+    update: Values | None = Field(None, description="Fields with values, parameters or moments: changes the rows.")
+    increment: Values | None = Field(
+        None,
+        description="Numeric fields with what is added to each, by the database itself, so that no change is lost.",
+    )
+    delete: bool = Field(False, description="Deletes the rows.")
+    claim: Values | None = Field(
+        None,
+        description="As `update`, for the first `limit` rows in the order, which are returned: of many workers that ask at "
+        "once, each gets others.",
+    )
+    params: dict[FieldName, FieldDocument] = Field(
+        {}, description="Types of parameters that are not to have those of the fields they are compared with."
+    )
+    all_rows: bool = Field(False, description="Allows an update or a delete without a condition.")

@@ -1,0 +1,181 @@
+"""Named queries: one method for each kind; the schema says what each finds, returns and does."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from soulspot_db.arguments import arguments, changes
+from soulspot_db.cache.question import question
+from soulspot_db.clauses import Chosen
+from soulspot_db.entity import Entity
+from soulspot_db.errors import ValidationFailedError
+from soulspot_db.language.filters import FilterError
+from soulspot_db.language.nearest import nearest
+from soulspot_db.language.predicates import Compare, Group, Param, Predicate, is_timed
+from soulspot_db.language.queries import QuerySpec
+from soulspot_db.language.template import bound
+from soulspot_db.operations import Read
+from soulspot_db.refusals import refused_filter
+from soulspot_db.selection import bound_outputs, row_decoder
+from soulspot_db.writing import WriteRepository
+
+__all__ = ["NamedQueries"]
+
+Model = TypeVar("Model", bound=Entity)
+KeyType = TypeVar("KeyType")
+Row = TypeVar("Row")
+T = TypeVar("T")
+Given = Mapping[str, Any]
+
+
+class NamedQueries(WriteRepository[Model, KeyType], Generic[Model, KeyType]):
+    """The named queries of an entity."""
+
+    async def _named_list(self, name: str, given: Given, *, fresh: bool = False) -> list[Model]:
+        return list(await self._named_found(name, given, None, fresh=fresh))
+
+    async def _named_one(self, name: str, given: Given, *, fresh: bool = False) -> Model | None:
+        found = await self._named_found(name, given, 1, fresh=fresh)
+        return found[0] if found else None
+
+    async def _named_found(self, name: str, given: Given, most: int | None, *, fresh: bool) -> Sequence[Model]:
+        query, values, where = self._asked(name, given)
+        statement = self._plan.queries.select(
+            where, order_by=query.order, limit=_least(self._limit(query, values), most)
+        )
+        asking, kept = question("named", name, values), _is_kept(query, where)
+        return await self._found(name, asking, statement, kept=kept, fresh=fresh)
+
+    async def _named_count(self, name: str, given: Given, *, fresh: bool = False) -> int:
+        query, values, where = self._asked(name, given)
+        statement, asking = self._plan.queries.count(where), question("named", name, values)
+        kept = _is_kept(query, where)
+        return await self._answer(name, asking, statement, lambda rows: int(rows[0][0]), kept=kept, fresh=fresh)
+
+    async def _named_exists(self, name: str, given: Given, *, fresh: bool = False) -> bool:
+        query, values, where = self._asked(name, given)
+        statement, asking = self._plan.queries.exists(where), question("named", name, values)
+        return await self._answer(name, asking, statement, bool, kept=_is_kept(query, where), fresh=fresh)
+
+    async def _named_rows(self, name: str, given: Given, make: Callable[..., Row], *, fresh: bool = False) -> list[Row]:
+        """What the query selects; `make` is called with the values of each row."""
+        return list(await self._selected(name, given, make, None, fresh=fresh))
+
+    async def _named_row(self, name: str, given: Given, make: Callable[..., Row], *, fresh: bool = False) -> Row | None:
+        found = await self._selected(name, given, make, 1, fresh=fresh)
+        return found[0] if found else None
+
+    async def _named_total(self, name: str, given: Given, make: Callable[..., Row], *, fresh: bool = False) -> Row:
+        """The one row of functions over all rows."""
+        return (await self._selected(name, given, make, None, fresh=fresh))[0]
+
+    async def _named_column(self, name: str, given: Given, *, fresh: bool = False) -> list[Any]:
+        return list(await self._selected(name, given, _only, None, fresh=fresh))
+
+    # Its type is what the generated method says it returns.
+    async def _named_value(self, name: str, given: Given, *, fresh: bool = False) -> T | None:
+        found = await self._selected(name, given, _only, 1, fresh=fresh)
+        return found[0] if found else None
+
+    async def _selected(
+        self, name: str, given: Given, make: Callable[..., Row], most: int | None, *, fresh: bool
+    ) -> Sequence[Row]:
+        query, values, where = self._asked(name, given)
+        plan = self._plan
+        outputs = tuple(bound_outputs(query.outputs, partial(self._bound, values=values, operation=name)))
+        limit = _least(self._limit(query, values), most)
+        statement = plan.queries.selected(query, outputs, where, limit)
+        decode = row_decoder(outputs, plan.dialect)
+        asking = question("named", name, make.__name__, values, most)
+        kept = _is_kept(query, where, *(output.where for output in outputs))
+        request: Read[Sequence[Row]] = Read(
+            region=plan.region,
+            key=asking if kept else None,
+            tags=plan.table_tags,
+            statement=lambda: statement,
+            decode=tuple,
+            fresh=fresh,
+            each=lambda row: make(*decode(row)),
+        )
+        return await self._ask(name, request)
+
+    async def _named_write(self, name: str, given: Given) -> int:
+        """Change or delete the rows; how many there were."""
+        query, values, where = self._asked(name, given)
+        tags = self._touched_by(where)
+        if query.verb == "delete":
+            return await self._remove(name, where, tags)
+        return await self._set(name, where, changes(query, values, self._plan.spec.entity_type), tags, len)
+
+    async def _named_claim(self, name: str, given: Given) -> list[Model]:
+        """Change the first rows that no other is claiming, and return them."""
+        query, values, where = self._asked(name, given)
+        limit = self._limit(query, values)
+        chosen = Chosen(where, query.order, 1 if limit is None else limit)
+        new = changes(query, values, self._plan.spec.entity_type)
+
+        def result(rows: Sequence[Any]) -> list[Model]:
+            return list(map(self._decode, rows))
+
+        return await self._set(name, chosen, new, self._plan.touched(), result, whole=True)
+
+    async def _named_claim_one(self, name: str, given: Given) -> Model | None:
+        found = await self._named_claim(name, given)
+        return found[0] if found else None
+
+    def _asked(self, name: str, given: Given) -> tuple[QuerySpec, dict[str, Any], Predicate | None]:
+        """The query, the values of its parameters, and which rows it is about."""
+        query = self._query_spec(name)
+        values = arguments(query, given, self._plan.spec.entity_type)
+        where = None if query.where is None else self._bound(query.where, values=values, operation=name)
+        return query, values, where
+
+    def _query_spec(self, name: str) -> QuerySpec:
+        spec = self._plan.spec
+        query = spec.queries.get(name)
+        if query is None:
+            raise ValidationFailedError(
+                f"{spec.entity_type} has no query {name!r}",
+                nearest(name, spec.queries) or f"It has {', '.join(spec.queries) or 'none'}.",
+                entity_type=spec.entity_type,
+                operation="run_query",
+            )
+        return query
+
+    def _bound(self, predicate: Predicate, *, values: Given, operation: str) -> Predicate | None:
+        try:
+            return bound(predicate, values, self._plan.spec)
+        except FilterError as problem:
+            raise refused_filter(problem, self._plan.spec, operation) from None
+
+    def _limit(self, query: QuerySpec, values: Given) -> int | None:
+        limit = values.get(query.limit.name) if isinstance(query.limit, Param) else query.limit
+        return None if limit is None else self._amount("limit", limit)
+
+    def _touched_by(self, where: Predicate | None) -> Collection[Any]:
+        """What a write to these rows touches: one row, where the condition names its key."""
+        key = _key_of(where, self._plan.spec.key)
+        return self._plan.touched(() if key is None else [key])
+
+
+def _only(value: Any) -> Any:
+    return value
+
+
+def _key_of(where: Predicate | None, names: Sequence[str]) -> tuple[Any, ...] | None:
+    parts = where.parts if isinstance(where, Group) and where.operator == "and" else (where,)
+    equals = {
+        part.field: part.values[0]
+        for part in parts
+        if isinstance(part, Compare) and part.operator == "eq" and part.other is None
+    }
+    return tuple(equals[name] for name in names) if all(name in equals for name in names) else None
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else min(one, other)
+
+
+def _is_kept(query: QuerySpec, *conditions: Predicate | None) -> bool:
+    """Whether an answer may be given again: not so where it depends on the time."""
+    return not any(map(is_timed, conditions)) and all(param.made is None for param in query.params.values())

@@ -1,0 +1,281 @@
+"""Writing an entity: statements, what they touch, and what is published of them."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from soulspot_db.access import Filter
+from soulspot_db.batching import MOST, chunks
+from soulspot_db.bulk import Key, Progress, batched, both, checked_size, each, each_batch
+from soulspot_db.cache.tags import Tag
+from soulspot_db.clauses import Where
+from soulspot_db.defaults import utc_now
+from soulspot_db.engine.base import Rows, Statement
+from soulspot_db.entity import Entity, EntityCreate, EntityUpdate
+from soulspot_db.errors import UnsafeWriteError
+from soulspot_db.fairness import spread
+from soulspot_db.language.folding import folded
+from soulspot_db.language.predicates import Predicate
+from soulspot_db.operations import Effects, Read, Write
+from soulspot_db.reading import ReadRepository
+
+__all__ = ["WriteRepository"]
+
+Model = TypeVar("Model", bound=Entity)
+KeyType = TypeVar("KeyType")
+T = TypeVar("T")
+
+
+class WriteRepository(ReadRepository[Model, KeyType]):
+    """Reads and writes one entity. What a write does to cache and events needs no more than keys.
+
+    Args:
+        db: a database, whose current transaction the calls join, or one transaction.
+    """
+
+    async def _save(self, new: EntityCreate) -> Model:
+        return self._decode(await self._saved(new))
+
+    async def _saved(self, new: EntityCreate) -> tuple[Any, ...]:
+        """The row that is stored."""
+        rows = await self._insert("save", [self._values_of(new, now=utc_now(), operation="save")])
+        return rows[0]
+
+    async def _save_many(self, new: Sequence[EntityCreate]) -> list[Model]:
+        rows = await self._saved_many(tuple(self._listed(new, "rows", "save_many")))
+        return await spread(rows, self._decode, self._plan.turns)
+
+    async def _saved_many(self, new: Sequence[EntityCreate]) -> Sequence[tuple[Any, ...]]:
+        """The rows that are stored, in order."""
+        values_of = partial(self._values_of, now=utc_now(), operation="save_many")
+        return await self._insert("save_many", await spread(new, values_of, self._plan.turns))
+
+    async def _save_stream(
+        self,
+        new: Iterable[EntityCreate] | AsyncIterable[EntityCreate],
+        *,
+        batch_size: int = 1000,
+        progress: Progress | None = None,
+    ) -> int:
+        size, saved = checked_size(batch_size), 0
+        async for batch in batched(self._streamed(new), size):
+            now = utc_now()
+            rows = await spread(batch, partial(self._values_of, now=now, operation="save_stream"), self._plan.turns)
+            await self._insert("save_stream", rows)
+            saved += len(rows)
+            if progress is not None:
+                progress(saved)
+        return saved
+
+    def _streamed(self, given: Any) -> AsyncIterator[Any]:
+        if not isinstance(given, (Iterable, AsyncIterable)):
+            raise self._refuse("save_stream", f"rows one after another, got {type(given).__name__}")
+        return each(given)
+
+    async def _insert(self, operation: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[tuple[Any, ...]]:
+        """Insert rows, all or none; returns them as they are stored."""
+        plan = self._plan
+        if not rows:
+            return []
+        keys = [tuple(values[name] for name in plan.spec.key) for values in rows if plan.spec.key[0] in values]
+        if 1 < len(rows) == len(keys):
+            return await self._insert_all(operation, rows)
+
+        def effects(results: Sequence[Rows]) -> Effects:
+            return plan.effects([plan.codec.stored_key(row) for rows in results for row in rows], "created")
+
+        request = Write(
+            statements=await self._inserts(rows, any_key=bool(keys)) if len(rows) > 1 else [self._insert_one(rows[0])],
+            tags=plan.touched(keys if len(keys) == len(rows) else ()),
+            effects=effects,
+            result=lambda results: [row for rows in results for row in rows],
+        )
+        return await self._do(operation, request)
+
+    async def _inserts(self, rows: Sequence[Mapping[str, Any]], *, any_key: bool) -> Sequence[Statement]:
+        """Statements that insert rows of which some have `any_key`, or none of them, and return them in order."""
+        plan, names = self._plan, tuple(rows[0])
+        if any_key or not names or not plan.queries.has_insert_many:
+            return await spread(rows, self._insert_one, plan.turns)
+        encoded = await spread(rows, plan.codec.encode_row, plan.turns)
+        return [plan.queries.insert_many(names, chunk) for chunk in chunks(encoded)]
+
+    def _insert_one(self, row: Mapping[str, Any]) -> Statement:
+        return self._plan.queries.insert(tuple(row), self._plan.codec.encode_row(row))
+
+    async def _insert_all(self, operation: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[tuple[Any, ...]]:
+        """Insert rows whose keys are known with one statement: what was bound is what is stored."""
+        plan = self._plan
+        stored = await spread(rows, plan.codec.encode_row, plan.turns)
+        keys = await spread(stored, plan.codec.stored_key, plan.turns)
+        request = Write(
+            statements=plan.queries.insert_all(stored),
+            tags=plan.touched(list(map(plan.codec.decode_key, keys)) if len(keys) <= MOST else ()),
+            effects=lambda _results: plan.effects(keys, "created"),
+            result=lambda _results: stored,
+        )
+        return await self._do(operation, request)
+
+    def _values_of(self, new: EntityCreate, *, now: datetime, operation: str) -> dict[str, Any]:
+        self._check_model(new, self._plan.schema.create_model, operation)
+        plan, given = self._plan, new.__dict__
+        values = {name: given[name] for name in plan.spec.fields}
+        for name in plan.made_now:
+            # The time of the save and not of the model, and the same for every field of the row.
+            if name not in new.model_fields_set:
+                values[name] = now
+        if plan.assigned is not None and values[plan.assigned] is None:
+            del values[plan.assigned]
+        return values
+
+    async def _update(self, key: KeyType, changes: EntityUpdate) -> Model | None:
+        plan = self._plan
+        values = plan.keys.values(key, "update")
+        self._check_model(changes, plan.schema.update_model, "update")
+        if not changes.model_fields_set:
+            return await self._find(values, "update", fresh=True)
+
+        def result(rows: Rows) -> Model | None:
+            return self._decode(rows[0]) if rows else None
+
+        return await self._change("update", plan.by_key(values), changes, plan.touched([values]), result, whole=True)
+
+    async def _change(
+        self,
+        operation: str,
+        where: Where | None,
+        changes: EntityUpdate,
+        tags: Collection[Tag],
+        result: Callable[[Rows], T],
+        *,
+        names: Sequence[str] | None = None,
+        whole: bool = False,
+    ) -> T:
+        """Change the rows that `where` finds, as `_set` does; `names` is the order in which the caller gave the fields."""
+        given = [name for name in names or self._plan.spec.fields if name in changes.model_fields_set]
+        values = {name: getattr(changes, name) for name in given}
+        return await self._set(operation, where, values, tags, result, whole=whole)
+
+    async def _set(
+        self,
+        operation: str,
+        where: Where | None,
+        values: Mapping[str, Any],
+        tags: Collection[Tag],
+        result: Callable[[Rows], T],
+        *,
+        whole: bool = False,
+    ) -> T:
+        """Set fields of the rows that `where` finds.
+
+        Args:
+            operation: what the caller called.
+            where: the rows.
+            values: the new values by field, at least one, in the caller's order.
+            tags: what that may touch.
+            result: makes the caller's result of the changed rows.
+            whole: whether the changed rows are needed, or only their keys.
+        """
+        plan = self._plan
+        given, now = list(values), utc_now()
+        stored = dict(values)
+        for field in plan.spec.fields.values():
+            if field.touched:
+                stored.setdefault(field.name, now)
+
+        def effects(results: Sequence[Rows]) -> Effects:
+            keys = list(map(plan.codec.stored_key, results[0])) if whole else results[0]
+            return plan.effects(keys, "updated", given)
+
+        statement = plan.queries.update(where, stored, whole=whole)
+        return await self._do(operation, Write([statement], tags, effects, lambda results: result(results[0])))
+
+    async def _update_where(
+        self,
+        where: Filter,
+        changes: EntityUpdate,
+        *,
+        all_rows: bool = False,
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+        names: Sequence[str] | None = None,
+    ) -> int:
+        predicate = self._condition(where, all_rows, "update_where")
+        self._check_model(changes, self._plan.schema.update_model, "update_where")
+        if not changes.model_fields_set:
+            return await self._count(where, fresh=True)
+
+        def write(rows: Where | None) -> Awaitable[int]:
+            return self._change("update_where", rows, changes, self._plan.touched(), len, names=names)
+
+        return await self._in_batches("update_where", predicate, write, batch_size, progress)
+
+    async def _delete(self, key: KeyType) -> bool:
+        values = self._plan.keys.values(key, "delete")
+        return bool(await self._remove("delete", self._plan.by_key(values), self._plan.touched([values])))
+
+    async def _delete_where(
+        self,
+        where: Filter,
+        *,
+        all_rows: bool = False,
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> int:
+        predicate = self._condition(where, all_rows, "delete_where")
+
+        def write(rows: Where | None) -> Awaitable[int]:
+            return self._remove("delete_where", rows, self._plan.touched())
+
+        return await self._in_batches("delete_where", predicate, write, batch_size, progress)
+
+    async def _in_batches(
+        self,
+        operation: str,
+        predicate: Predicate | None,
+        write: Callable[[Where | None], Awaitable[int]],
+        size: int | None,
+        progress: Progress | None,
+    ) -> int:
+        """Write to all rows at once, or to `size` at a time."""
+        if size is None:
+            written = await write(predicate)
+            if progress is not None:
+                progress(written)
+            return written
+        plan, limit = self._plan, checked_size(size)
+
+        async def last_of(after: Predicate | None) -> Key | None:
+            def last(rows: Sequence[Any]) -> Key | None:
+                return plan.codec.decode_key(rows[-1]) if rows else None
+
+            statement = plan.queries.keys(both(predicate, after), limit)
+            return await self._ask(operation, Read(plan.region, None, (), lambda: statement, last, fresh=True))
+
+        return await each_batch(plan.spec.key, last_of, lambda rows: write(both(predicate, rows)), progress)
+
+    async def _remove(self, operation: str, where: Where | None, tags: Collection[Tag]) -> int:
+        plan = self._plan
+        cascaded = plan.cascaded()
+
+        def effects(results: Sequence[Rows]) -> Effects:
+            found = plan.effects(results[0], "deleted")
+            if results[0]:
+                found.tags |= cascaded
+            return found
+
+        request = Write([plan.queries.delete(where)], {*tags, *cascaded}, effects, lambda results: len(results[0]))
+        return await self._do(operation, request)
+
+    def _condition(self, where: Filter, all_rows: bool, operation: str) -> Predicate | None:
+        predicate = self._filter(where, operation)
+        if not all_rows and (predicate is None or folded(predicate, self._plan.spec.fields) is True):
+            raise UnsafeWriteError(
+                f"{operation} without a condition would touch every {self._plan.spec.entity_type}",
+                "Give a filter with at least one condition.",
+                "Pass all_rows=True if every row is meant.",
+                entity_type=self._plan.spec.entity_type,
+                operation=operation,
+            )
+        return predicate
