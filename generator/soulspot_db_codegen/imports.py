@@ -34,7 +34,7 @@ def standard_imports(spec: EntitySpec, fields: tuple[ir.Field, ...]) -> tuple[st
         types |= _shown(field, code)
     lines = {
         "import datetime as _dt": bool(types & {"date", "time", "datetime"}),
-        "from collections.abc import AsyncIterable, Callable, Iterable, Sequence": True,
+        "from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence": True,
         "from decimal import Decimal": "decimal" in types,
         import_line(
             "typing", ["Annotated", "ClassVar", "Literal", "TypeAlias", "TypedDict", *_any(spec), *_rows(spec)]
@@ -84,7 +84,7 @@ def id_imports(specs: Iterable[EntitySpec]) -> tuple[str, ...]:
 
 def library_imports(spec: EntitySpec, fields: tuple[ir.Field, ...], *, has_indexes: bool) -> tuple[str, ...]:
     """From what is installed; `has_indexes` where the schema lists any."""
-    public = ["Entity", "EntityCreate", "EntitySchema", "EntityUpdate", "Repository", "ddl"]
+    public = ["Entity", "EntityCreate", "EntitySchema", "EntityUpdate", "Page", "Repository", "ddl"]
     public += ["UNSET"] if any(not field.is_key for field in fields) or needs_unset(spec) else []
     typing = {"FieldDocuments", *(one_line(field.filter).partition("[")[0] for field in fields)}
     typing |= {"IndexDocuments"} if has_indexes else set()

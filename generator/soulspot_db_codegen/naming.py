@@ -27,6 +27,7 @@ TAKEN_CLASSES = frozenset(
         "Annotated",
         "Any",
         "AsyncIterable",
+        "AsyncIterator",
         "Callable",
         "ClassVar",
         "Decimal",
@@ -34,6 +35,7 @@ TAKEN_CLASSES = frozenset(
         "Literal",
         "NamedTuple",
         "NewType",
+        "Page",
         "Sequence",
         "TypeAlias",
         "TypedDict",
@@ -76,7 +78,7 @@ def is_name(text: str) -> bool:
 
 def parameter(field: str) -> str:
     """The parameter that takes a field's value, where the other parameters have taken no such name."""
-    return f"{field}_" if field in {"self", "fresh", "changes"} else field
+    return f"{field}_" if field in {"self", "fresh", "changes", "after", "before"} else field
 
 
 def pascal(name: str) -> str:

@@ -19,6 +19,7 @@ __all__ = ["needs_unset", "query_code", "row_class"]
 _METHODS: Mapping[tuple[str, bool], tuple[str, str]] = {
     ("list", False): ("_named_list", "list[{entity}]"),
     ("list", True): ("_named_one", "{entity} | None"),
+    ("page", False): ("_named_page", "Page[{entity}]"),
     ("column", False): ("_named_column", "list[{value}]"),
     ("column", True): ("_named_value", "{found} | None"),
     ("rows", False): ("_named_rows", "list[{row}]"),
@@ -63,15 +64,17 @@ def query_code(query: QuerySpec, spec: EntitySpec, stored: Mapping[str, str]) ->
         Brackets("{", tuple(prefixed(value, f"{one_line(literal(name))}: ") for name, value in given.items()), "}"),
     ]
     arguments += [row] if row else []
-    fresh = {} if query.verb in {"update", "delete", "claim"} else {"fresh": "fresh"}
+    options = {} if query.verb in {"update", "delete", "claim"} else {"fresh": "fresh"}
+    pages = ["after: str | None = None", "before: str | None = None"] if query.verb == "page" else []
+    options |= {"after": "after", "before": "before"} if pages else {}
     parameters = [_parameter(given[name], param, types) for name, param in query.params.items()]
-    parameters += ["fresh: bool = False"] if fresh else []
+    parameters += [*pages, *(["fresh: bool = False"] if options else [])]
     return ir.Query(
         method=query.name,
         description=naming.prose(query.description) or f"The query {query.name} of the schema.",
         parameters=("*", *parameters) if parameters else (),
         returns=returns.format(**names),
-        call=prefixed(call(f"self.{method}", *arguments, **fresh), "return await "),
+        call=prefixed(call(f"self.{method}", *arguments, **options), "return await "),
         row=row,
         row_fields=tuple((output.name, types.of_output(output)) for output in query.outputs) if row else (),
     )

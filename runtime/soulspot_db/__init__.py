@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from soulspot_db.events.bus import Event, EventBus, Subscription
     from soulspot_db.language import rules
     from soulspot_db.monitoring.hooks import OperationRecord
+    from soulspot_db.paging import Page
     from soulspot_db.registry import EntityRegistry
     from soulspot_db.repository import Repository
     from soulspot_db.service import DatabaseService
@@ -71,6 +72,7 @@ else:
             "soulspot_db.events.bus": ["Event", "EventBus", "Subscription"],
             "soulspot_db.language": ["rules"],
             "soulspot_db.monitoring.hooks": ["OperationRecord"],
+            "soulspot_db.paging": ["Page"],
             "soulspot_db.registry": ["EntityRegistry"],
             "soulspot_db.repository": ["Repository"],
             "soulspot_db.service": ["DatabaseService"],
@@ -105,6 +107,7 @@ __all__ = [
     "MigrationRequiredError",
     "NotFoundError",
     "OperationRecord",
+    "Page",
     "PoolExhaustedError",
     "QueryFailedError",
     "QueryTimeoutError",

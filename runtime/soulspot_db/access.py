@@ -9,6 +9,7 @@ from soulspot_db.cache.region import MISS
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.errors import DatabaseError, ValidationFailedError
 from soulspot_db.language.filters import FilterError, parse_filter
+from soulspot_db.language.order import Term, parse_order
 from soulspot_db.language.predicates import Predicate
 from soulspot_db.operations import Read, ReadMany, Write
 from soulspot_db.refusals import explained, refused_filter
@@ -82,6 +83,12 @@ class EntityAccess(Generic[Model]):
     def _filter(self, where: Filter, operation: str) -> Predicate | None:
         try:
             return parse_filter(where, self._plan.spec)
+        except FilterError as problem:
+            raise refused_filter(problem, self._plan.spec, operation) from None
+
+    def _order(self, order_by: str | Sequence[str] | None, operation: str) -> tuple[Term, ...]:
+        try:
+            return parse_order(order_by, self._plan.spec)
         except FilterError as problem:
             raise refused_filter(problem, self._plan.spec, operation) from None
 

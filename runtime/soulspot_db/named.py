@@ -15,6 +15,7 @@ from soulspot_db.language.predicates import Compare, Group, Param, Predicate, is
 from soulspot_db.language.queries import QuerySpec
 from soulspot_db.language.template import bound
 from soulspot_db.operations import Read
+from soulspot_db.paging import PAGE_SIZE, Page, Wanted
 from soulspot_db.refusals import refused_filter
 from soulspot_db.selection import bound_outputs, row_decoder
 from soulspot_db.writing import WriteRepository
@@ -45,6 +46,15 @@ class NamedQueries(WriteRepository[Model, KeyType], Generic[Model, KeyType]):
         )
         asking, kept = question("named", name, values), _is_kept(query, where)
         return await self._found(name, asking, statement, kept=kept, fresh=fresh)
+
+    async def _named_page(
+        self, name: str, given: Given, *, after: str | None = None, before: str | None = None, fresh: bool = False
+    ) -> Page[Model]:
+        query, values, where = self._asked(name, given)
+        limit = self._limit(query, values)
+        asking, kept = question("named", name, values, after, before), _is_kept(query, where)
+        wanted = Wanted(where, query.order, PAGE_SIZE if limit is None else limit, after, before)
+        return await self._page_of(name, asking, wanted, kept=kept, fresh=fresh)
 
     async def _named_count(self, name: str, given: Given, *, fresh: bool = False) -> int:
         query, values, where = self._asked(name, given)

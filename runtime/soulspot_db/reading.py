@@ -14,12 +14,9 @@ from soulspot_db.entity import Entity
 from soulspot_db.errors import NotFoundError, ValidationFailedError
 from soulspot_db.fairness import spread
 from soulspot_db.language.field import FieldSpec
-from soulspot_db.language.filters import FilterError
-from soulspot_db.language.order import parse_order
 from soulspot_db.language.predicates import is_timed
 from soulspot_db.operations import Read, ReadMany
 from soulspot_db.plan import Key
-from soulspot_db.refusals import refused_filter
 
 __all__ = ["ReadRepository"]
 
@@ -142,11 +139,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         asking = question("query", where, order_by, limit, offset)
         if (found := self._remembered(asking, fresh=fresh)) is not MISS:
             return cast("Sequence[Model]", found)
-        predicate = self._filter(where, "query")
-        try:
-            order = parse_order(order_by, self._plan.spec)
-        except FilterError as problem:
-            raise refused_filter(problem, self._plan.spec, "query") from None
+        predicate, order = self._filter(where, "query"), self._order(order_by, "query")
         limit = None if limit is None else self._amount("limit", limit)
         offset = self._amount("offset", offset)
         statement = self._plan.queries.select(predicate, order_by=order, limit=limit, offset=offset)

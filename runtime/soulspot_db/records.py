@@ -1,6 +1,6 @@
 """A repository in the facade's terms: text for keys, dicts for rows."""
 
-from collections.abc import AsyncIterable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -19,6 +19,7 @@ from soulspot_db.fairness import spread
 from soulspot_db.language.predicates import Compare
 from soulspot_db.language.queries import QuerySpec
 from soulspot_db.language.spec import EntitySpec
+from soulspot_db.paging import Page
 from soulspot_db.plan import Key
 from soulspot_db.refusals import refused_input
 from soulspot_db.repository import Repository
@@ -123,6 +124,18 @@ class Records(Repository[Entity, Any]):
         """Matching rows."""
         return await self._exported(await self._query(where, **options))
 
+    async def page(self, where: Mapping[str, Any] | None, **options: Any) -> Page[Record]:
+        """A page of matching rows."""
+        return await self._exported_page(await self._page(where, **options))
+
+    async def _exported_page(self, page: Page[Entity]) -> Page[Record]:
+        return Page(await self._exported(page.items), page.next, page.previous)
+
+    async def stream(self, where: Mapping[str, Any] | None, **options: Any) -> AsyncIterator[Record]:
+        """Matching rows one after another."""
+        async for model in self._stream(where, **options):
+            yield self._plan.codec.export(model)
+
     async def count(self, where: Mapping[str, Any] | None, *, fresh: bool) -> int:
         """How many rows match."""
         return await self._count(where, fresh=fresh)
@@ -134,22 +147,29 @@ class Records(Repository[Entity, Any]):
     async def run_query(self, name: str, params: Mapping[str, Any], *, fresh: bool) -> Any:
         """What a named query returns or does."""
         query = self._query_spec(name)
+        most = 1 if query.single else None
+        found: Any
         match query.verb:
             case "list":
-                found = await self._named_found(name, params, 1 if query.single else None, fresh=fresh)
-                return _first_of(await self._exported(found), query)
+                found = await self._exported(await self._named_found(name, params, most, fresh=fresh))
             case "claim":
-                return _first_of(await self._exported(await self._named_claim(name, params)), query)
+                found = await self._exported(await self._named_claim(name, params))
             case "column" | "rows":
-                make = self._maker(query)
-                found = await self._selected(name, params, make, 1 if query.single else None, fresh=fresh)
-                return _first_of([dict(row) if query.verb == "rows" else row for row in found], query)
+                found = list(await self._selected(name, params, self._maker(query), most, fresh=fresh))
+                found = found if query.verb == "column" else list(map(dict, found))
+            case "page":
+                rest = {key: value for key, value in params.items() if key not in {"after", "before"}}
+                places = {key: params.get(key) for key in ("after", "before")}
+                found = await self._exported_page(await self._named_page(name, rest, **places, fresh=fresh))
             case "count":
-                return await self._named_count(name, params, fresh=fresh)
+                found = await self._named_count(name, params, fresh=fresh)
             case "exists":
-                return await self._named_exists(name, params, fresh=fresh)
+                found = await self._named_exists(name, params, fresh=fresh)
             case "update" | "delete":
-                return await self._named_write(name, params)
+                found = await self._named_write(name, params)
+        if query.single or query.is_total:
+            return found[0] if found else None
+        return found
 
     def _maker(self, query: QuerySpec) -> Callable[..., Any]:
         exports = [exporter(output.value) for output in query.outputs]
@@ -216,8 +236,3 @@ class Records(Repository[Entity, Any]):
             return model.model_validate(dict(data))
         except ValidationError as error:
             raise refused_input(error, self._plan.spec, operation) from None
-
-
-def _first_of(found: list[Any], query: QuerySpec) -> Any:
-    """All, or the one that is wanted."""
-    return (found[0] if found else None) if query.single or query.is_total else found

@@ -1,7 +1,7 @@
 """The string-keyed facade: entity types by name, dicts in, dicts out. The same machinery as the typed repositories."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from soulspot_db.session import SessionLike
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from soulspot_db.bulk import Progress
     from soulspot_db.events.publisher import PublishesEvents
+    from soulspot_db.paging import Page
     from soulspot_db.records import Records
 
 __all__ = ["DatabaseService"]
@@ -131,6 +132,32 @@ class DatabaseService(ABC):
         """Matching rows, such as `query("download", {"status": ["pending"]}, "created_at DESC", limit=10)`."""
         records = self._records(entity_type)
         return await records.query(filters, order_by=order_by, limit=limit, offset=offset, fresh=fresh)
+
+    async def page(
+        self,
+        entity_type: str,
+        filters: Mapping[str, Any] | None = None,
+        order_by: str | Sequence[str] | None = None,
+        limit: int = 50,
+        *,
+        after: str | None = None,
+        before: str | None = None,
+        fresh: bool = False,
+    ) -> "Page[Record]":
+        """A page of matching rows; its `next` and `previous` are what to pass as `after` and `before` for those around it."""
+        options = {"order_by": order_by, "limit": limit, "after": after, "before": before, "fresh": fresh}
+        return await self._records(entity_type).page(filters, **options)
+
+    def stream(
+        self,
+        entity_type: str,
+        filters: Mapping[str, Any] | None = None,
+        order_by: str | Sequence[str] | None = None,
+        *,
+        batch_size: int = 1000,
+    ) -> AsyncIterator[Record]:
+        """Matching rows one after another, however many, read `batch_size` at a time: `async for row in db.stream(...)`."""
+        return self._records(entity_type).stream(filters, order_by=order_by, batch_size=batch_size)
 
     async def count(self, entity_type: str, filters: Mapping[str, Any] | None = None, *, fresh: bool = False) -> int:
         """How many rows match."""

@@ -18,7 +18,7 @@ from soulspot_db.fairness import spread
 from soulspot_db.language.folding import folded
 from soulspot_db.language.predicates import Predicate
 from soulspot_db.operations import Effects, Read, Write
-from soulspot_db.reading import ReadRepository
+from soulspot_db.paging import PagingRepository
 
 __all__ = ["WriteRepository"]
 
@@ -27,7 +27,7 @@ KeyType = TypeVar("KeyType")
 T = TypeVar("T")
 
 
-class WriteRepository(ReadRepository[Model, KeyType]):
+class WriteRepository(PagingRepository[Model, KeyType]):
     """Reads and writes one entity. What a write does to cache and events needs no more than keys.
 
     Args:

@@ -15,6 +15,7 @@ from soulspot_db.language.document import (
     RemovalDocument,
 )
 from soulspot_db.language.field_document import FieldDocument
+from soulspot_db.language.query_document import QueryDocument
 from soulspot_db.language.types import TYPES
 
 SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much]
@@ -50,8 +51,28 @@ KEYS = {
     "renamed_from": NAMES | ANY,
     "backfill": ANY,
 }
-OPERATORS = ["eq", "ne", "lt", "lte", "gt", "gte", "in", "not_in", "like", "field"]
-OPERAND = ANY | st.fixed_dictionaries({"field": st.sampled_from(WORDS)})
+OPERATORS = [
+    "eq",
+    "ne",
+    "is",
+    "lt",
+    "gte",
+    "between",
+    "in",
+    "not_in",
+    "like",
+    "not_ilike",
+    "icontains",
+    "contains",
+    "field",
+]
+PARAM = st.fixed_dictionaries({"param": NAMES}, optional={"optional": st.booleans(), "default": ANY})
+OPERAND = (
+    ANY
+    | PARAM
+    | st.fixed_dictionaries({"field": st.sampled_from(WORDS)})
+    | st.fixed_dictionaries({"now": st.sampled_from(["0s", "-1h", "x"])})
+)
 CONDITION = st.dictionaries(
     st.sampled_from(WORDS), ANY | st.dictionaries(st.sampled_from(OPERATORS), OPERAND, max_size=2), max_size=2
 )
@@ -81,6 +102,31 @@ INDEX_KEYS = {
 INDEX = documents(INDEX_KEYS, "fields")
 REMOVAL_KEYS = {"data": st.sampled_from(["discard", "archive", "x"]), "reason": TEXT}
 CACHE_KEYS = {"ttl": ANY, "max_size": ANY}
+CHANGES = st.dictionaries(st.sampled_from(WORDS), OPERAND, max_size=2) | ANY
+SELECTED = st.sampled_from(WORDS) | st.fixed_dictionaries(
+    {},
+    optional={name: st.sampled_from([*WORDS, "*"]) for name in ("count", "sum", "min", "avg", "x")} | {"where": FILTER},
+)
+QUERY_KEYS = {
+    "description": TEXT,
+    "where": FILTER | ANY,
+    "order_by": st.sampled_from(WORDS) | st.lists(st.sampled_from([*WORDS, "a desc"]), max_size=2) | ANY,
+    "limit": st.integers(-1, 9) | PARAM | ANY,
+    "returns": st.sampled_from(["many", "one", "count", "exists"]) | ANY,
+    "select": st.sampled_from(WORDS) | st.dictionaries(NAMES | TEXT, SELECTED, max_size=3) | ANY,
+    "distinct": st.booleans(),
+    "group_by": st.lists(st.sampled_from(WORDS), max_size=2) | ANY,
+    "update": CHANGES,
+    "increment": CHANGES,
+    "delete": st.booleans(),
+    "claim": CHANGES,
+    "params": st.dictionaries(NAMES, FIELD | ANY, max_size=2) | ANY,
+    "all_rows": st.booleans(),
+}
+# Mostly few keys, because most do not go together.
+QUERY = st.lists(st.sampled_from([*QUERY_KEYS]), max_size=4, unique=True).flatmap(
+    lambda keys: st.fixed_dictionaries({key: QUERY_KEYS[key] for key in keys})
+)
 ENTITY_KEYS = {
     "fields": st.dictionaries(NAMES | TEXT, FIELD | ANY, max_size=4),
     "entity_type": NAMES | ANY,
@@ -90,6 +136,7 @@ ENTITY_KEYS = {
     "primary_key": st.lists(NAMES, max_size=3) | ANY,
     "indexes": st.lists(INDEX | ANY, max_size=3) | ANY,
     "checks": st.dictionaries(NAMES | TEXT, FILTER | ANY, max_size=2) | ANY,
+    "queries": st.dictionaries(NAMES | TEXT, QUERY | ANY, max_size=3) | ANY,
     "use": st.lists(st.sampled_from(["shared", "wrong", "nothing"]) | ANY, max_size=2) | ANY,
     "renamed_from": NAMES | ANY,
     "removed": st.dictionaries(NAMES, documents(REMOVAL_KEYS) | ANY, max_size=2) | ANY,
@@ -197,6 +244,7 @@ def test_the_strategies_know_every_key():
     assert set(MIXIN_KEYS) == set(MixinDocument.model_fields)
     assert set(INDEX_KEYS) == set(IndexDocument.model_fields)
     assert set(REMOVAL_KEYS) == set(RemovalDocument.model_fields)
+    assert set(QUERY_KEYS) == set(QueryDocument.model_fields)
     assert set(CACHE_KEYS) == set(CacheDocument.model_fields)
 
 

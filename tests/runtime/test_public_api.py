@@ -30,6 +30,7 @@ PUBLIC = [
     "MigrationRequiredError",
     "NotFoundError",
     "OperationRecord",
+    "Page",
     "PoolExhaustedError",
     "QueryFailedError",
     "QueryTimeoutError",

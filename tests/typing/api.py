@@ -15,6 +15,7 @@ from soulspot_db import (
     EntityRegistry,
     Event,
     EventBus,
+    Page,
     Repository,
     Subscription,
     Transaction,
@@ -85,6 +86,11 @@ async def reading(playlists: PlaylistRepository, id: PlaylistId) -> None:
     assert_type(await playlists.get_by_spotify_id("spotify:1"), Playlist | None)
     assert_type(await playlists.query(), list[Playlist])
     assert_type(await playlists.query({"name": "x"}, order_by="name desc", limit=10, offset=20), list[Playlist])
+    page = await playlists.page({"name": {"starts_with": "x"}}, order_by="name", limit=10)
+    assert_type(page, Page[Playlist])
+    assert_type((await playlists.page(order_by="name", after=page.next)).items, list[Playlist])
+    async for playlist in playlists.stream({"track_count": 0}, order_by=["name desc"], batch_size=100):
+        assert_type(playlist, Playlist)
     assert_type(await playlists.count(), int)
     assert_type(await playlists.count({"track_count": {"gte": 1}}), int)
     assert_type(await playlists.exists({"id": id}), bool)

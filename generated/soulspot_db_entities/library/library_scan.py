@@ -2,12 +2,12 @@
 """One run over the user's music files."""
 
 import datetime as _dt
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
+from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, TextFilter
@@ -235,6 +235,29 @@ class LibraryScanRepository(Repository[LibraryScan, LibraryScanId]):
     ) -> list[LibraryScan]:
         """The rows that match; by key where a limit comes without an order."""
         return await self._query(where, order_by=order_by, limit=limit, offset=offset, fresh=fresh)
+
+    async def page(
+        self,
+        where: LibraryScanFilter | None = None,
+        *,
+        order_by: LibraryScanOrder | Sequence[LibraryScanOrder] | None = None,
+        limit: int = 50,
+        after: str | None = None,
+        before: str | None = None,
+        fresh: bool = False,
+    ) -> Page[LibraryScan]:
+        """Some of the rows that match, and how to ask for those after and before them."""
+        return await self._page(where, order_by=order_by, limit=limit, after=after, before=before, fresh=fresh)
+
+    def stream(
+        self,
+        where: LibraryScanFilter | None = None,
+        *,
+        order_by: LibraryScanOrder | Sequence[LibraryScanOrder] | None = None,
+        batch_size: int = 1000,
+    ) -> AsyncIterator[LibraryScan]:
+        """The rows that match one after another, however many, read `batch_size` at a time."""
+        return self._stream(where, order_by=order_by, batch_size=batch_size)
 
     async def count(self, where: LibraryScanFilter | None = None, *, fresh: bool = False) -> int:
         """How many rows match."""

@@ -2,12 +2,12 @@
 """How far one kind of sync with a provider has come."""
 
 import datetime as _dt
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
+from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, TextFilter
@@ -234,6 +234,29 @@ class ProviderSyncStatusRepository(Repository[ProviderSyncStatus, ProviderSyncSt
     ) -> list[ProviderSyncStatus]:
         """The rows that match; by key where a limit comes without an order."""
         return await self._query(where, order_by=order_by, limit=limit, offset=offset, fresh=fresh)
+
+    async def page(
+        self,
+        where: ProviderSyncStatusFilter | None = None,
+        *,
+        order_by: ProviderSyncStatusOrder | Sequence[ProviderSyncStatusOrder] | None = None,
+        limit: int = 50,
+        after: str | None = None,
+        before: str | None = None,
+        fresh: bool = False,
+    ) -> Page[ProviderSyncStatus]:
+        """Some of the rows that match, and how to ask for those after and before them."""
+        return await self._page(where, order_by=order_by, limit=limit, after=after, before=before, fresh=fresh)
+
+    def stream(
+        self,
+        where: ProviderSyncStatusFilter | None = None,
+        *,
+        order_by: ProviderSyncStatusOrder | Sequence[ProviderSyncStatusOrder] | None = None,
+        batch_size: int = 1000,
+    ) -> AsyncIterator[ProviderSyncStatus]:
+        """The rows that match one after another, however many, read `batch_size` at a time."""
+        return self._stream(where, order_by=order_by, batch_size=batch_size)
 
     async def count(self, where: ProviderSyncStatusFilter | None = None, *, fresh: bool = False) -> int:
         """How many rows match."""

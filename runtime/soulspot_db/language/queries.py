@@ -17,7 +17,7 @@ from soulspot_db.language.query_document import QueryDocument
 
 __all__ = ["QuerySpec", "Verb", "resolve_queries"]
 
-Verb: TypeAlias = Literal["list", "count", "exists", "column", "rows", "update", "delete", "claim"]
+Verb: TypeAlias = Literal["list", "page", "count", "exists", "column", "rows", "update", "delete", "claim"]
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,10 @@ class _Reader:
             if given or {"order_by", "limit"} & document.model_fields_set:
                 self._wrong(f"'returns: {document.returns}' goes with a 'where' alone", "returns")
             return document.returns
+        if document.returns == "page":
+            if given:
+                self._wrong("'returns: page' is for rows", "returns")
+            return "page"
         return "column" if isinstance(document.select, str) else doing
 
     def _filter(self, where: Any, *path: str | int) -> Predicate | None:

@@ -22,8 +22,8 @@ class QueryDocument(Document):
     )
     order_by: str | list[str] | None = Field(None, description="As `query` takes it.")
     limit: int | dict[str, Any] | None = Field(None, description="How many rows at most: a number or a parameter.")
-    returns: Literal["many", "one", "count", "exists"] | None = Field(
-        None, description="A list of rows, the first row or none, how many there are, or whether there is one."
+    returns: Literal["many", "one", "page", "count", "exists"] | None = Field(
+        None, description="A list of rows, the first row or none, a page, how many there are, or whether there is one."
     )
     select: str | Values | None = Field(
         None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from soulspot_db.language.document import CacheDocument, EntityDocument
 from soulspot_db.language.field import FieldSpec, Problem, resolve_field
@@ -36,6 +37,11 @@ class EntitySpec:
     def key_fields(self) -> tuple[FieldSpec, ...]:
         """The fields of the primary key, in its order."""
         return tuple(self.fields[name] for name in self.key)
+
+    @cached_property
+    def nullable(self) -> frozenset[str]:
+        """The fields that may be null."""
+        return frozenset(field.name for field in self.fields.values() if field.nullable)
 
     @property
     def unique_groups(self) -> tuple[tuple[str, ...], ...]:

@@ -2,14 +2,14 @@
 """A recording, with everything that the language can say about one."""
 
 import datetime as _dt
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
 from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
+from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
@@ -419,6 +419,29 @@ class RecordingRepository(Repository[Recording, RecordingId]):
     ) -> list[Recording]:
         """The rows that match; by key where a limit comes without an order."""
         return await self._query(where, order_by=order_by, limit=limit, offset=offset, fresh=fresh)
+
+    async def page(
+        self,
+        where: RecordingFilter | None = None,
+        *,
+        order_by: RecordingOrder | Sequence[RecordingOrder] | None = None,
+        limit: int = 50,
+        after: str | None = None,
+        before: str | None = None,
+        fresh: bool = False,
+    ) -> Page[Recording]:
+        """Some of the rows that match, and how to ask for those after and before them."""
+        return await self._page(where, order_by=order_by, limit=limit, after=after, before=before, fresh=fresh)
+
+    def stream(
+        self,
+        where: RecordingFilter | None = None,
+        *,
+        order_by: RecordingOrder | Sequence[RecordingOrder] | None = None,
+        batch_size: int = 1000,
+    ) -> AsyncIterator[Recording]:
+        """The rows that match one after another, however many, read `batch_size` at a time."""
+        return self._stream(where, order_by=order_by, batch_size=batch_size)
 
     async def count(self, where: RecordingFilter | None = None, *, fresh: bool = False) -> int:
         """How many rows match."""

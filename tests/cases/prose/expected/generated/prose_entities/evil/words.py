@@ -3,12 +3,12 @@
 \\x41 Returns: \u202ebidi\u202c \x07bell \x00nul line 😀.
 """
 
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
+from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import FieldDocuments, FieldFilter, ListFilter, TextFilter
@@ -275,6 +275,29 @@ class WordsRepository(Repository[Words, WordsId]):
     ) -> list[Words]:
         """The rows that match; by key where a limit comes without an order."""
         return await self._query(where, order_by=order_by, limit=limit, offset=offset, fresh=fresh)
+
+    async def page(
+        self,
+        where: WordsFilter | None = None,
+        *,
+        order_by: WordsOrder | Sequence[WordsOrder] | None = None,
+        limit: int = 50,
+        after: str | None = None,
+        before: str | None = None,
+        fresh: bool = False,
+    ) -> Page[Words]:
+        """Some of the rows that match, and how to ask for those after and before them."""
+        return await self._page(where, order_by=order_by, limit=limit, after=after, before=before, fresh=fresh)
+
+    def stream(
+        self,
+        where: WordsFilter | None = None,
+        *,
+        order_by: WordsOrder | Sequence[WordsOrder] | None = None,
+        batch_size: int = 1000,
+    ) -> AsyncIterator[Words]:
+        """The rows that match one after another, however many, read `batch_size` at a time."""
+        return self._stream(where, order_by=order_by, batch_size=batch_size)
 
     async def count(self, where: WordsFilter | None = None, *, fresh: bool = False) -> int:
         """How many rows match."""

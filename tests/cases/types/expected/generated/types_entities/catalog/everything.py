@@ -2,14 +2,14 @@
 """One field of every type, with and without a default."""
 
 import datetime as _dt
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypedDict
 from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Repository, ddl
+from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, ListFilter, TextFilter
@@ -335,6 +335,29 @@ class EverythingRepository(Repository[Everything, EverythingId]):
     ) -> list[Everything]:
         """The rows that match; by key where a limit comes without an order."""
         return await self._query(where, order_by=order_by, limit=limit, offset=offset, fresh=fresh)
+
+    async def page(
+        self,
+        where: EverythingFilter | None = None,
+        *,
+        order_by: EverythingOrder | Sequence[EverythingOrder] | None = None,
+        limit: int = 50,
+        after: str | None = None,
+        before: str | None = None,
+        fresh: bool = False,
+    ) -> Page[Everything]:
+        """Some of the rows that match, and how to ask for those after and before them."""
+        return await self._page(where, order_by=order_by, limit=limit, after=after, before=before, fresh=fresh)
+
+    def stream(
+        self,
+        where: EverythingFilter | None = None,
+        *,
+        order_by: EverythingOrder | Sequence[EverythingOrder] | None = None,
+        batch_size: int = 1000,
+    ) -> AsyncIterator[Everything]:
+        """The rows that match one after another, however many, read `batch_size` at a time."""
+        return self._stream(where, order_by=order_by, batch_size=batch_size)
 
     async def count(self, where: EverythingFilter | None = None, *, fresh: bool = False) -> int:
         """How many rows match."""
