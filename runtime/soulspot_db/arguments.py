@@ -62,7 +62,7 @@ def changes(query: QuerySpec, values: Mapping[str, Any], entity_type: str) -> di
 def _checked(param: ParamSpec, value: Any, query: QuerySpec, entity_type: str) -> Any:
     if value is None and param.nullable:
         return None
-    if param.many and not isinstance(value, (list, tuple, set, frozenset)):
+    if param.many and (value is None or not isinstance(value, (list, tuple, set, frozenset))):
         raise _refused(query, entity_type, param.name, f"takes a list as {param.name!r}, got {type(value).__name__}")
     # A new value must pass the rules of its field; what is only compared may be any value of the type.
     adapter = param.field.input_adapter if param.stored else param.field.adapter

@@ -12,7 +12,7 @@ from soulspot_db.language.folding import folded
 from soulspot_db.language.order import Term, parse_order
 from soulspot_db.language.outputs import NUMBERS, Output, resolve_output
 from soulspot_db.language.params import INTEGER, ParamSpec, Use, resolve_params, uses_of
-from soulspot_db.language.predicates import Increment, Param, Predicate
+from soulspot_db.language.predicates import Compare, Increment, Param, Predicate
 from soulspot_db.language.query_document import QueryDocument
 
 __all__ = ["QuerySpec", "Verb", "resolve_queries"]
@@ -127,14 +127,17 @@ class _Reader:
                 self._wrong(f"{key!r} does not go with {' and '.join(sorted(given)) or 'a list of rows'}", key)
         if doing == "claim" and not (document.order_by and document.limit):
             self._wrong("a claim needs 'order_by' and 'limit'", "claim", hint="say which rows come first, and how many")
-        if document.returns in {"count", "exists"}:
-            if given or {"order_by", "limit"} & document.model_fields_set:
-                self._wrong(f"'returns: {document.returns}' goes with a 'where' alone", "returns")
-            return document.returns
-        if document.returns == "page":
-            if given:
-                self._wrong("'returns: page' is for rows", "returns")
-            return "page"
+        match document.returns:
+            case "count" | "exists" as verb:
+                if given or {"order_by", "limit"} & document.model_fields_set:
+                    self._wrong(f"'returns: {verb}' goes with a 'where' alone", "returns")
+                return verb
+            case "page":
+                if given:
+                    self._wrong("'returns: page' is for rows", "returns")
+                return "page"
+            case _:
+                pass
         return "column" if isinstance(document.select, str) else doing
 
     def _filter(self, where: Any, *path: str | int) -> Predicate | None:
@@ -243,7 +246,7 @@ _ONLY_WITH: Mapping[str, frozenset[Verb]] = {
 
 def _may_vanish(predicate: Predicate) -> bool:
     """Whether nothing of a predicate is left where no optional parameter is given."""
-    if hasattr(predicate, "parts"):
-        parts = [_may_vanish(part) for part in predicate.parts]
-        return all(parts) if parts else False
-    return any(isinstance(value, Param) and value.optional for value in predicate.values)
+    if isinstance(predicate, Compare):
+        return any(isinstance(value, Param) and value.optional for value in predicate.values)
+    parts = [_may_vanish(part) for part in predicate.parts]
+    return all(parts) if parts else False
