@@ -1,6 +1,6 @@
 """The arguments of a named query: checked against its parameters, with defaults for those that are not given."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -62,17 +62,18 @@ def changes(query: QuerySpec, values: Mapping[str, Any], entity_type: str) -> di
 def _checked(param: ParamSpec, value: Any, query: QuerySpec, entity_type: str) -> Any:
     if value is None and param.nullable:
         return None
-    if param.many and (value is None or not isinstance(value, (list, tuple, set, frozenset))):
-        raise _refused(query, entity_type, param.name, f"takes a list as {param.name!r}, got {type(value).__name__}")
     # A new value must pass the rules of its field; what is only compared may be any value of the type.
     adapter = param.field.input_adapter if param.stored else param.field.adapter
     try:
-        if param.many:
-            return tuple(item if item is None else adapter.validate_python(item) for item in value)
-        return adapter.validate_python(value)
+        if not param.many:
+            return adapter.validate_python(value)
+        if isinstance(value, (list, tuple, set, frozenset)):
+            items: Iterable[Any] = value
+            return tuple(item if item is None else adapter.validate_python(item) for item in items)
     except ValidationError as error:
         reason = error.errors(include_input=False, include_url=False)[0]["msg"].removeprefix("Value error, ")
         raise _refused(query, entity_type, param.name, f"cannot take this {param.name!r}: {reason}") from None
+    raise _refused(query, entity_type, param.name, f"takes a list as {param.name!r}, got {type(value).__name__}")
 
 
 def _refused(query: QuerySpec, entity_type: str, param: str | None, problem: str) -> ValidationFailedError:
