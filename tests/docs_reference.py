@@ -73,8 +73,13 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "increment": "increment: {retry_count: 1}",
         "delete": "delete: true",
         "claim": "claim: {status: running, locked_by: {param: worker}}",
+        "upsert": "upsert: {match: [isrc, [lower(title), album_id]], rules: {isrc: fill_null}}",
         "params": "params: {at: {type: datetime, default: now}}",
         "all_rows": "all_rows: true",
+    },
+    "upsert": {
+        "match": "match: [isrc, spotify_uri, [lower(title), album_id]]",
+        "rules": "rules: {isrc: fill_null, is_saved: sticky_true, source: {differs: hybrid}}",
     },
     "removal": {"data": "data: archive", "reason": "reason: The sync fills it no more."},
     "cache": {"ttl": "ttl: 300", "max_size": "max_size: 5000"},
@@ -112,12 +117,14 @@ _PAGES = {
     "ItemsDocument": "item",
     "QueryDocument": "query",
     "RemovalDocument": "removal",
+    "UpsertDocument": "upsert",
 }
 _LINKS = {
     "field": "[a field](#fields)",
     "index": "[an index](#indexes)",
     "item": "[a scalar type](#types)",
     "query": "[a query](#queries)",
+    "upsert": "[an upsert](#upserts)",
     "removal": "[a removal](#removals)",
 }
 
@@ -134,6 +141,7 @@ def tables() -> dict[str, str]:
         "items": items,
         "removal": definitions["RemovalDocument"],
         "query": definitions["QueryDocument"],
+        "upsert": definitions["UpsertDocument"],
         "cache": definitions["CacheDocument"],
         "mixin": mixin,
         "module": module,

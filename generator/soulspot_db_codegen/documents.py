@@ -18,6 +18,7 @@ from soulspot_db.language.document import (
 from soulspot_db.language.field_document import FieldDocument, ItemsDocument
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.query_document import QueryDocument
+from soulspot_db.language.upserts import UpsertDocument
 
 from soulspot_db_codegen import naming
 from soulspot_db_codegen.errors import Diagnostic
@@ -202,6 +203,8 @@ def _known(path: Path, model: type[BaseModel]) -> list[str]:
             within = IndexDocument
         case ("queries", _, "params", _, _):
             within = FieldDocument
+        case ("queries", _, "upsert", _):
+            within = UpsertDocument
         case ("queries", _, _):
             within = QueryDocument
         case ("removed", _, _):

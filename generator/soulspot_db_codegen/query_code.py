@@ -32,6 +32,7 @@ _METHODS: Mapping[tuple[str, bool], tuple[str, str]] = {
     ("exists", False): ("_named_exists", "bool"),
     ("update", False): ("_named_write", "int"),
     ("delete", False): ("_named_write", "int"),
+    ("upsert", False): ("_named_upsert", "{entity}"),
 }
 
 
@@ -59,20 +60,22 @@ def query_code(query: QuerySpec, spec: EntitySpec, stored: Mapping[str, str]) ->
         "found": value.removesuffix(" | None"),
     }
     given = {name: naming.parameter(name) for name in query.params}
-    arguments = [
-        literal(query.name),
-        Brackets("{", tuple(prefixed(value, f"{one_line(literal(name))}: ") for name, value in given.items()), "}"),
-    ]
+    passed = tuple(prefixed(value, f"{one_line(literal(name))}: ") for name, value in given.items())
+    arguments = [literal(query.name), "new" if query.verb == "upsert" else Brackets("{", passed, "}")]
     arguments += [row] if row else []
-    options = {} if query.verb in {"update", "delete", "claim"} else {"fresh": "fresh"}
+    options = {} if query.verb in {"update", "delete", "claim", "upsert"} else {"fresh": "fresh"}
     pages = ["after: str | None = None", "before: str | None = None"] if query.verb == "page" else []
     options |= {"after": "after", "before": "before"} if pages else {}
     parameters = [_parameter(given[name], param, types) for name, param in query.params.items()]
     parameters += [*pages, *(["fresh: bool = False"] if options else [])]
+    if query.verb == "upsert":
+        taken: tuple[str, ...] = (f"new: {naming.pascal(spec.entity_type)}Create",)
+    else:
+        taken = ("*", *parameters) if parameters else ()
     return ir.Query(
         method=query.name,
         description=naming.prose(query.description) or f"The query {query.name} of the schema.",
-        parameters=("*", *parameters) if parameters else (),
+        parameters=taken,
         returns=returns.format(**names),
         call=prefixed(call(f"self.{method}", *arguments, **options), "return await "),
         row=row,

@@ -15,7 +15,7 @@ from soulspot_db.language.order import Term
 from soulspot_db.language.patterns import ESCAPE, TEXT_OPERATORS, pattern, symbol
 from soulspot_db.language.predicates import Compare, Now, Predicate, padded_length
 
-__all__ = ["Binder", "Chosen", "Clauses", "EitherKey", "Encode", "Where", "ordered"]
+__all__ = ["Binder", "Chosen", "Clauses", "Encode", "FirstOf", "Where", "ordered"]
 
 Encode: TypeAlias = Callable[[str, Any], Any]
 _ONE, _ZERO = (sa.literal_column(text, sa.Integer()) for text in ("1", "0"))
@@ -32,16 +32,15 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class EitherKey:
-    """The row with this primary key or, failing that, with this natural key."""
+class FirstOf:
+    """The row that the first of several predicates finds: each is asked for only where those before it find none."""
 
-    key: Compare
-    natural: Compare
+    alternatives: tuple[Predicate, ...]
 
     @property
     def shape(self) -> tuple[Any, ...]:
         """Everything but the values."""
-        return ("either", self.key.shape, self.natural.shape)
+        return ("first of", *(each.shape for each in self.alternatives))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class Chosen:
         return ("chosen", self.where and self.where.shape, self.order)
 
 
-Where: TypeAlias = Predicate | EitherKey | Chosen
+Where: TypeAlias = Predicate | FirstOf | Chosen
 
 
 class Binder:
@@ -85,8 +84,8 @@ class Clauses:
 
     def __init__(
         self,
-        table: sa.Table,
-        columns: Mapping[str, sa.Column[Any]],
+        table: sa.FromClause,
+        columns: Mapping[str, ColumnElement[Any]],
         key: Sequence[str],
         encode: Encode,
         dialect: Dialect,
@@ -99,8 +98,8 @@ class Clauses:
 
     def clause(self, where: Where, bind: Binder) -> ColumnElement[bool]:
         """The condition, with a parameter for each of its `values`."""
-        if isinstance(where, EitherKey):
-            return self._either(where, bind)
+        if isinstance(where, FirstOf):
+            return self._first_of(where, bind)
         if isinstance(where, Chosen):
             return self._chosen(where, bind)
         if isinstance(where, Compare):
@@ -114,9 +113,10 @@ class Clauses:
         """What to bind, `now` being the moment from which others are counted."""
         if where is None:
             return
-        if isinstance(where, EitherKey):
-            key = self._encode(where.key.field, where.key.values[0])
-            yield from (key, self._encode(where.natural.field, where.natural.values[0]), key)
+        if isinstance(where, FirstOf):
+            # Once to find them, and once, but for the last, to say which comes first.
+            for part in (*where.alternatives, *where.alternatives[:-1]):
+                yield from self.values(part, now)
         elif isinstance(where, Chosen):
             yield from (*self.values(where.where, now), where.limit)
         elif isinstance(where, Compare):
@@ -176,13 +176,18 @@ class Clauses:
                 found = column.op(name, return_type=sa.Boolean())(bound)
         return found
 
-    def _either(self, where: EitherKey, bind: Binder) -> ColumnElement[bool]:
+    def _first_of(self, where: FirstOf, bind: Binder) -> ColumnElement[bool]:
         # In a subquery, so that it names the one row in an UPDATE and a DELETE as well.
-        found = self._table.alias("found")
-        key, natural = found.c[self._columns[where.key.field].name], found.c[self._columns[where.natural.field].name]
-        either = sa.or_(key == bind(), natural == bind())
-        chosen = sa.select(key).where(either).order_by((key == bind()).desc()).limit(_ONE).offset(_ZERO)
-        return self._columns[where.key.field] == chosen.scalar_subquery()
+        table = self._table.alias("found")
+        columns = {name: table.c[column.name] for name, column in self._columns.items()}
+        found = Clauses(table, columns, self._key, self._encode, self._dialect)
+        any_of = sa.or_(sa.false(), *(found.clause(each, bind) for each in where.alternatives))
+        ranks = [(found.clause(each, bind), rank) for rank, each in enumerate(where.alternatives[:-1])]
+        order = [sa.case(*((when, _rank(rank)) for when, rank in ranks), else_=_rank(len(ranks)))] if ranks else []
+        keys = [columns[name] for name in self._key]
+        chosen = sa.select(*keys).where(any_of).order_by(*order, *keys).limit(_ONE).offset(_ZERO)
+        own = [self._columns[name] for name in self._key]
+        return own[0] == chosen.scalar_subquery() if len(own) == 1 else sa.tuple_(*own).in_(chosen)
 
     def _chosen(self, where: Chosen, bind: Binder) -> ColumnElement[bool]:
         keys = [self._columns[name] for name in self._key]
@@ -195,7 +200,7 @@ class Clauses:
     def order(self, term: Term) -> ColumnElement[Any]:
         """One part of an order."""
         column = self._columns[term.field]
-        return ordered(column, term, nullable=bool(column.nullable))
+        return ordered(column, term, nullable=bool(getattr(column, "nullable", True)))
 
 
 def ordered(column: ColumnElement[Any], term: Term, *, nullable: bool) -> ColumnElement[Any]:
@@ -205,6 +210,10 @@ def ordered(column: ColumnElement[Any], term: Term, *, nullable: bool) -> Column
         return found
     # Left to themselves, SQLite puts nulls first and PostgreSQL last.
     return found.nulls_first() if term.nulls_first else found.nulls_last()
+
+
+def _rank(rank: int) -> ColumnElement[int]:
+    return sa.literal_column(str(rank), sa.Integer())
 
 
 def _padded(values: list[Any]) -> list[Any]:

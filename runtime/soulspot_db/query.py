@@ -1,6 +1,6 @@
 """From predicates to SQL: SQLAlchemy compiles each shape once, then only values change."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -14,9 +14,10 @@ from soulspot_db.dialects import Dialect
 from soulspot_db.engine.base import Bulk, Statement
 from soulspot_db.language.order import Term
 from soulspot_db.language.outputs import Output
-from soulspot_db.language.predicates import Increment, Now, OtherField, Predicate
+from soulspot_db.language.predicates import Increment, Merged, Now, OtherField, Predicate
 from soulspot_db.language.queries import QuerySpec
 from soulspot_db.language.spec import EntitySpec
+from soulspot_db.merging import merged, merged_values
 from soulspot_db.selection import selected
 from soulspot_db.sequences import moved_to
 
@@ -150,6 +151,36 @@ class Queries:
 
         return self._statement(("insert", names), build, row)
 
+    def insert_unless(self, where: Where, names: tuple[str, ...], row: tuple[Any, ...], *, quietly: bool) -> Statement:
+        """Insert one row that is encoded, with these fields, and return it whole, unless `where` finds one.
+
+        `quietly` does nothing either where a unique value exists, also one that others have inserted meanwhile.
+        """
+
+        def build() -> sa.sql.ClauseElement:
+            bind = Binder()
+            columns = [self._columns[name] for name in names]
+            # In a SELECT, PostgreSQL has nothing to tell the types of parameters by.
+            values = [sa.cast(bind(), column.type) if self._dialect.has_arrays else bind() for column in columns]
+            missing = ~sa.select(_ONE).select_from(self._table).where(self._clauses.clause(where, bind)).exists()
+            insert = self._dialect.insert(self._table)
+            insert = insert.from_select([column.name for column in columns], sa.select(*values).where(missing))
+            insert = insert.on_conflict_do_nothing() if quietly else insert
+            return insert.returning(*self._columns.values())  # type: ignore[no-any-return]
+
+        shape = ("insert unless", names, where.shape, quietly)
+        return self._statement(shape, build, [*row, *self._clauses.values(where, utc_now())])
+
+    def lock(self) -> Statement | None:
+        """Have others who do the same wait until the end of the transaction; None where one writes at a time anyway."""
+        if not self._dialect.has_arrays:
+            return None
+        name = f"soulspot_db upsert {self._table.name}"
+        # Finds nothing, because what it does is no row of the entity.
+        return Statement(
+            "SELECT 1 FROM (SELECT pg_advisory_xact_lock(hashtextextended($1, 0))) AS taken WHERE false", (name,)
+        )
+
     def insert_many(self, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> Statement:
         """Insert rows that are encoded, with these fields, and return them whole in their order; for databases with arrays."""
 
@@ -198,23 +229,22 @@ class Queries:
             return query if where is None else query.where(self._clauses.clause(where, bind))
 
         now = utc_now()
-        values = [
-            self._encode(name, _given(value, now))
-            for name, value in changes.items()
-            if not isinstance(value, OtherField)
-        ]
-        forms = tuple(
-            value if isinstance(value, OtherField) else type(value) is Increment for value in changes.values()
-        )
+        values = [self._encode(name, given) for name, value in changes.items() for given in _given(value, now)]
+        forms = tuple(map(_form, changes.values()))
         shape = ("update", names, forms, where and where.shape, whole)
         return self._statement(shape, build, [*values, *self._clauses.values(where, now)])
 
     def _changed(self, name: str, value: Any, bind: Binder) -> Any:
-        if isinstance(value, OtherField):
-            return self._columns[value.name]
-        if isinstance(value, Increment):
-            return sa.func.coalesce(self._columns[name], _ZERO) + bind()
-        return bind()
+        column = self._columns[name]
+        match value:
+            case OtherField():
+                return self._columns[value.name]
+            case Increment():
+                return sa.func.coalesce(column, _ZERO) + bind()
+            case Merged():
+                return merged(column, value.rule, bind)
+            case _:
+                return bind()
 
     def delete(self, where: Where | None) -> Statement:
         """Delete every matching row and return its key."""
@@ -243,8 +273,23 @@ class Queries:
         return list(self._clauses.values(where, utc_now()))
 
 
-def _given(value: Any, now: datetime) -> Any:
+def _given(value: Any, now: datetime) -> Iterator[Any]:
     """What of a change is bound."""
-    if isinstance(value, Increment):
-        return value.amount
-    return now + value.offset if isinstance(value, Now) else value
+    match value:
+        case OtherField():
+            return
+        case Increment():
+            yield value.amount
+        case Merged():
+            yield from merged_values(value)
+        case Now():
+            yield now + value.offset
+        case _:
+            yield value
+
+
+def _form(value: Any) -> Any:
+    """What of a change the statement depends on."""
+    if isinstance(value, Merged):
+        return value.rule
+    return value if isinstance(value, OtherField) else isinstance(value, Increment)

@@ -11,7 +11,7 @@ from soulspot_db.access import first
 from soulspot_db.cache.question import question, row_question
 from soulspot_db.cache.region import MISS
 from soulspot_db.cache.tags import Tag
-from soulspot_db.clauses import EitherKey, Where
+from soulspot_db.clauses import FirstOf, Where
 from soulspot_db.codec import exporter
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.errors import ValidationFailedError
@@ -97,6 +97,20 @@ class Records(Repository[Entity, Any]):
         codec = self._plan.codec
         return self._plan.keys.text(codec.decode_key(codec.stored_key(row)))
 
+    async def upsert(self, data: Mapping[str, Any], on: Sequence[str] | None) -> str:
+        """Insert a row or change the one that is there; returns its key."""
+        new = self._checked(self._plan.schema.create_model, data, "upsert")
+        return self._id_of(await self._upsert(new, on=on))
+
+    async def get_or_create(self, data: Mapping[str, Any], on: Sequence[str] | None) -> tuple[Record, bool]:
+        """The row that is there, or a new one."""
+        new = self._checked(self._plan.schema.create_model, data, "get_or_create")
+        model, is_new = await self._get_or_create(new, on=on)
+        return self._plan.codec.export(model), is_new
+
+    def _id_of(self, model: Entity) -> str:
+        return self._plan.keys.text(self._plan.key_of(model))
+
     async def update(self, entity_id: str, updates: Mapping[str, Any]) -> bool:
         """Change one row."""
         key, where = self._locate(entity_id, "update")
@@ -167,6 +181,9 @@ class Records(Repository[Entity, Any]):
                 found = await self._named_exists(name, params, fresh=fresh)
             case "update" | "delete":
                 found = await self._named_write(name, params)
+            case "upsert":
+                new = self._checked(self._plan.schema.create_model, params, name)
+                found = self._plan.codec.export(await self._named_upsert(name, new))
         if query.single or query.is_total:
             return found[0] if found else None
         return found
@@ -220,10 +237,10 @@ class Records(Repository[Entity, Any]):
             key = plan.keys.parse(entity_id, operation)
         except ValidationFailedError:
             return None, by_natural
-        return key, EitherKey(Compare(plan.spec.key[0], "eq", key), by_natural)
+        return key, FirstOf((Compare(plan.spec.key[0], "eq", key), by_natural))
 
     def _touched(self, key: Key | None, where: Where) -> set[Tag]:
-        return self._plan.touched(() if key is None or isinstance(where, EitherKey) else [key])
+        return self._plan.touched(() if key is None or isinstance(where, FirstOf) else [key])
 
     async def _exported(self, models: Sequence[Entity | None]) -> list[Any]:
         export = self._plan.codec.export

@@ -84,6 +84,19 @@ class DatabaseService(ABC):
         records = self._records(entity_type)
         return await records.save_stream(entities, batch_size=batch_size, progress=progress)
 
+    async def upsert(self, entity_type: str, entity_data: Mapping[str, Any], *, on: Sequence[str] | None = None) -> str:
+        """Insert a row, or change the given fields of the one with the same unique value, and return its key as text.
+
+        `on` names what is unique about it; without it the natural key, another unique field or the key counts, whichever is given.
+        """
+        return await self._records(entity_type).upsert(entity_data, on)
+
+    async def get_or_create(
+        self, entity_type: str, entity_data: Mapping[str, Any], *, on: Sequence[str] | None = None
+    ) -> tuple[Record, bool]:
+        """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
+        return await self._records(entity_type).get_or_create(entity_data, on)
+
     async def update(self, entity_type: str, entity_id: str, updates: Mapping[str, Any]) -> bool:
         """Change the given fields of one row; False if there is no such row."""
         return await self._records(entity_type).update(entity_id, updates)

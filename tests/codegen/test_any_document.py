@@ -120,6 +120,15 @@ QUERY_KEYS = {
     "increment": CHANGES,
     "delete": st.booleans(),
     "claim": CHANGES,
+    "upsert": st.fixed_dictionaries(
+        {
+            "match": st.lists(
+                st.sampled_from([*WORDS, "lower(name)", "lower(a)"]) | st.lists(NAMES, max_size=2), max_size=2
+            )
+        },
+        optional={"rules": st.dictionaries(NAMES, st.sampled_from(["max", "fill_null", "x", {"differs": 1}, 5]))},
+    )
+    | ANY,
     "params": st.dictionaries(NAMES, FIELD | ANY, max_size=2) | ANY,
     "all_rows": st.booleans(),
 }

@@ -19,6 +19,7 @@ from soulspot_db.language.document import (
 from soulspot_db.language.field_document import FieldDocument, ItemsDocument
 from soulspot_db.language.query_document import QueryDocument
 from soulspot_db.language.types import TYPES
+from soulspot_db.language.upserts import UpsertDocument
 from soulspot_db_codegen.yaml_reader import read_yaml
 
 PAGE = Path(__file__).parents[2] / "docs/schema-reference.md"
@@ -28,6 +29,7 @@ DOCUMENTS = {
     "index": IndexDocument,
     "items": ItemsDocument,
     "query": QueryDocument,
+    "upsert": UpsertDocument,
     "removal": RemovalDocument,
     "cache": CacheDocument,
     "mixin": MixinDocument,
@@ -40,6 +42,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "index": {"fields": ["id"]},
     "items": {},
     "query": {},
+    "upsert": {"match": ["id"]},
     "removal": {"data": "discard", "reason": "x"},
     "cache": {},
     "mixin": {"fields": {"id": {"type": "uuid"}}},

@@ -82,6 +82,8 @@ async def reading(playlists: PlaylistRepository, id: PlaylistId) -> None:
     assert_type(await playlists.get(id), Playlist | None)
     assert_type(await playlists.get(id, fresh=True), Playlist | None)
     assert_type(await playlists.get_or_raise(id), Playlist)
+    assert_type(await playlists.upsert(PlaylistCreate(name="x", spotify_id="s")), Playlist)
+    assert_type(await playlists.get_or_create(PlaylistCreate(name="x"), on=["spotify_id"]), tuple[Playlist, bool])
     assert_type(await playlists.get_many([id, id]), list[Playlist | None])
     assert_type(await playlists.get_by_spotify_id("spotify:1"), Playlist | None)
     assert_type(await playlists.query(), list[Playlist])

@@ -293,6 +293,19 @@ class QualityProfileRepository(Repository[QualityProfile, QualityProfileId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
+    async def upsert(self, new: QualityProfileCreate, *, on: Sequence[str] | None = None) -> QualityProfile:
+        """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
+        return await self._upsert(new, on=on)
+
+    async def get_or_create(
+        self,
+        new: QualityProfileCreate,
+        *,
+        on: Sequence[str] | None = None,
+    ) -> tuple[QualityProfile, bool]:
+        """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
+        return await self._get_or_create(new, on=on)
+
     async def update(self, id: QualityProfileId, changes: QualityProfileUpdate) -> QualityProfile | None:
         """Change the given fields of one row; None where there is no row."""
         return await self._update(id, changes)

@@ -308,6 +308,24 @@ class QualityUpgradeCandidateRepository(Repository[QualityUpgradeCandidate, Qual
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
+    async def upsert(
+        self,
+        new: QualityUpgradeCandidateCreate,
+        *,
+        on: Sequence[str] | None = None,
+    ) -> QualityUpgradeCandidate:
+        """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
+        return await self._upsert(new, on=on)
+
+    async def get_or_create(
+        self,
+        new: QualityUpgradeCandidateCreate,
+        *,
+        on: Sequence[str] | None = None,
+    ) -> tuple[QualityUpgradeCandidate, bool]:
+        """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
+        return await self._get_or_create(new, on=on)
+
     async def update(
         self,
         id: QualityUpgradeCandidateId,

@@ -267,6 +267,19 @@ class FileDuplicateRepository(Repository[FileDuplicate, FileDuplicateId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
+    async def upsert(self, new: FileDuplicateCreate, *, on: Sequence[str] | None = None) -> FileDuplicate:
+        """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
+        return await self._upsert(new, on=on)
+
+    async def get_or_create(
+        self,
+        new: FileDuplicateCreate,
+        *,
+        on: Sequence[str] | None = None,
+    ) -> tuple[FileDuplicate, bool]:
+        """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
+        return await self._get_or_create(new, on=on)
+
     async def update(self, id: FileDuplicateId, changes: FileDuplicateUpdate) -> FileDuplicate | None:
         """Change the given fields of one row; None where there is no row."""
         return await self._update(id, changes)

@@ -430,6 +430,14 @@ class AlbumRepository(Repository[Album, AlbumId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
+    async def upsert(self, new: AlbumCreate, *, on: Sequence[str] | None = None) -> Album:
+        """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
+        return await self._upsert(new, on=on)
+
+    async def get_or_create(self, new: AlbumCreate, *, on: Sequence[str] | None = None) -> tuple[Album, bool]:
+        """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
+        return await self._get_or_create(new, on=on)
+
     async def update(self, id: AlbumId, changes: AlbumUpdate) -> Album | None:
         """Change the given fields of one row; None where there is no row."""
         return await self._update(id, changes)

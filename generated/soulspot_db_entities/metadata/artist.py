@@ -389,6 +389,14 @@ class ArtistRepository(Repository[Artist, ArtistId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
+    async def upsert(self, new: ArtistCreate, *, on: Sequence[str] | None = None) -> Artist:
+        """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
+        return await self._upsert(new, on=on)
+
+    async def get_or_create(self, new: ArtistCreate, *, on: Sequence[str] | None = None) -> tuple[Artist, bool]:
+        """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
+        return await self._get_or_create(new, on=on)
+
     async def update(self, id: ArtistId, changes: ArtistUpdate) -> Artist | None:
         """Change the given fields of one row; None where there is no row."""
         return await self._update(id, changes)

@@ -284,6 +284,19 @@ class ProviderSyncStatusRepository(Repository[ProviderSyncStatus, ProviderSyncSt
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
+    async def upsert(self, new: ProviderSyncStatusCreate, *, on: Sequence[str] | None = None) -> ProviderSyncStatus:
+        """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
+        return await self._upsert(new, on=on)
+
+    async def get_or_create(
+        self,
+        new: ProviderSyncStatusCreate,
+        *,
+        on: Sequence[str] | None = None,
+    ) -> tuple[ProviderSyncStatus, bool]:
+        """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
+        return await self._get_or_create(new, on=on)
+
     async def update(self, id: ProviderSyncStatusId, changes: ProviderSyncStatusUpdate) -> ProviderSyncStatus | None:
         """Change the given fields of one row; None where there is no row."""
         return await self._update(id, changes)

@@ -250,6 +250,19 @@ class SpotifySessionRepository(Repository[SpotifySession, SpotifySessionId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
+    async def upsert(self, new: SpotifySessionCreate, *, on: Sequence[str] | None = None) -> SpotifySession:
+        """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
+        return await self._upsert(new, on=on)
+
+    async def get_or_create(
+        self,
+        new: SpotifySessionCreate,
+        *,
+        on: Sequence[str] | None = None,
+    ) -> tuple[SpotifySession, bool]:
+        """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
+        return await self._get_or_create(new, on=on)
+
     async def update(self, session_id: SpotifySessionId, changes: SpotifySessionUpdate) -> SpotifySession | None:
         """Change the given fields of one row; None where there is no row."""
         return await self._update(session_id, changes)

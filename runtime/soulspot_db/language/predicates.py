@@ -11,6 +11,7 @@ __all__ = [
     "Compare",
     "Group",
     "Increment",
+    "Merged",
     "Now",
     "OtherField",
     "Param",
@@ -56,6 +57,19 @@ class Increment:
     """A value: what the field has, and `amount` more. Null counts as 0."""
 
     amount: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A value: what `rule` makes of the field's and another one.
+
+    fill_null keeps what is there, keep_if_null too where the other is null; sticky_true stays true; max and min keep the greater
+    and the lesser; differs is `otherwise` where the two are not the same.
+    """
+
+    rule: str
+    value: Any
+    otherwise: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from soulspot_db.language.outputs import NUMBERS, Output, resolve_output
 from soulspot_db.language.params import INTEGER, ParamSpec, Use, resolve_params, uses_of
 from soulspot_db.language.predicates import Compare, Increment, Param, Predicate
 from soulspot_db.language.query_document import QueryDocument
+from soulspot_db.language.upserts import Match, Rule, resolve_upsert
 
 __all__ = ["QuerySpec", "Verb", "resolve_queries"]
 
-Verb: TypeAlias = Literal["list", "page", "count", "exists", "column", "rows", "update", "delete", "claim"]
+Verb: TypeAlias = Literal["list", "page", "count", "exists", "column", "rows", "update", "delete", "claim", "upsert"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class QuerySpec:
     distinct: bool
     changes: Mapping[str, Any]
     params: Mapping[str, ParamSpec]
+    match: tuple[Match, ...]
+    rules: Mapping[str, Rule]
     single: bool
     """Whether one is returned, or None, where there could be many."""
 
@@ -98,6 +101,7 @@ class _Reader:
         uses += self._given(changes)
         uses += [Use(limit, INTEGER)] if isinstance(limit, Param) else []
         self._check_condition(verb, where)
+        match, rules = self._upsert()
         return QuerySpec(
             name=self._name,
             description=document.description,
@@ -110,6 +114,8 @@ class _Reader:
             distinct=document.distinct,
             changes=immutabledict(changes),
             params=immutabledict(resolve_params(document, uses, self._at, self._problems)),
+            match=match,
+            rules=immutabledict(rules),
             single=document.returns == "one" or (verb == "claim" and limit == 1),
         )
 
@@ -218,6 +224,12 @@ class _Reader:
             raise FilterError(f"{name} is a {field.type}; numbers can be incremented")
         return Increment(read_value(field, wanted, self._entity))
 
+    def _upsert(self) -> tuple[tuple[Match, ...], dict[str, Rule]]:
+        upsert = self._document.upsert
+        if upsert is None:
+            return (), {}
+        return resolve_upsert(upsert, self._entity, (*self._at, "upsert"), self._problems)
+
     def _given(self, changes: Mapping[str, Any]) -> Iterator[Use]:
         for name, value in changes.items():
             field = self._entity.fields[name]
@@ -233,8 +245,11 @@ _DOES: Mapping[str, Verb] = {
     "increment": "update",
     "delete": "delete",
     "claim": "claim",
+    "upsert": "upsert",
 }
 _ONLY_WITH: Mapping[str, frozenset[Verb]] = {
+    "where": frozenset({"list", "rows", "update", "delete", "claim"}),
+    "params": frozenset({"list", "rows", "update", "delete", "claim"}),
     "order_by": frozenset({"list", "rows", "claim"}),
     "limit": frozenset({"list", "rows", "claim"}),
     "returns": frozenset({"list", "rows"}),

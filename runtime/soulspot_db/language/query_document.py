@@ -7,6 +7,7 @@ from pydantic import Field
 from soulspot_db.language.field_document import FieldDocument
 from soulspot_db.language.names import FieldName
 from soulspot_db.language.strict import Document, Filter
+from soulspot_db.language.upserts import UpsertDocument
 
 __all__ = ["QueryDocument"]
 
@@ -42,6 +43,9 @@ class QueryDocument(Document):
         None,
         description="As `update`, for the first `limit` rows in the order, which are returned: of many workers that ask at "
         "once, each gets others.",
+    )
+    upsert: UpsertDocument | None = Field(
+        None, description="Inserts a row, or changes the one that is there; the method takes a new row and returns it."
     )
     params: dict[FieldName, FieldDocument] = Field(
         {}, description="Types of parameters that are not to have those of the fields they are compared with."

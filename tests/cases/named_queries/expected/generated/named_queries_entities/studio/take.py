@@ -219,6 +219,18 @@ class TakeSchema(EntitySchema):
             "limit": {"param": "limit"},
             "claim": {"status": "running"},
         },
+        "page_of_song": {
+            "where": {"song_id": {"param": "song"}},
+            "order_by": "due_at desc",
+            "limit": 20,
+            "returns": "page",
+        },
+        "from_studio": {
+            "upsert": {
+                "match": [["song_id", "lower(worker)"]],
+                "rules": {"tries": "max", "cost": "fill_null", "worker": "overwrite"},
+            },
+        },
     }
     model = Take
     create_model = TakeCreate
@@ -344,6 +356,14 @@ class TakeRepository(Repository[Take, TakeId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
+    async def upsert(self, new: TakeCreate, *, on: Sequence[str] | None = None) -> Take:
+        """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
+        return await self._upsert(new, on=on)
+
+    async def get_or_create(self, new: TakeCreate, *, on: Sequence[str] | None = None) -> tuple[Take, bool]:
+        """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
+        return await self._get_or_create(new, on=on)
+
     async def update(self, id: TakeId, changes: TakeUpdate) -> Take | None:
         """Change the given fields of one row; None where there is no row."""
         return await self._update(id, changes)
@@ -445,3 +465,18 @@ class TakeRepository(Repository[Take, TakeId]):
     async def claim_some(self, *, limit: int) -> list[Take]:
         """The query claim_some of the schema."""
         return await self._named_claim("claim_some", {"limit": limit})
+
+    async def page_of_song(
+        self,
+        *,
+        song: SongId,
+        after: str | None = None,
+        before: str | None = None,
+        fresh: bool = False,
+    ) -> Page[Take]:
+        """The query page_of_song of the schema."""
+        return await self._named_page("page_of_song", {"song": song}, fresh=fresh, after=after, before=before)
+
+    async def from_studio(self, new: TakeCreate) -> Take:
+        """A take as the studio knows it."""
+        return await self._named_upsert("from_studio", new)

@@ -176,6 +176,14 @@ class ARepository(Repository[A, AId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
+    async def upsert(self, new: ACreate, *, on: Sequence[str] | None = None) -> A:
+        """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
+        return await self._upsert(new, on=on)
+
+    async def get_or_create(self, new: ACreate, *, on: Sequence[str] | None = None) -> tuple[A, bool]:
+        """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
+        return await self._get_or_create(new, on=on)
+
     async def update(self, a: AId, changes: AUpdate) -> A | None:
         """Change the given fields of one row; None where there is no row."""
         return await self._update(a, changes)

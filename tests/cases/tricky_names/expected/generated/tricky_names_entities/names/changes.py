@@ -189,6 +189,14 @@ class ChangesRepository(Repository[Changes, ChangesId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
+    async def upsert(self, new: ChangesCreate, *, on: Sequence[str] | None = None) -> Changes:
+        """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
+        return await self._upsert(new, on=on)
+
+    async def get_or_create(self, new: ChangesCreate, *, on: Sequence[str] | None = None) -> tuple[Changes, bool]:
+        """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
+        return await self._get_or_create(new, on=on)
+
     async def update(self, changes_: ChangesId, changes: ChangesUpdate) -> Changes | None:
         """Change the given fields of one row; None where there is no row."""
         return await self._update(changes_, changes)

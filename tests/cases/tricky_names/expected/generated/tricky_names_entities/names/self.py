@@ -179,6 +179,14 @@ class SelfRepository(Repository[Self, SelfId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
+    async def upsert(self, new: SelfCreate, *, on: Sequence[str] | None = None) -> Self:
+        """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
+        return await self._upsert(new, on=on)
+
+    async def get_or_create(self, new: SelfCreate, *, on: Sequence[str] | None = None) -> tuple[Self, bool]:
+        """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
+        return await self._get_or_create(new, on=on)
+
     async def update(self, self_: SelfId, changes: SelfUpdate) -> Self | None:
         """Change the given fields of one row; None where there is no row."""
         return await self._update(self_, changes)

@@ -1,0 +1,159 @@
+"""Insert or update: the row that is there is found by what is unique about it, and nobody else's can come in between."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from soulspot_db.clauses import FirstOf, Where
+from soulspot_db.defaults import utc_now
+from soulspot_db.engine.base import Rows, Statement
+from soulspot_db.entity import Entity, EntityCreate
+from soulspot_db.errors import SerializationFailedError, ValidationFailedError
+from soulspot_db.language.predicates import Compare, Group, Merged, Predicate
+from soulspot_db.language.upserts import Match, Rule, is_unique
+from soulspot_db.named import NamedQueries
+from soulspot_db.operations import Effects, Write
+
+__all__ = ["UpsertRepository"]
+
+Model = TypeVar("Model", bound=Entity)
+KeyType = TypeVar("KeyType")
+# How often it is looked again where somebody else inserts the row between the two statements, and deletes it again.
+_ATTEMPTS = 3
+
+
+class UpsertRepository(NamedQueries[Model, KeyType], Generic[Model, KeyType]):
+    """The writes that look first whether there is a row.
+
+    An UPDATE of the row and an INSERT that does nothing where it exists are one transaction. On SQLite, where one writes at a
+    time, one of the two always meets the row. On PostgreSQL another may insert it after the UPDATE has found none: then the
+    INSERT waits for the other's COMMIT and does nothing, and both are run again.
+    """
+
+    async def _upsert(self, new: EntityCreate, *, on: Sequence[str] | None = None) -> Model:
+        values = self._values_of(new, now=utc_now(), operation="upsert")
+        names = self._unique(on, new, "upsert")
+        changes = {name: values[name] for name in self._given(new) if name not in names}
+        model, _ = await self._put("upsert", values, changes, _equal(names, values))
+        return model
+
+    async def _get_or_create(self, new: EntityCreate, *, on: Sequence[str] | None = None) -> tuple[Model, bool]:
+        """The row, and whether it is new."""
+        values = self._values_of(new, now=utc_now(), operation="get_or_create")
+        where = _equal(self._unique(on, new, "get_or_create"), values)
+        found = await self._found(
+            "get_or_create", None, self._plan.queries.select(where), kept=False, fresh=True, point=True
+        )
+        return (found[0], False) if found else await self._put("get_or_create", values, {}, where)
+
+    async def _named_upsert(self, name: str, new: EntityCreate) -> Model:
+        query, spec = self._query_spec(name), self._plan.spec
+        values = self._values_of(new, now=utc_now(), operation=name)
+        changes = {field: _merged(query.rules.get(field), values[field]) for field in self._given(new)}
+        matches = [match for match in query.match if all(values[part.field] is not None for part in match)]
+        where = FirstOf(tuple(_matching(match, values) for match in matches))
+        # What no unique index forbids, two could insert at the same time.
+        is_locked = any(not is_unique(match, spec) for match in query.match)
+        model, _ = await self._put(name, values, changes, where, locked=is_locked)
+        return model
+
+    def _given(self, new: EntityCreate) -> list[str]:
+        """The fields that are given and can be changed."""
+        return [
+            name for name in self._plan.spec.fields if name in new.model_fields_set and name not in self._plan.spec.key
+        ]
+
+    async def _put(
+        self,
+        operation: str,
+        values: Mapping[str, Any],
+        changes: Mapping[str, Any],
+        where: Where,
+        *,
+        locked: bool = False,
+    ) -> tuple[Model, bool]:
+        """Change the row that is there, or insert one.
+
+        Args:
+            operation: what the caller called.
+            values: a whole new row.
+            changes: what is changed of one that is there; nothing is where this is empty.
+            where: finds the one that is there.
+            locked: whether others who do the same must wait, because nothing in the table would stop them.
+
+        Returns:
+            The row, and whether it is new.
+        """
+        plan = self._plan
+        names, row = tuple(values), plan.codec.encode_row(values)
+        stored = dict(changes)
+        if changes:
+            stored = {field.name: values[field.name] for field in plan.spec.fields.values() if field.touched} | stored
+        look = plan.queries.update(where, stored, whole=True) if changes else plan.queries.select(where)
+        lock = plan.queries.lock() if locked else None
+        before = [look] if lock is None else [lock, look]
+        for attempt in range(1, _ATTEMPTS + 1):
+            # At last not quietly: if something else of the row exists already, the error says what.
+            insert = plan.queries.insert_unless(where, names, row, quietly=attempt < _ATTEMPTS)
+            if (done := await self._look_and_insert(operation, [*before, insert], [*changes])) is not None:
+                return done
+        raise SerializationFailedError(
+            f"{operation} of {plan.spec.entity_type} met a row that others inserted and deleted again, {_ATTEMPTS} times",
+            "Call again.",
+            entity_type=plan.spec.entity_type,
+            operation=operation,
+        )
+
+    async def _look_and_insert(
+        self, operation: str, statements: Sequence[Statement], fields: Sequence[str]
+    ) -> tuple[Model, bool] | None:
+        """Run them, and say what the last two have found and made: the row, and whether it is new; None for neither."""
+        plan = self._plan
+
+        def effects(results: Sequence[Rows]) -> Effects:
+            found, made = ([plan.codec.stored_key(row) for row in rows] for rows in results[-2:])
+            done = plan.effects(found, "updated", fields) if fields else Effects()
+            done.add(plan.effects(made, "created"))
+            return done
+
+        def result(results: Sequence[Rows]) -> tuple[Model, bool] | None:
+            found, made = results[-2:]
+            row = next(iter([*found, *made]), None)
+            return None if row is None else (self._decode(row), not found)
+
+        return await self._do(operation, Write(statements, plan.touched(), effects, result))
+
+    def _unique(self, on: Sequence[str] | None, new: EntityCreate, operation: str) -> Sequence[str]:
+        """The fields by which a row is found."""
+        spec, given = self._plan.spec, {name for name in new.model_fields_set if getattr(new, name) is not None}
+        natural = [] if spec.natural_key is None else [(spec.natural_key,)]
+        groups: list[tuple[str, ...]] = list(dict.fromkeys([*natural, *spec.unique_groups, spec.key]))
+        if on is None:
+            chosen = next((group for group in groups if given.issuperset(group)), None)
+        else:
+            wanted = [on] if isinstance(on, str) else list(on)
+            chosen = next(
+                (group for group in groups if sorted(group) == sorted(wanted) and given.issuperset(group)), None
+            )
+        if chosen is None:
+            known = " or ".join(" and ".join(group) for group in groups)
+            raise ValidationFailedError(
+                f"{operation} of {spec.entity_type} needs a value for what is unique about the row: {known}",
+                "Give one of these, not null, and name it with on= where several are given.",
+                entity_type=spec.entity_type,
+                operation=operation,
+            )
+        return chosen
+
+
+def _equal(names: Sequence[str], values: Mapping[str, Any]) -> Predicate:
+    return Group("and", tuple(Compare(name, "eq", (values[name],)) for name in names))
+
+
+def _matching(match: Match, values: Mapping[str, Any]) -> Predicate:
+    return Group(
+        "and", tuple(Compare(part.field, "ieq" if part.folded else "eq", (values[part.field],)) for part in match)
+    )
+
+
+def _merged(rule: Rule | None, value: Any) -> Any:
+    return value if rule is None else Merged(rule.name, value, rule.otherwise)
