@@ -82,7 +82,7 @@ class EntityAccess(Generic[Model]):
 
     def _filter(self, where: Filter, operation: str) -> Predicate | None:
         try:
-            return parse_filter(where, self._plan.spec)
+            return parse_filter(where, self._plan.spec, find=self._plan.find)
         except FilterError as problem:
             raise refused_filter(problem, self._plan.spec, operation) from None
 

@@ -13,7 +13,7 @@ from soulspot_db import containment
 from soulspot_db.dialects import Dialect
 from soulspot_db.language.order import Term
 from soulspot_db.language.patterns import ESCAPE, TEXT_OPERATORS, pattern, symbol
-from soulspot_db.language.predicates import Compare, Now, Predicate, padded_length
+from soulspot_db.language.predicates import Compare, Now, Predicate, Related, padded_length
 
 __all__ = ["Binder", "Chosen", "Clauses", "Encode", "FirstOf", "Where", "ordered"]
 
@@ -80,21 +80,31 @@ class Clauses:
         key: the fields of its key.
         encode: a field's value as the driver takes it.
         dialect: the database.
+        find: finds the conditions of another entity.
     """
 
     def __init__(
         self,
         table: sa.FromClause,
         columns: Mapping[str, ColumnElement[Any]],
+        *,
         key: Sequence[str],
         encode: Encode,
         dialect: Dialect,
+        find: "Callable[[str], Clauses]",
     ) -> None:
-        self._table = table
+        self.table = table
         self._key = key
-        self._columns = columns
+        self.columns = columns
         self._encode = encode
         self._dialect = dialect
+        self._find = find
+
+    def aliased(self) -> "Clauses":
+        """The conditions of the same table under a name of its own, to be asked beside it."""
+        table = self.table.alias()
+        columns = {name: table.c[column.key or name] for name, column in self.columns.items()}
+        return Clauses(table, columns, key=self._key, encode=self._encode, dialect=self._dialect, find=self._find)
 
     def clause(self, where: Where, bind: Binder) -> ColumnElement[bool]:
         """The condition, with a parameter for each of its `values`."""
@@ -104,6 +114,8 @@ class Clauses:
             return self._chosen(where, bind)
         if isinstance(where, Compare):
             return self._comparison(where, bind)
+        if isinstance(where, Related):
+            return self._related(where, bind)
         parts = [self.clause(part, bind) for part in where.parts]
         if where.operator == "not":
             return sa.not_(parts[0])
@@ -121,6 +133,8 @@ class Clauses:
             yield from (*self.values(where.where, now), where.limit)
         elif isinstance(where, Compare):
             yield from self._compared(where, now)
+        elif isinstance(where, Related):
+            yield from self._find(where.relation.entity).values(where.where, now)
         else:
             for part in where.parts:
                 yield from self.values(part, now)
@@ -140,7 +154,7 @@ class Clauses:
                 yield self._encode(where.field, now + value.offset if isinstance(value, Now) else value)
 
     def _comparison(self, where: Compare, bind: Binder) -> ColumnElement[bool]:
-        column, operator = self._columns[where.field], where.operator
+        column, operator = self.columns[where.field], where.operator
         if operator == "is_null":
             return column.is_(None)
         if operator == "not_null":
@@ -151,7 +165,7 @@ class Clauses:
             return containment.clause(column, self._encode(where.field, where.values[0]), bind, self._dialect)
         if operator in TEXT_OPERATORS:
             return self._match(column, operator, bind())
-        return _OPERATORS[operator](column, bind() if where.other is None else self._columns[where.other])
+        return _OPERATORS[operator](column, bind() if where.other is None else self.columns[where.other])
 
     def _membership(self, column: ColumnElement[Any], where: Compare, bind: Binder) -> ColumnElement[bool]:
         is_in = where.operator == "in"
@@ -176,21 +190,38 @@ class Clauses:
                 found = column.op(name, return_type=sa.Boolean())(bound)
         return found
 
+    def _related(self, where: Related, bind: Binder) -> ColumnElement[bool]:
+        relation, target = where.relation, self._find(where.relation.entity).aliased()
+        own, found = self.columns[relation.local], target.columns[relation.remote]
+        inner = None if where.where is None else target.clause(where.where, bind)
+        if inner is not None and where.quantifier == "every":
+            # One for which it is unknown does not pass either.
+            inner = sa.not_(sa.func.coalesce(inner, sa.false()))
+        rows: sa.FromClause = target.table
+        link = found == own
+        if relation.through is not None:
+            between = self._find(relation.through.entity).aliased()
+            rows = between.table.join(rows, between.columns[relation.through.remote] == found)
+            link = between.columns[relation.through.local] == own
+        exists = sa.select(_ONE).select_from(rows).where(link, *([] if inner is None else [inner])).exists()
+        if where.quantifier == "some":
+            return exists
+        # Every row passes where nothing is asked of it.
+        return sa.true() if inner is None and where.quantifier == "every" else ~exists
+
     def _first_of(self, where: FirstOf, bind: Binder) -> ColumnElement[bool]:
         # In a subquery, so that it names the one row in an UPDATE and a DELETE as well.
-        table = self._table.alias("found")
-        columns = {name: table.c[column.name] for name, column in self._columns.items()}
-        found = Clauses(table, columns, self._key, self._encode, self._dialect)
+        found = self.aliased()
         any_of = sa.or_(sa.false(), *(found.clause(each, bind) for each in where.alternatives))
         ranks = [(found.clause(each, bind), rank) for rank, each in enumerate(where.alternatives[:-1])]
         order = [sa.case(*((when, _rank(rank)) for when, rank in ranks), else_=_rank(len(ranks)))] if ranks else []
-        keys = [columns[name] for name in self._key]
+        keys = [found.columns[name] for name in self._key]
         chosen = sa.select(*keys).where(any_of).order_by(*order, *keys).limit(_ONE).offset(_ZERO)
-        own = [self._columns[name] for name in self._key]
+        own = [self.columns[name] for name in self._key]
         return own[0] == chosen.scalar_subquery() if len(own) == 1 else sa.tuple_(*own).in_(chosen)
 
     def _chosen(self, where: Chosen, bind: Binder) -> ColumnElement[bool]:
-        keys = [self._columns[name] for name in self._key]
+        keys = [self.columns[name] for name in self._key]
         found = sa.select(*keys).order_by(*map(self.order, where.order))
         found = found if where.where is None else found.where(self.clause(where.where, bind))
         # In a common table expression, which is evaluated once: a subquery could be again, and then choose other rows.
@@ -199,7 +230,7 @@ class Clauses:
 
     def order(self, term: Term) -> ColumnElement[Any]:
         """One part of an order."""
-        column = self._columns[term.field]
+        column = self.columns[term.field]
         return ordered(column, term, nullable=bool(getattr(column, "nullable", True)))
 
 

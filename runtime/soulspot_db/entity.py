@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from soulspot_db.language.field import INPUT_CONFIG
-from soulspot_db.typing import CheckDocuments, FieldDocuments, IndexDocuments, QueryDocuments
+from soulspot_db.typing import CheckDocuments, FieldDocuments, IndexDocuments, QueryDocuments, RelationDocuments
 
 __all__ = ["UNSET", "Entity", "EntityCreate", "EntitySchema", "EntityUpdate"]
 
@@ -67,6 +67,7 @@ class EntitySchema:
     indexes: ClassVar[IndexDocuments] = ()
     checks: ClassVar[CheckDocuments] = MappingProxyType({})
     primary_key: ClassVar[tuple[str, ...] | None] = None
+    relations: ClassVar[RelationDocuments] = MappingProxyType({})
     queries: ClassVar[QueryDocuments] = MappingProxyType({})
     natural_key: ClassVar[str | None] = None
     events: ClassVar[bool] = True

@@ -16,6 +16,7 @@ from soulspot_db.language.queries import QuerySpec
 from soulspot_db.language.template import bound
 from soulspot_db.operations import Read
 from soulspot_db.paging import PAGE_SIZE, Page, Wanted
+from soulspot_db.reading import number
 from soulspot_db.refusals import refused_filter
 from soulspot_db.selection import bound_outputs, row_decoder
 from soulspot_db.writing import WriteRepository
@@ -44,28 +45,27 @@ class NamedQueries(WriteRepository[Model, KeyType], Generic[Model, KeyType]):
         statement = self._plan.queries.select(
             where, order_by=query.order, limit=_least(self._limit(query, values), most)
         )
-        asking, kept = question("named", name, values), _is_kept(query, where)
-        return await self._found(name, asking, statement, kept=kept, fresh=fresh)
+        asking, kept = question("named", name, values), _is_kept(query)
+        return await self._found(name, asking, statement, about=where, kept=kept, fresh=fresh)
 
     async def _named_page(
         self, name: str, given: Given, *, after: str | None = None, before: str | None = None, fresh: bool = False
     ) -> Page[Model]:
         query, values, where = self._asked(name, given)
         limit = self._limit(query, values)
-        asking, kept = question("named", name, values, after, before), _is_kept(query, where)
+        asking, kept = question("named", name, values, after, before), _is_kept(query)
         wanted = Wanted(where, query.order, PAGE_SIZE if limit is None else limit, after, before)
         return await self._page_of(name, asking, wanted, kept=kept, fresh=fresh)
 
     async def _named_count(self, name: str, given: Given, *, fresh: bool = False) -> int:
         query, values, where = self._asked(name, given)
         statement, asking = self._plan.queries.count(where), question("named", name, values)
-        kept = _is_kept(query, where)
-        return await self._answer(name, asking, statement, lambda rows: int(rows[0][0]), kept=kept, fresh=fresh)
+        return await self._answer(name, asking, statement, number, about=where, kept=_is_kept(query), fresh=fresh)
 
     async def _named_exists(self, name: str, given: Given, *, fresh: bool = False) -> bool:
         query, values, where = self._asked(name, given)
         statement, asking = self._plan.queries.exists(where), question("named", name, values)
-        return await self._answer(name, asking, statement, bool, kept=_is_kept(query, where), fresh=fresh)
+        return await self._answer(name, asking, statement, bool, about=where, kept=_is_kept(query), fresh=fresh)
 
     async def _named_rows(self, name: str, given: Given, make: Callable[..., Row], *, fresh: bool = False) -> list[Row]:
         """What the query selects; `make` is called with the values of each row."""
@@ -97,11 +97,12 @@ class NamedQueries(WriteRepository[Model, KeyType], Generic[Model, KeyType]):
         statement = plan.queries.selected(query, outputs, where, limit)
         decode = row_decoder(outputs, plan.dialect)
         asking = question("named", name, make.__name__, values, most)
-        kept = _is_kept(query, where, *(output.where for output in outputs))
+        conditions = [where, *(output.where for output in outputs)]
+        kept = _is_kept(query) and not any(map(is_timed, conditions))
         request: Read[Sequence[Row]] = Read(
             region=plan.region,
             key=asking if kept else None,
-            tags=plan.table_tags,
+            tags={tag for condition in conditions for tag in plan.read_tags(condition)},
             statement=lambda: statement,
             decode=tuple,
             fresh=fresh,
@@ -186,6 +187,6 @@ def _least(one: int | None, other: int | None) -> int | None:
     return other if one is None else one if other is None else min(one, other)
 
 
-def _is_kept(query: QuerySpec, *conditions: Predicate | None) -> bool:
-    """Whether an answer may be given again: not so where it depends on the time."""
-    return not any(map(is_timed, conditions)) and all(param.made is None for param in query.params.values())
+def _is_kept(query: QuerySpec) -> bool:
+    """Whether an answer may be given again: not so where a parameter is made anew each time."""
+    return all(param.made is None for param in query.params.values())

@@ -12,7 +12,7 @@ from soulspot_db.entity import Entity
 from soulspot_db.errors import ValidationFailedError
 from soulspot_db.keyset import backwards, beyond, complete
 from soulspot_db.language.order import Term
-from soulspot_db.language.predicates import Predicate, is_timed
+from soulspot_db.language.predicates import Predicate
 from soulspot_db.reading import ReadRepository
 
 __all__ = ["PAGE_SIZE", "Page", "PagingRepository", "Wanted"]
@@ -62,12 +62,11 @@ class PagingRepository(ReadRepository[EntityModel, KeyType], Generic[EntityModel
     ) -> Page[EntityModel]:
         predicate, order = self._filter(where, "page"), self._order(order_by, "page")
         asking = question("page", where, order_by, limit, after, before)
-        kept = not is_timed(predicate)
         wanted = Wanted(predicate, order, limit, after, before)
-        return await self._page_of("page", asking, wanted, kept=kept, fresh=fresh)
+        return await self._page_of("page", asking, wanted, fresh=fresh)
 
     async def _page_of(
-        self, operation: str, asking: Hashable | None, wanted: Wanted, *, kept: bool, fresh: bool
+        self, operation: str, asking: Hashable | None, wanted: Wanted, *, kept: bool = True, fresh: bool
     ) -> Page[EntityModel]:
         """The page that is wanted; the other arguments are those of `_found`."""
         spec, size = self._plan.spec, self._amount("limit", wanted.limit)
@@ -82,7 +81,7 @@ class PagingRepository(ReadRepository[EntityModel, KeyType], Generic[EntityModel
         if cursor is not None:
             where = both(where, self._beyond(direction, cursor, order))
         statement = self._plan.queries.select(where, order_by=direction, limit=size + 1)
-        found = await self._found(operation, asking, statement, kept=kept, fresh=fresh)
+        found = await self._found(operation, asking, statement, about=wanted.where, kept=kept, fresh=fresh)
         items, goes_on = list(found[:size]), len(found) > size
         if is_turned:
             items.reverse()

@@ -17,7 +17,7 @@ from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.events.rows import row_events
 from soulspot_db.fairness import Turns
 from soulspot_db.language.cascades import cascades
-from soulspot_db.language.predicates import Compare, Group, Predicate
+from soulspot_db.language.predicates import Compare, Group, Predicate, tables_of
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.operations import Effects
 from soulspot_db.query import Queries
@@ -53,6 +53,14 @@ class Plan:
     def assigned(self) -> str | None:
         """The key, where the database gives its value."""
         return next((field.name for field in self.spec.key_fields if field.assigned), None)
+
+    def find(self, entity_type: str) -> EntitySpec:
+        """Another entity, as filters see it."""
+        return _spec_of(entity_type)
+
+    def read_tags(self, predicate: Predicate | None) -> tuple[Tag, ...]:
+        """What the rows that a predicate finds depend on."""
+        return (*self.table_tags, *map(tags.table, tables_of(predicate)))
 
     @property
     def spec(self) -> EntitySpec:
@@ -155,10 +163,10 @@ class Plans:
         return plan
 
     def _make(self, schema: type[EntitySchema]) -> Plan:
-        complete = resolved(schema)
+        complete = resolved(schema).complete(_spec_of)
         spec = complete.spec
         codec = Codec(spec, complete.model, self._dialect)
-        queries = Queries(spec, complete.table, codec.encode, self._dialect)
+        queries = Queries(spec, complete.table, codec.encode, self._dialect, self._queries_of)
         return Plan(
             schema=complete,
             codec=codec,
@@ -170,6 +178,13 @@ class Plans:
             dialect=self._dialect,
             by_one=_by_key(spec, queries, codec) if len(spec.key) == 1 else None,
         )
+
+    def _queries_of(self, entity_type: str) -> Queries:
+        return self.of(EntityRegistry.get_schema(entity_type)).queries
+
+
+def _spec_of(entity_type: str) -> EntitySpec:
+    return resolved(EntityRegistry.get_schema(entity_type)).spec
 
 
 def _by_key(spec: EntitySpec, queries: Queries, codec: Codec[Entity]) -> ByKey:

@@ -34,7 +34,14 @@ Build: TypeAlias = Callable[[], sa.sql.ClauseElement]
 class Queries:
     """The statements of one entity. Compiled text is kept by shape, so no value ever becomes part of it."""
 
-    def __init__(self, spec: EntitySpec, table: sa.Table, encode: Encode, dialect: Dialect) -> None:
+    def __init__(
+        self,
+        spec: EntitySpec,
+        table: sa.Table,
+        encode: Encode,
+        dialect: Dialect,
+        find: "Callable[[str], Queries]",
+    ) -> None:
         self._dialect = dialect
         self._encode = encode
         self._columns = {name: table.c[field.column] for name, field in spec.fields.items()}
@@ -42,7 +49,9 @@ class Queries:
         self._table = table
         # The field whose values a sequence gives, which does not know what else is stored.
         self._sequence = next((f.name for f in spec.key_fields if f.assigned and dialect.has_sequences), None)
-        self._clauses = Clauses(table, self._columns, spec.key, encode, dialect)
+        self.clauses = Clauses(
+            table, self._columns, key=spec.key, encode=encode, dialect=dialect, find=lambda other: find(other).clauses
+        )
         self._compiled: dict[Any, tuple[str, tuple[int, ...]]] = {}
 
     @property
@@ -72,8 +81,8 @@ class Queries:
         def build() -> sa.Select[Any]:
             bind = Binder()
             query: sa.Select[Any] = sa.select(*self._columns.values())
-            query = query.where(self._clauses.clause(where, bind)) if where is not None else query
-            query = query.order_by(*map(self._clauses.order, order))
+            query = query.where(self.clauses.clause(where, bind)) if where is not None else query
+            query = query.order_by(*map(self.clauses.order, order))
             if limit is None and not offset:
                 return query
             return query.limit(_ALL if limit is None else bind()).offset(bind() if offset else _ZERO)
@@ -97,7 +106,7 @@ class Queries:
             bind = Binder()
             columns = [self._columns[name] for name in self._key]
             query = sa.select(*columns).order_by(*columns)
-            query = query.where(self._clauses.clause(where, bind)) if where is not None else query
+            query = query.where(self.clauses.clause(where, bind)) if where is not None else query
             return query.limit(bind()).offset(_ZERO)
 
         return self._statement(("keys", where and where.shape), build, [*self._values(where), limit])
@@ -107,7 +116,7 @@ class Queries:
 
         def build() -> sa.Select[Any]:
             query: sa.Select[Any] = sa.select(sa.func.count()).select_from(self._table)
-            return query if where is None else query.where(self._clauses.clause(where, Binder()))
+            return query if where is None else query.where(self.clauses.clause(where, Binder()))
 
         return self._statement(("count", where and where.shape), build, self._values(where))
 
@@ -116,7 +125,7 @@ class Queries:
 
         def build() -> sa.Select[Any]:
             query: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(self._table).limit(_ONE).offset(_ZERO)
-            return query if where is None else query.where(self._clauses.clause(where, Binder()))
+            return query if where is None else query.where(self.clauses.clause(where, Binder()))
 
         return self._statement(("exists", where and where.shape), build, self._values(where))
 
@@ -128,11 +137,11 @@ class Queries:
 
         def build() -> sa.Select[Any]:
             bind = Binder()
-            found = selected(query, outputs, self._columns, self._clauses, bind)
-            found = found if where is None else found.where(self._clauses.clause(where, bind))
+            found = selected(query, outputs, self._columns, self.clauses, bind)
+            found = found if where is None else found.where(self.clauses.clause(where, bind))
             return found if limit is None else found.limit(bind()).offset(_ZERO)
 
-        values = [value for condition in (*conditions, where) for value in self._clauses.values(condition, now)]
+        values = [value for condition in (*conditions, where) for value in self.clauses.values(condition, now)]
         shapes = tuple(condition and condition.shape for condition in (*conditions, where))
         shape = ("selected", query.name, shapes, limit is None)
         return self._statement(shape, build, values if limit is None else [*values, limit])
@@ -162,24 +171,21 @@ class Queries:
             columns = [self._columns[name] for name in names]
             # In a SELECT, PostgreSQL has nothing to tell the types of parameters by.
             values = [sa.cast(bind(), column.type) if self._dialect.has_arrays else bind() for column in columns]
-            missing = ~sa.select(_ONE).select_from(self._table).where(self._clauses.clause(where, bind)).exists()
+            missing = ~sa.select(_ONE).select_from(self._table).where(self.clauses.clause(where, bind)).exists()
             insert = self._dialect.insert(self._table)
             insert = insert.from_select([column.name for column in columns], sa.select(*values).where(missing))
             insert = insert.on_conflict_do_nothing() if quietly else insert
             return insert.returning(*self._columns.values())  # type: ignore[no-any-return]
 
         shape = ("insert unless", names, where.shape, quietly)
-        return self._statement(shape, build, [*row, *self._clauses.values(where, utc_now())])
+        return self._statement(shape, build, [*row, *self.clauses.values(where, utc_now())])
 
     def lock(self) -> Statement | None:
         """Have others who do the same wait until the end of the transaction; None where one writes at a time anyway."""
         if not self._dialect.has_arrays:
             return None
         name = f"soulspot_db upsert {self._table.name}"
-        # Finds nothing, because what it does is no row of the entity.
-        return Statement(
-            "SELECT 1 FROM (SELECT pg_advisory_xact_lock(hashtextextended($1, 0))) AS taken WHERE false", (name,)
-        )
+        return Statement("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", (name,))
 
     def insert_many(self, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> Statement:
         """Insert rows that are encoded, with these fields, and return them whole in their order; for databases with arrays."""
@@ -226,13 +232,13 @@ class Queries:
             bind = Binder()
             given = {self._columns[name].name: self._changed(name, value, bind) for name, value in changes.items()}
             query = sa.update(self._table).values(given).returning(*(self._columns[name] for name in returned))
-            return query if where is None else query.where(self._clauses.clause(where, bind))
+            return query if where is None else query.where(self.clauses.clause(where, bind))
 
         now = utc_now()
         values = [self._encode(name, given) for name, value in changes.items() for given in _given(value, now)]
         forms = tuple(map(_form, changes.values()))
         shape = ("update", names, forms, where and where.shape, whole)
-        return self._statement(shape, build, [*values, *self._clauses.values(where, now)])
+        return self._statement(shape, build, [*values, *self.clauses.values(where, now)])
 
     def _changed(self, name: str, value: Any, bind: Binder) -> Any:
         column = self._columns[name]
@@ -251,7 +257,7 @@ class Queries:
 
         def build() -> sa.sql.ClauseElement:
             query = sa.delete(self._table).returning(*(self._columns[name] for name in self._key))
-            return query if where is None else query.where(self._clauses.clause(where, Binder()))
+            return query if where is None else query.where(self.clauses.clause(where, Binder()))
 
         return self._statement(("delete", where and where.shape), build, self._values(where))
 
@@ -270,7 +276,7 @@ class Queries:
         return " ".join(str(compiled).split()), tuple(int(name[1:]) for name in compiled.positiontup or ())
 
     def _values(self, where: Where | None) -> list[Any]:
-        return list(self._clauses.values(where, utc_now()))
+        return list(self.clauses.values(where, utc_now()))
 
 
 def _given(value: Any, now: datetime) -> Iterator[Any]:

@@ -14,11 +14,11 @@ from soulspot_db.entity import Entity
 from soulspot_db.errors import NotFoundError, ValidationFailedError
 from soulspot_db.fairness import spread
 from soulspot_db.language.field import FieldSpec
-from soulspot_db.language.predicates import is_timed
+from soulspot_db.language.predicates import Predicate, is_timed
 from soulspot_db.operations import Read, ReadMany
 from soulspot_db.plan import Key
 
-__all__ = ["ReadRepository"]
+__all__ = ["ReadRepository", "number"]
 
 Model = TypeVar("Model", bound=Entity)
 KeyType = TypeVar("KeyType")
@@ -143,23 +143,23 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         limit = None if limit is None else self._amount("limit", limit)
         offset = self._amount("offset", offset)
         statement = self._plan.queries.select(predicate, order_by=order, limit=limit, offset=offset)
-        return await self._found("query", asking, statement, kept=not is_timed(predicate), fresh=fresh)
+        return await self._found("query", asking, statement, about=predicate, fresh=fresh)
 
     async def _count(self, where: Filter = None, *, fresh: bool = False) -> int:
         asking = question("count", where)
         if (found := self._remembered(asking, fresh=fresh)) is not MISS:
             return cast("int", found)
         predicate = self._filter(where, "count")
-        statement, kept = self._plan.queries.count(predicate), not is_timed(predicate)
-        return await self._answer("count", asking, statement, lambda rows: int(rows[0][0]), kept=kept, fresh=fresh)
+        statement = self._plan.queries.count(predicate)
+        return await self._answer("count", asking, statement, number, about=predicate, fresh=fresh)
 
     async def _exists(self, where: Filter, *, fresh: bool = False) -> bool:
         asking = question("exists", where)
         if (found := self._remembered(asking, fresh=fresh)) is not MISS:
             return cast("bool", found)
         predicate = self._filter(where, "exists")
-        statement, kept = self._plan.queries.exists(predicate), not is_timed(predicate)
-        return await self._answer("exists", asking, statement, bool, kept=kept, fresh=fresh)
+        statement = self._plan.queries.exists(predicate)
+        return await self._answer("exists", asking, statement, bool, about=predicate, fresh=fresh)
 
     async def _answer(
         self,
@@ -168,14 +168,15 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         statement: Statement,
         decode: Callable[[Sequence[Any]], T],
         *,
+        about: Predicate | None = None,
         kept: bool = True,
         fresh: bool,
     ) -> T:
         """What `decode` makes of the few rows of a statement, now or before; the other arguments are those of `_found`."""
         plan = self._plan
-        asking = _key(asking, statement) if kept else None
+        asking = _key(asking, statement) if kept and not is_timed(about) else None
         return await self._ask(
-            operation, Read(plan.region, asking, plan.table_tags, lambda: statement, decode, fresh=fresh)
+            operation, Read(plan.region, asking, plan.read_tags(about), lambda: statement, decode, fresh=fresh)
         )
 
     async def _found(
@@ -185,6 +186,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         statement: Statement,
         *,
         narrow: Callable[[Sequence[Model]], Collection[Tag] | None] | None = None,
+        about: Predicate | None = None,
         kept: bool = True,
         fresh: bool = False,
         point: bool = False,
@@ -196,15 +198,16 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
             asking: the arguments of the call as a key; None where the statement is the key, unless it is a very long one.
             statement: how to ask the database.
             narrow: what the answer depends on once it is known, if not on everything in the table.
-            kept: whether the answer may be given again; not so where it depends on the time.
+            about: the condition; what it looks into the answer depends on, and on the time if it does.
+            kept: whether the answer may be given again.
             fresh: ask the database even if the answer is known.
             point: at most one row is found, by a unique index.
         """
         plan = self._plan
         request: Read[Sequence[Model]] = Read(
             region=plan.region,
-            key=_key(asking, statement) if kept else None,
-            tags=plan.table_tags,
+            key=_key(asking, statement) if kept and not is_timed(about) else None,
+            tags=plan.read_tags(about),
             statement=lambda: statement,
             decode=tuple,
             narrow=narrow,
@@ -233,3 +236,8 @@ def _key(asking: Hashable | None, statement: Statement) -> Hashable | None:
         return asking
     # To Python 1, 1.0 and True are equal; to the database they need not be.
     return (statement.sql, statement.values, tuple(map(type, statement.values)))
+
+
+def number(rows: Sequence[Any]) -> int:
+    """The only value of the only row."""
+    return int(rows[0][0])

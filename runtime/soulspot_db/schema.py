@@ -1,7 +1,7 @@
 """A schema class, checked once and made complete: what it leaves out is made from its fields."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any, Optional
 
@@ -13,7 +13,8 @@ from soulspot_db.entity import UNSET, Entity, EntityCreate, EntitySchema, Entity
 from soulspot_db.errors import SchemaInvalidError
 from soulspot_db.language.document import EntityDocument
 from soulspot_db.language.field import FieldSpec, Missing, input_rule
-from soulspot_db.language.spec import EntitySpec, resolve
+from soulspot_db.language.relations import Find, RelationSpec
+from soulspot_db.language.spec import EntitySpec, resolve, with_queries
 from soulspot_db.language.table import describe
 from soulspot_db.language.types import python_type
 from soulspot_db.tables import make_table
@@ -26,7 +27,19 @@ class ResolvedSchema:
     """What the runtime works with instead of the class that was registered."""
 
     source: type[EntitySchema]
+    document: EntityDocument
     spec: EntitySpec
+
+    def complete(self, find: Find | None) -> "ResolvedSchema":
+        """The same with its named queries, which may look at the entities that `find` finds.
+
+        Raises:
+            SchemaInvalidError: a query contradicts the language or the entities.
+        """
+        spec, problems = with_queries(self.spec, self.document, find)
+        if problems:
+            raise _invalid(self.source, [f"{'.'.join(map(str, p.path))}: {p.message}" for p in problems])
+        return replace(self, spec=spec)
 
     @cached_property
     def model(self) -> type[Entity]:
@@ -74,16 +87,31 @@ def resolved(schema: type[EntitySchema]) -> ResolvedSchema:
     """
     found = _resolved.get(schema)
     if found is None:
-        found = _resolved[schema] = ResolvedSchema(schema, _spec(schema))
+        document = _document(schema)
+        spec, problems = resolve(document)
+        if problems:
+            raise _invalid(schema, [f"{'.'.join(map(str, p.path))}: {p.message}" for p in problems])
+        relations = _relations(schema)
+        found = ResolvedSchema(schema, document, replace(spec, relations=relations))
+        if not relations:  # else others must be known, which may be registered later
+            found.complete(None)
+        _resolved[schema] = found
     return found
 
 
-def _spec(schema: type[EntitySchema]) -> EntitySpec:
+def _relations(schema: type[EntitySchema]) -> Mapping[str, RelationSpec]:
+    try:
+        return {name: RelationSpec.of(name, given) for name, given in schema.relations.items()}
+    except TypeError as error:
+        raise _invalid(schema, [f"relations: {error}"]) from None
+
+
+def _document(schema: type[EntitySchema]) -> EntityDocument:
     missing = [name for name in ("entity_type", "table_name", "fields") if not hasattr(schema, name)]
     if missing:
         raise _invalid(schema, [f"{name}: missing" for name in missing])
     try:
-        document = EntityDocument.model_validate(
+        return EntityDocument.model_validate(
             {
                 "entity_type": schema.entity_type,
                 "table_name": schema.table_name,
@@ -101,10 +129,6 @@ def _spec(schema: type[EntitySchema]) -> EntitySpec:
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False)
         raise _invalid(schema, [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in found]) from None
-    spec, problems = resolve(document)
-    if problems:
-        raise _invalid(schema, [f"{'.'.join(map(str, p.path))}: {p.message}" for p in problems])
-    return spec
 
 
 def _plain(value: Any) -> Any:

@@ -19,6 +19,8 @@ __all__ = [
     "OtherField",
     "PartOperators",
     "QueryDocuments",
+    "RelatedFilter",
+    "RelationDocuments",
     "TextFilter",
     "TextOperators",
 ]
@@ -91,6 +93,15 @@ TextFilter: TypeAlias = T | Sequence[T | None] | TextOperators[T] | None
 DatetimeFilter: TypeAlias = dt.datetime | Sequence[dt.datetime | None] | Operators[dt.datetime | Moment] | None
 """The same for moments."""
 
+
+class RelatedFilter(TypedDict, Generic[T], total=False):
+    """Conditions on the related rows: of some of them, of none, or of every one."""
+
+    some: T
+    none: T
+    every: T
+
+
 JsonFilter: TypeAlias = PartOperators | None
 """A whole JSON value, compared as it is stored, or what it contains."""
 
@@ -117,3 +128,6 @@ IndexDocuments: TypeAlias = Sequence[Mapping[str, Any]]
 
 QueryDocuments: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Named queries as YAML says them."""
+
+RelationDocuments: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""Relations: a name, the entity, our field `local` and its field `remote`, `many`, and the entity that it goes `through`."""

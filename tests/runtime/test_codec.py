@@ -49,7 +49,9 @@ class Stored:
     def __init__(self, schema):
         self.schema = resolved(schema)
         self.codec = Codec(self.schema.spec, self.schema.model, DIALECTS["sqlite"])
-        self.queries = Queries(self.schema.spec, self.schema.table, self.codec.encode, DIALECTS["sqlite"])
+        self.queries = Queries(
+            self.schema.spec, self.schema.table, self.codec.encode, DIALECTS["sqlite"], {}.__getitem__
+        )
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
         for sql in create_statements(self.schema.spec, None, DIALECTS["sqlite"]):
             self.connection.execute(sql)

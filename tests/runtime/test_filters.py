@@ -33,7 +33,7 @@ class RowSchema(EntitySchema):
 SCHEMA = resolved(RowSchema)
 SPEC = SCHEMA.spec
 CODEC = Codec(SPEC, SCHEMA.model, DIALECTS["sqlite"])
-QUERIES = Queries(SPEC, SCHEMA.table, CODEC.encode, DIALECTS["sqlite"])
+QUERIES = Queries(SPEC, SCHEMA.table, CODEC.encode, DIALECTS["sqlite"], {}.__getitem__)
 ROWS = [
     {"id": number, "a": a, "b": b, "c": c}
     for number, (a, b, c) in enumerate(
@@ -160,7 +160,7 @@ def test_two_filters_of_one_shape_are_one_statement(where):
 
 
 def test_lists_of_many_lengths_share_few_statements():
-    queries = Queries(SPEC, SCHEMA.table, CODEC.encode, DIALECTS["sqlite"])
+    queries = Queries(SPEC, SCHEMA.table, CODEC.encode, DIALECTS["sqlite"], {}.__getitem__)
     for length in range(1, 200):
         queries.select(parse_filter({"a": list(range(length))}, SPEC))
     assert queries.shapes == 9
@@ -168,7 +168,7 @@ def test_lists_of_many_lengths_share_few_statements():
 
 def test_compiled_statements_take_a_bounded_amount_of_memory(monkeypatch):
     monkeypatch.setattr("soulspot_db.query._MAX_SHAPES", 3)
-    queries = Queries(SPEC, SCHEMA.table, CODEC.encode, DIALECTS["sqlite"])
+    queries = Queries(SPEC, SCHEMA.table, CODEC.encode, DIALECTS["sqlite"], {}.__getitem__)
     for names in ("a", "b", "c", "id", "a"):
         assert queries.count(parse_filter({names: {"ne": None}}, SPEC)).sql.endswith("IS NOT NULL")
     assert queries.shapes == 3

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.patterns import ESCAPE, TEXT_OPERATORS, pattern, symbol
-from soulspot_db.language.predicates import Compare, Predicate
+from soulspot_db.language.predicates import Compare, Predicate, Related
 from soulspot_db.language.types import TYPES
 
 __all__ = ["DIALECTS", "Dialect", "condition_sql", "literal_sql", "quoted", "sql_text"]
@@ -35,6 +35,8 @@ def condition_sql(predicate: Predicate, fields: Mapping[str, FieldSpec], dialect
     """The condition for one database, which stores some types in its own way."""
     if isinstance(predicate, Compare):
         return _comparison(predicate, fields, dialect)
+    if isinstance(predicate, Related):
+        raise TypeError("a condition of a table is about its rows alone")
     parts = [condition_sql(part, fields, dialect) for part in predicate.parts]
     if predicate.operator == "not":
         return f"NOT ({parts[0]})"

@@ -5,11 +5,12 @@
 {"started_at": {"gt": {"field": "created_at"}}}    one field compared with another
 {"expires_at": {"lt": {"now": "-10m"}}}   a moment counted from now
 {"or": [{...}, {...}]}, {"not": {...}}    and, or, not
+{"tracks": {"none": {"status": "ready"}}} some, none or every of the related rows
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -24,10 +25,12 @@ from soulspot_db.language.predicates import (
     OtherField,
     Param,
     Predicate,
+    Related,
     compares,
     is_timed,
     padded_length,
 )
+from soulspot_db.language.relations import Find, RelationSpec
 
 __all__ = [
     "FilterError",
@@ -50,6 +53,7 @@ _MAX_PARTS = 500
 _MAX_PATTERN = 10_000
 _NULLS = {"eq": "is_null", "is": "is_null", "ne": "not_null", "is_not": "not_null"}
 _TEXT = FieldSpec("", "text", "")
+_QUANTIFIERS = ("some", "none", "every")
 
 
 class FilterError(ValueError):
@@ -75,13 +79,16 @@ class HasFields(Protocol):
         ...
 
 
-def parse_filter(where: Mapping[str, Any] | None, entity: HasFields, *, template: bool = False) -> Predicate | None:
+def parse_filter(
+    where: Mapping[str, Any] | None, entity: HasFields, *, template: bool = False, find: Find | None = None
+) -> Predicate | None:
     """Check `where` against `entity`.
 
     Args:
         where: the filter.
         entity: the entity.
         template: whether `{param: name}` stands for a value that is given later.
+        find: finds other entities; None where the filter must be about the entity alone.
 
     Returns:
         The predicate, or None where nothing is asked, which selects every row.
@@ -91,7 +98,7 @@ def parse_filter(where: Mapping[str, Any] | None, entity: HasFields, *, template
     """
     if where is None:
         return None
-    predicate = _all(tuple(_Reader(entity, template).parts(where, 0)))
+    predicate = _all(tuple(_Reader(entity, template, find).parts(where, 0)))
     parts, values = _size(predicate)
     if parts > _MAX_PARTS:
         raise FilterError(f"a filter has at most {_MAX_PARTS} conditions, got {parts}; use a list where one will do")
@@ -165,6 +172,9 @@ def _size(predicate: Predicate | None) -> tuple[int, int]:
             nodes = _nodes(predicate.values[0])
             return nodes, nodes
         return 1, padded_length(len(predicate.values))
+    if isinstance(predicate, Related):
+        parts, values = _size(predicate.where)
+        return 1 + parts, values
     sizes = [_size(part) for part in predicate.parts]
     return 1 + sum(parts for parts, _ in sizes), sum(values for _, values in sizes)
 
@@ -185,6 +195,7 @@ class _Reader:
 
     entity: HasFields
     template: bool
+    find: Find | None = None
 
     def parts(self, where: Any, depth: int) -> Iterator[Predicate]:
         if not isinstance(where, Mapping):
@@ -201,8 +212,26 @@ class _Reader:
             elif name == "not":
                 inner = _all(tuple(self.parts(wanted, depth + 1)))
                 yield Group("not", (inner or Group("and", ()),))
+            elif (relation := self._relation(name)) is not None:
+                yield from self._related(relation, wanted, depth)
             else:
                 yield from self._conditions(field_of(name, self.entity), wanted)
+
+    def _relation(self, name: object) -> RelationSpec | None:
+        if self.find is None or not isinstance(name, str) or name in self.entity.fields:
+            return None
+        return self.find(self.entity.entity_type).relations.get(name)
+
+    def _related(self, relation: RelationSpec, wanted: Any, depth: int) -> Iterator[Predicate]:
+        if not isinstance(wanted, Mapping) or not wanted or wanted.keys() - set(_QUANTIFIERS):
+            listed = ", ".join(_QUANTIFIERS)
+            raise FilterError(f"{relation.name} is a relation; write {{{relation.name}: {{some: {{...}}}}}} ({listed})")
+        find = cast("Find", self.find)  # without which no relation was found
+        target = find(relation.entity)
+        tables = (target.table_name, *([] if relation.through is None else [find(relation.through.entity).table_name]))
+        for quantifier, where in wanted.items():
+            inner = _all(tuple(_Reader(target, self.template, find).parts(where, depth + 1)))
+            yield Related(relation, quantifier, inner, target, tables)
 
     def _conditions(self, field: FieldSpec, wanted: Any) -> Iterator[Predicate]:
         if not isinstance(wanted, Mapping):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from soulspot_db.language.field import FieldSpec
-from soulspot_db.language.predicates import Compare, Predicate
+from soulspot_db.language.predicates import Compare, Predicate, Related
 
 __all__ = ["folded"]
 
@@ -13,12 +13,11 @@ def folded(predicate: Predicate, fields: Mapping[str, FieldSpec]) -> bool | None
 
     `{"not": {"status": []}}` and `{"id": {"ne": None}}` are as empty a condition as `{}`, and as dangerous.
     """
-    if isinstance(predicate, Compare):
-        if predicate.operator in {"in", "not_in"} and not predicate.values:
-            return predicate.operator == "not_in"
-        if predicate.operator in {"is_null", "not_null"} and not fields[predicate.field].nullable:
-            return predicate.operator == "not_null"
-        return None
+    match predicate:
+        case Compare():
+            return _compared(predicate, fields)
+        case Related():
+            return None
     parts = [folded(part, fields) for part in predicate.parts]
     if predicate.operator == "not":
         return None if parts[0] is None else not parts[0]
@@ -26,3 +25,11 @@ def folded(predicate: Predicate, fields: Mapping[str, FieldSpec]) -> bool | None
     if decisive in parts:
         return decisive
     return None if None in parts else not decisive
+
+
+def _compared(compare: Compare, fields: Mapping[str, FieldSpec]) -> bool | None:
+    if compare.operator in {"in", "not_in"} and not compare.values:
+        return compare.operator == "not_in"
+    if compare.operator in {"is_null", "not_null"} and not fields[compare.field].nullable:
+        return compare.operator == "not_null"
+    return None

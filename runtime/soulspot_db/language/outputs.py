@@ -9,6 +9,7 @@ from soulspot_db.language.filters import FilterError, HasFields, field_of, parse
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.params import INTEGER
 from soulspot_db.language.predicates import Predicate
+from soulspot_db.language.relations import Find
 
 __all__ = ["NUMBERS", "Output", "resolve_output"]
 
@@ -36,13 +37,14 @@ class Output:
         return FieldSpec("", "float", "") if self.function == "avg" else self.field
 
 
-def resolve_output(name: str, wanted: Any, entity: HasFields, *, grouped: bool) -> Output:
+def resolve_output(name: str, wanted: Any, entity: HasFields, find: Find | None, *, grouped: bool) -> Output:
     """Decide what one selected value is.
 
     Args:
         name: what it is called.
         wanted: a field's name, or `{function: field}`.
         entity: the entity.
+        find: finds others.
         grouped: whether there are groups, which are never empty.
 
     Raises:
@@ -55,7 +57,7 @@ def resolve_output(name: str, wanted: Any, entity: HasFields, *, grouped: bool) 
         return Output(name, field, nullable=field.nullable)
     where, rest = None, dict(wanted) if isinstance(wanted, Mapping) else {}
     if "count" in rest:
-        where = parse_filter(rest.pop("where", None), entity, template=True)
+        where = parse_filter(rest.pop("where", None), entity, template=True, find=find)
     if len(rest) != 1:
         raise FilterError("a selected value is a field, or one function of one such as {sum: track_count}")
     ((function, of),) = rest.items()

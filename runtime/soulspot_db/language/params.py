@@ -1,12 +1,13 @@
 """The parameters of a named query: what each may be, told by what it is compared with or set to."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from soulspot_db.language.field import FieldSpec, Made, Missing, Problem, resolve_field
+from soulspot_db.language.filters import HasFields
 from soulspot_db.language.names import check_field_name
 from soulspot_db.language.patterns import TEXT_OPERATORS
 from soulspot_db.language.predicates import Compare, Param, Predicate
@@ -54,10 +55,10 @@ class Use:
     stored: bool = False
 
 
-def uses_of(predicate: Predicate | None, fields: Mapping[str, FieldSpec]) -> Iterator[Use]:
+def uses_of(predicate: Predicate | None, entity: HasFields) -> Iterator[Use]:
     """The parameters of a predicate."""
-    for param, compare in params_of(predicate):
-        yield _use(param, compare, fields[compare.field])
+    for param, compare, field in params_of(predicate, entity):
+        yield _use(param, compare, field)
 
 
 def _use(param: Param, compare: Compare, field: FieldSpec) -> Use:

@@ -2,10 +2,11 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from soulspot_db.language.field import Missing
+from soulspot_db.language.relations import HasRelations, RelationSpec
 
 __all__ = [
     "Compare",
@@ -16,9 +17,11 @@ __all__ = [
     "OtherField",
     "Param",
     "Predicate",
+    "Related",
     "compares",
     "is_timed",
     "padded_length",
+    "tables_of",
 ]
 
 
@@ -105,7 +108,26 @@ class Group:
         return (self.operator, tuple(part.shape for part in self.parts))
 
 
-Predicate = Compare | Group
+@dataclass(frozen=True, slots=True)
+class Related:
+    """`some`, `none` or `every` of the related rows pass a predicate, which is about `target`; None passes every row.
+
+    `tables` are those that it looks into.
+    """
+
+    relation: RelationSpec
+    quantifier: str
+    where: "Predicate | None"
+    target: HasRelations = field(compare=False, repr=False)
+    tables: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """Everything but the values."""
+        return ("related", self.relation.name, self.quantifier, self.where and self.where.shape)
+
+
+Predicate = Compare | Group | Related
 
 
 def _form(value: Any) -> Any:
@@ -120,12 +142,26 @@ def _form(value: Any) -> Any:
 
 
 def compares(predicate: Predicate | None) -> Iterator[Compare]:
-    """Every comparison in a predicate."""
-    if isinstance(predicate, Compare):
-        yield predicate
-    elif predicate is not None:
-        for part in predicate.parts:
-            yield from compares(part)
+    """Every comparison in a predicate, also of related rows."""
+    match predicate:
+        case Compare():
+            yield predicate
+        case Group():
+            for part in predicate.parts:
+                yield from compares(part)
+        case Related():
+            yield from compares(predicate.where)
+
+
+def tables_of(predicate: Predicate | None) -> Iterator[str]:
+    """The other tables that a predicate looks into."""
+    match predicate:
+        case Group():
+            for part in predicate.parts:
+                yield from tables_of(part)
+        case Related():
+            yield from predicate.tables
+            yield from tables_of(predicate.where)
 
 
 def is_timed(predicate: Predicate | None) -> bool:

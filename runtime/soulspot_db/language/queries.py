@@ -12,8 +12,9 @@ from soulspot_db.language.folding import folded
 from soulspot_db.language.order import Term, parse_order
 from soulspot_db.language.outputs import NUMBERS, Output, resolve_output
 from soulspot_db.language.params import INTEGER, ParamSpec, Use, resolve_params, uses_of
-from soulspot_db.language.predicates import Compare, Increment, Param, Predicate
+from soulspot_db.language.predicates import Compare, Increment, Param, Predicate, Related
 from soulspot_db.language.query_document import QueryDocument
+from soulspot_db.language.relations import Find
 from soulspot_db.language.upserts import Match, Rule, resolve_upsert
 
 __all__ = ["QuerySpec", "Verb", "resolve_queries"]
@@ -56,12 +57,12 @@ class _Outputs:
 
 
 def resolve_queries(
-    documents: Mapping[str, QueryDocument], entity: "HasKey", problems: list[Problem]
+    documents: Mapping[str, QueryDocument], entity: "HasKey", find: Find | None, problems: list[Problem]
 ) -> dict[str, QuerySpec]:
     """Decide everything about the named queries of an entity; what is wrong goes to `problems`."""
     found = {}
     for name, document in documents.items():
-        reader = _Reader(name, document, entity, problems)
+        reader = _Reader(name, document, entity, find, problems)
         before = len(problems)
         spec = reader.read()
         if len(problems) == before:
@@ -81,10 +82,13 @@ class HasKey(HasFields, Protocol):
 class _Reader:
     """Reads one query."""
 
-    def __init__(self, name: str, document: QueryDocument, entity: HasKey, problems: list[Problem]) -> None:
+    def __init__(
+        self, name: str, document: QueryDocument, entity: HasKey, find: Find | None, problems: list[Problem]
+    ) -> None:
         self._name = name
         self._document = document
         self._entity = entity
+        self._find = find
         self._problems = problems
         self._at = ("queries", name)
 
@@ -95,9 +99,9 @@ class _Reader:
         outputs = tuple(self._outputs())
         changes = dict(self._changes())
         limit = self._limit()
-        uses = [*uses_of(where, self._entity.fields)]
+        uses = [*uses_of(where, self._entity)]
         for output in outputs:
-            uses += uses_of(output.where, self._entity.fields)
+            uses += uses_of(output.where, self._entity)
         uses += self._given(changes)
         uses += [Use(limit, INTEGER)] if isinstance(limit, Param) else []
         self._check_condition(verb, where)
@@ -148,7 +152,7 @@ class _Reader:
 
     def _filter(self, where: Any, *path: str | int) -> Predicate | None:
         try:
-            return parse_filter(where, self._entity, template=True)
+            return parse_filter(where, self._entity, template=True, find=self._find)
         except FilterError as error:
             self._wrong(str(error), *path)
             return None
@@ -187,7 +191,7 @@ class _Reader:
         select, grouped = self._document.select, bool(self._document.group_by)
         for name, wanted in ({select: select} if isinstance(select, str) else select or {}).items():
             try:
-                yield resolve_output(name, wanted, self._entity, grouped=grouped)
+                yield resolve_output(name, wanted, self._entity, self._find, grouped=grouped)
             except FilterError as error:
                 self._wrong(str(error), "select", *(() if isinstance(select, str) else (name,)))
 
@@ -263,5 +267,7 @@ def _may_vanish(predicate: Predicate) -> bool:
     """Whether nothing of a predicate is left where no optional parameter is given."""
     if isinstance(predicate, Compare):
         return any(isinstance(value, Param) and value.optional for value in predicate.values)
+    if isinstance(predicate, Related):
+        return predicate.where is not None and _may_vanish(predicate.where)
     parts = [_may_vanish(part) for part in predicate.parts]
     return all(parts) if parts else False

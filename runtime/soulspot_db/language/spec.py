@@ -1,8 +1,10 @@
 """One entity document, checked and made explicit: keys found, names given, defaults and references understood."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+
+from immutabledict import immutabledict
 
 from soulspot_db.language.document import CacheDocument, EntityDocument
 from soulspot_db.language.field import FieldSpec, Problem, resolve_field
@@ -11,15 +13,16 @@ from soulspot_db.language.indexes import IndexSpec, resolve_indexes
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.predicates import Predicate
 from soulspot_db.language.queries import QuerySpec, resolve_queries
+from soulspot_db.language.relations import Find, RelationSpec
 
-__all__ = ["EntitySpec", "resolve"]
+__all__ = ["EntitySpec", "resolve", "with_queries"]
 
 _COLUMNS_OF_POSTGRESQL = frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"})
 
 
 @dataclass(frozen=True)
 class EntitySpec:
-    """One entity with everything decided that can be decided without looking at others."""
+    """One entity with everything decided; relations and queries once others are known."""
 
     entity_type: str
     table_name: str
@@ -29,9 +32,10 @@ class EntitySpec:
     natural_key: str | None
     indexes: tuple[IndexSpec, ...]
     checks: Mapping[str, Predicate]
-    queries: Mapping[str, QuerySpec]
     cache: CacheDocument | bool
     events: bool
+    relations: Mapping[str, RelationSpec] = immutabledict()
+    queries: Mapping[str, QuerySpec] = immutabledict()
 
     @property
     def key_fields(self) -> tuple[FieldSpec, ...]:
@@ -56,7 +60,6 @@ class _Scope:
 
     entity_type: str
     fields: Mapping[str, FieldSpec]
-    key: tuple[str, ...]
 
 
 def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
@@ -71,7 +74,7 @@ def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
     _check_columns(fields, problems)
     _check_history(document, problems)
     _check_key_types(key, fields, problems)
-    scope = _Scope(document.entity_type, fields, key)
+    scope = _Scope(document.entity_type, fields)
     spec = EntitySpec(
         entity_type=document.entity_type,
         table_name=document.table_name,
@@ -81,11 +84,22 @@ def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
         natural_key=_natural_key(document, fields, key, problems),
         indexes=resolve_indexes(document, scope, problems),
         checks=_checks(document, scope, problems),
-        queries=resolve_queries(document.queries, scope, problems),
         cache=document.cache,
         events=document.events,
     )
     return spec, problems
+
+
+def with_queries(
+    spec: EntitySpec, document: EntityDocument, find: Find | None = None
+) -> tuple[EntitySpec, list[Problem]]:
+    """The entity with its named queries, for which other entities must be known.
+
+    Returns:
+        The entity and the problems found; where there are problems the entity must not be used.
+    """
+    problems: list[Problem] = []
+    return replace(spec, queries=resolve_queries(document.queries, spec, find, problems)), problems
 
 
 def _key(document: EntityDocument, problems: list[Problem]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.patterns import TEXT_OPERATORS, matches
-from soulspot_db.language.predicates import Compare, Predicate
+from soulspot_db.language.predicates import Compare, Predicate, Related
 from soulspot_db.language.types import TYPES
 
 __all__ = ["holds", "near", "stored"]
@@ -33,6 +33,8 @@ def holds(predicate: Predicate, fields: Mapping[str, FieldSpec], row: Mapping[st
     """
     if isinstance(predicate, Compare):
         return _compare(predicate, fields, row)
+    if isinstance(predicate, Related):
+        raise TypeError("a condition of a table is about its rows alone")
     parts = [holds(part, fields, row) for part in predicate.parts]
     if predicate.operator == "not":
         return None if parts[0] is None else not parts[0]
