@@ -49,7 +49,7 @@ def table():
     for sql in create_statements(SPEC, None, DIALECTS["sqlite"]):
         connection.execute(sql)
     for model in MODELS:
-        statement = QUERIES.insert(dict(model.__dict__))
+        statement = QUERIES.insert(tuple(model.__dict__), CODEC.encode_row(model.__dict__))
         connection.execute(statement.sql, statement.values)
     return connection
 
