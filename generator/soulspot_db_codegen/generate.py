@@ -25,12 +25,13 @@ __all__ = ["ProjectPlan", "amend_project", "plan_project", "read_schemas", "refu
 class ProjectPlan:
     """What must change on disk so that it is what the schemas say, and the revision among it, if there is a new one.
 
-    `moved` are data revisions that follow others now.
+    `moved` are data revisions that follow others now, `warnings` what is allowed and what the author should know.
     """
 
     changes: list[Change]
     revision: Revision | None
     moved: list[str] = field(default_factory=list)
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def read_schemas(configuration: Configuration) -> Resolved:
@@ -117,7 +118,7 @@ def _replanned(configuration: Configuration, commit: str | None, *, in_amending:
     # A data revision is in its new place before anything is written over its old one, whichever way they go.
     upwards = any(new > old for old, new in rebased.moved.items())
     changes = sorted([*planned.changes, *removed], key=attrgetter("path"), reverse=upwards)
-    return ProjectPlan(changes, planned.revision, [*rebased.moved.values()])
+    return ProjectPlan(changes, planned.revision, [*rebased.moved.values()], planned.warnings)
 
 
 def _planned(configuration: Configuration, resolved: Resolved, plan: MigrationPlan) -> ProjectPlan:
@@ -128,7 +129,7 @@ def _planned(configuration: Configuration, resolved: Resolved, plan: MigrationPl
     mark = Path(configuration.migrations) / UNFINISHED
     if (configuration.root / mark).is_file():  # what is done now leaves nothing unfinished
         changes.append(Change(mark.as_posix(), (configuration.root / mark).read_text("utf-8"), None))
-    return ProjectPlan(changes, plan.revision)
+    return ProjectPlan(changes, plan.revision, warnings=resolved.warnings)
 
 
 def refuse_foreign(changes: list[Change]) -> None:

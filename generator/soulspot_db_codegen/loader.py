@@ -33,6 +33,11 @@ class Source:
     tree: Tree
     folder: str = ""
 
+    @property
+    def is_of_package(self) -> bool:
+        """Whether an installed package brings the file."""
+        return self.folder.endswith(":")
+
     def problem(
         self, path: tuple[str | int, ...], message: str, hint: str | None = None, *, at_key: bool = False
     ) -> Diagnostic:

@@ -16,6 +16,7 @@ from soulspot_db_codegen.collisions import collisions
 from soulspot_db_codegen.documents import Documents, Located
 from soulspot_db_codegen.errors import Diagnostic
 from soulspot_db_codegen.loader import Source
+from soulspot_db_codegen.unindexed import unindexed_references
 
 __all__ = ["Resolved", "ResolvedEntity", "resolve_all"]
 
@@ -49,6 +50,8 @@ class Resolved:
     entities: tuple[ResolvedEntity, ...]
     removed: Mapping[str, RemovalDocument] = immutabledict()
     """The tombstones of entities, by `module/entity`."""
+    warnings: tuple[Diagnostic, ...] = ()
+    """What is allowed, and what its author should know."""
 
     @property
     def tables(self) -> Mapping[str, TableSpec]:
@@ -97,7 +100,8 @@ def resolve_all(documents: Documents) -> tuple[Resolved, list[Diagnostic]]:
         )
         for path in sorted(specs)
     )
-    return Resolved({name: module.description for name, module in documents.modules.items()}, entities, removed), []
+    modules = {name: module.description for name, module in documents.modules.items()}
+    return Resolved(modules, entities, removed, tuple(sorted(unindexed_references(specs, located)))), []
 
 
 def _bad_keys(specs: Mapping[str, EntitySpec], located: Mapping[str, Located]) -> Iterator[Diagnostic]:

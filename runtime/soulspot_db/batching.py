@@ -57,34 +57,33 @@ class Batches:
 
     def __init__(self, read: Callable[[Statement], Awaitable[Rows]]) -> None:
         self._read = read
-        self._waiting: dict[ByKey, list[_Request]] = {}
+        # Another loop has turns of its own, and one that has ended in the middle of a turn never comes to its end.
+        self._waiting: dict[tuple[asyncio.AbstractEventLoop, ByKey], list[_Request]] = {}
         self._sent: set[asyncio.Task[None]] = set()
 
     async def rows(self, by: ByKey, keys: Sequence[Any]) -> Rows:
         """The rows with these keys, in any order; at most `MOST` keys."""
-        waiting = self._waiting.get(by)
+        loop = asyncio.get_running_loop()
+        waiting = self._waiting.get((loop, by))
         if waiting is not None:
-            future: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()
+            future: asyncio.Future[Rows] = loop.create_future()
             waiting.append((keys, future))
             return await future
-        others = self._waiting[by] = []
+        others = self._waiting[loop, by] = []
         try:
             await asyncio.sleep(0)
         except asyncio.CancelledError:
-            self._close(by, others)
+            if others:
+                self._send(by, others)
             raise
-        del self._waiting[by]
+        finally:
+            del self._waiting[loop, by]
         if not others:
             return await self._read(by.select(keys))
         # In a task of its own, because the others must not lose their answer when the first of them is cancelled.
-        mine: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()
+        mine: asyncio.Future[Rows] = loop.create_future()
         self._send(by, [(keys, mine), *others])
         return await mine
-
-    def _close(self, by: ByKey, requests: list[_Request]) -> None:
-        del self._waiting[by]
-        if requests:
-            self._send(by, requests)
 
     def _send(self, by: ByKey, requests: list[_Request]) -> None:
         group: list[_Request] = []

@@ -1,12 +1,14 @@
 """Writes of more rows than should be written at once: batch after batch, each committed by itself."""
 
+import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from soulspot_db.errors import ValidationFailedError
+from soulspot_db.errors import DatabaseError, ValidationFailedError
 from soulspot_db.language.predicates import Compare, Group, Predicate
+from soulspot_db.refusals import stopped_after
 
-__all__ = ["Key", "Progress", "batched", "both", "checked_size", "each", "each_batch"]
+__all__ = ["Key", "Progress", "batched", "both", "check_progress", "checked_size", "each", "each_batch"]
 
 T = TypeVar("T")
 Key: TypeAlias = tuple[Any, ...]
@@ -27,14 +29,39 @@ def checked_size(size: Any) -> int:
     return size
 
 
+def check_progress(progress: Any) -> None:
+    """Make sure that `progress` can be told of batches, or is None.
+
+    Raises:
+        ValidationFailedError: it cannot be called, or is a coroutine function, which nobody would await.
+    """
+    if progress is not None and (
+        not callable(progress) or any(map(inspect.iscoroutinefunction, (progress, type(progress).__call__)))
+    ):
+        raise ValidationFailedError(
+            "progress must be a plain function that takes the number of rows written so far",
+            "Write `def`, not `async def`; start a task in it for what has to wait.",
+            field="progress",
+        )
+
+
 async def batched(items: AsyncIterator[T], size: int) -> AsyncIterator[list[T]]:
-    """The items in lists of `size`, taken no sooner than they are needed."""
+    """The items in lists of `size`, taken no sooner than they are needed, when all before are written.
+
+    Raises:
+        DatabaseError: of an item that does not fit; its context tells the item's number and how many are `written`.
+    """
     batch: list[T] = []
-    async for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
+    written = 0
+    try:
+        async for item in items:
+            batch.append(item)
+            if len(batch) == size:
+                yield batch
+                written, batch = written + size, []
+    except DatabaseError as error:
+        told = stopped_after(written, error.about(row=written + len(batch) + 1))
+        raise told.with_traceback(error.__traceback__) from error.__cause__
     if batch:
         yield batch
 
@@ -67,14 +94,20 @@ async def each_batch(
 
     Returns:
         How many rows were written.
+
+    Raises:
+        DatabaseError: of the batch that failed; its context tells how many rows are `written`.
     """
     written = 0
     after: Predicate | None = None
-    while (last := await last_of(after)) is not None:
-        written += await write(_within(after, _beyond(names, last, "lt", "lte")))
-        if progress is not None:
-            progress(written)
-        after = _beyond(names, last, "gt", "gt")
+    try:
+        while (last := await last_of(after)) is not None:
+            written += await write(_within(after, _beyond(names, last, "lt", "lte")))
+            if progress is not None:
+                progress(written)
+            after = _beyond(names, last, "gt", "gt")
+    except DatabaseError as error:
+        raise stopped_after(written, error).with_traceback(error.__traceback__) from error.__cause__
     return written
 
 

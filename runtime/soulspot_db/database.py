@@ -13,6 +13,8 @@ from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.control import CacheControl
 from soulspot_db.dialects import DIALECTS
 from soulspot_db.engine.base import Engine, Statement
+from soulspot_db.engine.errors import in_another_loop
+from soulspot_db.engine.postgresql.driver import driver_missing
 from soulspot_db.engine.sqlite.engine import SQLiteEngine
 from soulspot_db.errors import ConfigurationError, ValidationFailedError
 from soulspot_db.events.bus import EventBus
@@ -25,6 +27,7 @@ from soulspot_db.operations import Effects, Write
 from soulspot_db.plan import Plans
 from soulspot_db.records import Records
 from soulspot_db.registry import EntityRegistry
+from soulspot_db.retry import awaited
 from soulspot_db.schema import resolved
 from soulspot_db.scope import TransactionScope, run_in_transaction
 from soulspot_db.service import DatabaseService
@@ -81,6 +84,7 @@ class Database(DatabaseService, Generic[Bus]):
         self.hooks = Hooks()
         self._session = Session(self._engine, self._cache, self._publisher, plans, self.hooks)
         self._is_open = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._switching = asyncio.Lock()  # opening and closing, one after another
         self._closing: asyncio.Task[None] | None = None
 
@@ -107,10 +111,10 @@ class Database(DatabaseService, Generic[Bus]):
         try:
             # Only who uses PostgreSQL has its driver.
             from soulspot_db.engine.postgresql.engine import PostgreSQLEngine  # noqa: PLC0415
-        except ImportError as error:
-            raise ConfigurationError(
-                "the driver for PostgreSQL is not installed", "Install it: pip install 'soulspot-db[postgresql]'"
-            ) from error
+        except ModuleNotFoundError as error:
+            if error.name != "asyncpg":
+                raise
+            raise driver_missing() from error
         return PostgreSQLEngine(self.settings, self._recorder.record)
 
     async def open(self) -> Self:
@@ -134,6 +138,7 @@ class Database(DatabaseService, Generic[Bus]):
                 await self._disconnect()
                 raise
             self._cache.trust.forget()
+            self._loop = asyncio.get_running_loop()
             self._is_open = True
         return self
 
@@ -153,11 +158,15 @@ class Database(DatabaseService, Generic[Bus]):
 
         Raises:
             ValidationFailedError: `drain` is no number of seconds.
+            ConnectionFailedError: the loop that opened it runs, and this is another one.
         """
         if drain is not None and not is_seconds(drain):
             raise ValidationFailedError(
                 "drain must be 0 seconds or more, or None for no limit", "Leave it out.", operation="close"
             )
+        loop = self._loop
+        if self._is_open and loop is not None and loop.is_running() and loop is not asyncio.get_running_loop():
+            raise in_another_loop(operation="close")  # it would answer callers in a loop that is not theirs
         began = time.monotonic()
         if self._is_open:
             await self._publisher.drain(drain)  # handlers may still use the database
@@ -216,10 +225,10 @@ class Database(DatabaseService, Generic[Bus]):
             attempts: how often it is run at most.
 
         Raises:
-            ValidationFailedError: `attempts` is less than 1.
+            ValidationFailedError: `attempts` is less than 1, or `fn` returns nothing that can be awaited.
             DatabaseError: the last error, which tells `attempts` in its context; one that is not retryable, at once.
         """
-        return await run_in_transaction(self._session, fn, attempts)
+        return await run_in_transaction(self._session, awaited(fn), attempts)
 
     def _records(self, entity_type: str) -> Records:
         return Records(self, EntityRegistry.get_schema(entity_type))

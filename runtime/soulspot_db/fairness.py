@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TypeVar
 
+from soulspot_db.home import Home
+
 __all__ = ["Turns", "spread"]
 
 T = TypeVar("T")
@@ -16,19 +18,31 @@ _STEPS = 16  # items between two looks at the clock
 
 
 class Turns:
-    """Asked at every step of such work; says when it is time to let the loop turn, with `await asyncio.sleep(0)`."""
+    """Asked at every step of such work; says when it is time to let the loop turn, with `await asyncio.sleep(0)`.
 
-    def __init__(self) -> None:
+    Args:
+        home: the loop whose turns they are; by default that which asks.
+    """
+
+    def __init__(self, home: Home | None = None) -> None:
+        self._home = home or Home()
         self._began: float | None = None
 
     def are_due(self) -> bool:
         """Whether a millisecond has passed since the first step that the loop has not turned after."""
         now = time.perf_counter()
         if self._began is None:
+            loop = asyncio.get_running_loop()
+            if not self._home.admits(loop):
+                return True  # nothing may be had without waiting, so that everything is asked for, and refused
             self._began = now
-            asyncio.get_running_loop().call_soon(self._turned)
+            loop.call_soon(self._turned)
             return False
         return now - self._began >= _SLICE
+
+    def start_anew(self) -> None:
+        """A loop that ended in the middle of a turn never comes to its end."""
+        self._began = None
 
     def _turned(self) -> None:
         self._began = None

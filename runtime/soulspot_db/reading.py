@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 from soulspot_db.access import EntityAccess, Filter, first
-from soulspot_db.batching import MOST, ByKey, chunks
-from soulspot_db.cache.question import question, row_question, typed
+from soulspot_db.batching import ByKey, chunks
+from soulspot_db.cache.question import question, row_question, statement_question, typed
 from soulspot_db.cache.region import MISS
 from soulspot_db.cache.tags import Tag
 from soulspot_db.engine.base import Statement
@@ -72,15 +72,13 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
 
     async def _get_many(self, keys: Sequence[KeyType], *, fresh: bool = False) -> list[Model | None]:
         listed = self._listed(keys, "keys", "get_many")
-        answers: list[Any] = []
-        for key in listed:
-            answers.append(self._remembered(typed(key), fresh=fresh))
-            if answers[-1] is MISS:
-                # All or none from here: with a wait in between, some rows could be from before a write and some from after.
-                values_of = partial(self._plan.keys.values, operation="get_many")
-                wanted = await spread(tuple(listed), values_of, self._plan.turns)
-                return await self._find_many(wanted, fresh=fresh)
-        return answers
+        # All or none: with a wait in between, some rows could be from before a write and some from after.
+        found = MISS if fresh else self._session.peek_many(self._region, map(typed, listed))
+        if found is not MISS:
+            return cast("list[Model | None]", found)
+        values_of = partial(self._plan.keys.values, operation="get_many")
+        wanted = await spread(tuple(listed), values_of, self._plan.turns)
+        return await self._find_many(wanted, fresh=fresh)
 
     async def _find_many(self, wanted: Sequence[Key], *, fresh: bool = False) -> list[Model | None]:
         plan = self._plan
@@ -232,10 +230,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
 
 
 def _key(asking: Hashable | None, statement: Statement) -> Hashable | None:
-    if asking is not None or len(statement.values) > MOST:
-        return asking
-    # To Python 1, 1.0 and True are equal; to the database they need not be.
-    return (statement.sql, statement.values, tuple(map(type, statement.values)))
+    return statement_question(statement.sql, statement.values) if asking is None else asking
 
 
 def number(rows: Sequence[Any]) -> int:

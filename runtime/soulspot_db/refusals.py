@@ -5,13 +5,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from soulspot_db.errors import ConstraintViolationError, DatabaseError, UnknownFieldError, ValidationFailedError
+from soulspot_db.errors import (
+    ConstraintViolationError,
+    DatabaseError,
+    QueryTimeoutError,
+    UnknownFieldError,
+    ValidationFailedError,
+)
 from soulspot_db.language.filters import FilterError
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.table import constrained
 
-__all__ = ["explained", "reason", "refused_filter", "refused_input"]
+__all__ = ["explained", "reason", "refused_filter", "refused_input", "stopped_after"]
 
 
 def reason(item: Mapping[str, Any]) -> str:
@@ -43,9 +49,11 @@ def refused_input(error: ValidationError, spec: EntitySpec, operation: str) -> D
         )
     problems = {str(item["loc"][0]) if item["loc"] else "": reason(item) for item in found}
     listed = "; ".join(f"{name}: {reason}" for name, reason in problems.items())
+    # Of a stream the batches before this row are stored; `stopped_after` says how many rows these are.
+    kept = "" if operation == "save_stream" else "; nothing was written"
     return ValidationFailedError(
         f"{spec.entity_type} cannot be stored: {listed}",
-        "Correct the fields named above; nothing was written.",
+        f"Correct the fields named above{kept}.",
         field=next(iter(problems)),
         fields=list(problems),
         **context,
@@ -69,7 +77,34 @@ def explained(error: DatabaseError, spec: EntitySpec, operation: str) -> Databas
         told.context["field"] = field = _violated(error, spec, operation)
         if field is not None:
             told.message = f"the {error.context['kind']} constraint of {spec.entity_type} refuses the row: {field}"
+    elif isinstance(error, QueryTimeoutError) and operation.startswith("delete"):
+        _add_step(
+            told,
+            f"Or index the fields that refer to {spec.entity_type}: each row that is deleted is looked for in them.",
+        )
     return told
+
+
+def stopped_after(written: int, error: DatabaseError) -> DatabaseError:
+    """The error that has stopped a write in batches, each committed by itself.
+
+    Args:
+        written: how many rows the batches before have written.
+        error: of the batch that failed, of which nothing was written.
+    """
+    told = error.about(written=written)
+    if written:
+        rows = "1 row" if written == 1 else f"{written} rows"
+        told.message += f"; the batches before have written {rows}"
+        _add_step(
+            told, f"Go on with what is left: {rows} stay written, unless it was in a transaction that is rolled back."
+        )
+    return told
+
+
+def _add_step(error: DatabaseError, step: str) -> None:
+    steps = error.resolution.splitlines()
+    error.resolution = "\n".join([*steps, f"{len(steps) + 1}. {step}"])
 
 
 def _violated(error: ConstraintViolationError, spec: EntitySpec, operation: str) -> str | None:

@@ -1,13 +1,15 @@
 """Doing again what failed only because others were at work at the same time."""
 
 import asyncio
+import functools
+import inspect
 import random
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from soulspot_db.errors import DatabaseError, ValidationFailedError
 
-__all__ = ["checked_attempts", "with_attempts"]
+__all__ = ["awaited", "checked_attempts", "with_attempts"]
 
 T = TypeVar("T")
 _FIRST = 0.05  # seconds
@@ -27,6 +29,33 @@ def checked_attempts(attempts: int) -> int:
             operation="run_in_transaction",
         )
     return attempts
+
+
+def awaited(fn: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+    """`fn`, which is refused when it has returned something that cannot be awaited: only then it is known.
+
+    Raises:
+        ValidationFailedError: now, if it cannot be called at all.
+    """
+    if not callable(fn):
+        raise _not_awaited(f"got {type(fn).__name__}")
+
+    @functools.wraps(fn)
+    async def call(*args: Any) -> T:
+        result = fn(*args)
+        if not inspect.isawaitable(result):
+            raise _not_awaited(f"it returned {type(result).__name__}")
+        return await result
+
+    return call
+
+
+def _not_awaited(instead: str) -> ValidationFailedError:
+    return ValidationFailedError(
+        f"run_in_transaction takes a function to await; {instead}",
+        "Write `async def work(tx): ...` and pass `work`.",
+        operation="run_in_transaction",
+    )
 
 
 async def with_attempts(call: Callable[[], Awaitable[T]], attempts: int) -> T:

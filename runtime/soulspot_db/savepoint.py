@@ -1,12 +1,29 @@
 """Blocks: entered once, and a nested one is a savepoint of its transaction."""
 
+import asyncio
 from collections.abc import Awaitable
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from soulspot_db.errors import TransactionError
+from soulspot_db.errors import DatabaseError, TransactionError
+from soulspot_db.operations import Effects
 
-__all__ = ["HasSavepoints", "Once", "Savepoint", "ending"]
+__all__ = ["Frame", "HasSavepoints", "Once", "Savepoint", "ending"]
+
+
+@dataclass(slots=True, eq=False)
+class Frame:
+    """A transaction or a savepoint in it: what has been done since it began, and the task that began the savepoint."""
+
+    owner: asyncio.Task[Any] | None
+    read_only: bool = False
+    effects: Effects = field(default_factory=Effects)
+
+    @property
+    def has_effects(self) -> bool:
+        """Whether anything would be lost with it."""
+        return bool(self.effects.tags or self.effects.events)
 
 
 class Once:
@@ -39,12 +56,12 @@ class Once:
 class HasSavepoints(Protocol):
     """A transaction in which blocks can be nested."""
 
-    async def open_savepoint(self, *, read_only: bool) -> None:
+    async def open_savepoint(self, *, read_only: bool) -> Frame:
         """Begin a nested block."""
         ...
 
-    async def close_savepoint(self, *, keep: bool) -> None:
-        """End the innermost one."""
+    async def close_savepoint(self, frame: Frame, error: BaseException | None) -> None:
+        """End it; what was done in it is kept, unless an error has left it."""
         ...
 
 
@@ -58,23 +75,26 @@ class Savepoint(Generic[Outer]):
         self._transaction = transaction
         self._read_only = read_only
         self._entry = Once("tx.transaction()")
+        self._frame: Frame | None = None
 
     async def __aenter__(self) -> Outer:
         self._entry.take()
-        await self._transaction.open_savepoint(read_only=self._read_only)
+        self._frame = await self._transaction.open_savepoint(read_only=self._read_only)
         return self._transaction
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await ending(self._transaction.close_savepoint(keep=error is None), error)
+        if self._frame is not None:
+            await ending(self._transaction.close_savepoint(self._frame, error), error)
 
 
 async def ending(end: Awaitable[None], error: BaseException | None) -> None:
     """Await the end of a block that `error` has left, if it is not None."""
     try:
         await end
-    except TransactionError:
-        # The block's own error says why the transaction is gone; "it is gone" would only hide it.
+    except DatabaseError:
+        # The block's own error says why it ends, and a cancellation must stay one; that the end failed as well would only
+        # hide it, and keeps nothing.
         if error is None:
             raise

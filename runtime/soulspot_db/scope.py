@@ -51,9 +51,7 @@ class TransactionScope:
     ) -> None:
         if self._transaction is not None:
             ambient.leave(self._transaction)
-            if kind is GeneratorExit:
-                self._transaction.left_by_generator()
-            await ending(self._transaction.end(commit=error is None), error)
+            await ending(self._transaction.end(error), error)
         elif self._savepoint is not None:
             await self._savepoint.__aexit__(kind, error, trace)
 

@@ -1,7 +1,8 @@
 """Where reads and writes go: into the current transaction if there is one, else through the cache to the engine."""
 
 import asyncio
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from threading import get_ident
 from typing import Any, Protocol, TypeVar, cast
 
 from soulspot_db import ambient
@@ -36,6 +37,10 @@ class SessionLike(Protocol):
 
     def peek(self, region: CacheRegion, key: Hashable) -> Any:
         """The cached answer where there is one to be had at once, else MISS."""
+        ...
+
+    def peek_many(self, region: CacheRegion, keys: Iterable[Hashable]) -> Any:
+        """The cached answers to all of `keys` where they are to be had at once, else MISS."""
         ...
 
     def at_once(self, request: Read[T]) -> Any:
@@ -77,6 +82,7 @@ class Session:
         self.engine = engine
         self.cache = cache
         self.publisher = publisher
+        self._home = cache.home
         self._batches = Batches(lambda statement: self.engine.read(statement))  # noqa: PLW0108 - tests put theirs in its place
 
     def current(self) -> OpenTransaction | None:
@@ -85,13 +91,19 @@ class Session:
 
     def peek(self, region: CacheRegion, key: Hashable) -> Any:
         """The cached answer; MISS where only `read` can tell, or somebody wants to be told."""
-        if self.hooks or self.current() is not None:
+        if self._home.thread != get_ident() or self.hooks or self.current() is not None:
             return MISS
         return region.peek(key)
 
+    def peek_many(self, region: CacheRegion, keys: Iterable[Hashable]) -> Any:
+        """The cached answers; MISS where only `read_many` can tell all of them, or somebody wants to be told."""
+        if self._home.thread != get_ident() or self.hooks or self.current() is not None:
+            return MISS
+        return region.peek_many(keys)
+
     def at_once(self, request: Read[T]) -> Any:
         """The database's answer to a point read, kept in the cache; MISS where only `read` can tell, or it is its turn."""
-        if not self.engine.reads_now or self.hooks or self.current() is not None:
+        if not self.engine.reads_now or self._home.thread != get_ident() or self.hooks or self.current() is not None:
             return MISS
         if not request.region.is_ready(fresh=request.fresh):
             return MISS
@@ -106,6 +118,7 @@ class Session:
         transaction = self.current()
         if transaction is not None:
             return await transaction.read(request)
+        self._home.require()
 
         if request.point and self.engine.reads_now:
             if self.cache.turns.are_due():
@@ -137,6 +150,7 @@ class Session:
         transaction = self.current()
         if transaction is not None:
             return await transaction.read_many(request)
+        self._home.require()
 
         async def load(missing: Collection[Hashable]) -> Mapping[Hashable, T]:
             rows = await self._batches.rows(request.by, request.keys_of(missing))
@@ -149,6 +163,7 @@ class Session:
         transaction = self.current()
         if transaction is not None:
             return await transaction.write(request)
+        self._home.require()
         finish = self.committing(request.tags, request.effects, request.result)
         return await self.engine.write(request.statements, finish, request.tags)
 

@@ -3,16 +3,23 @@
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
+from soulspot_db.address import ServerAddress, means_server, read_address
 from soulspot_db.errors import ConfigurationError
+from soulspot_db.language.nearest import nearest
+from soulspot_db.misspelt import warn_of_misspelt
 
 __all__ = ["DatabaseSettings"]
 
-_HOST = re.compile(r"/?(?P<hosts>[^/\s]+:\d+(?:,[^/\s]+:\d+)*)/(?P<name>[^/\s]+)")
-_SOCKET = re.compile(r"(?P<folder>/[^\s:]+)(?::(?P<port>\d+))?/(?P<name>[^/\s:]+)")
 # SQLite counts its timeout in milliseconds, in 32 bits.
 _Seconds = Annotated[float, Field(gt=0, le=1_000_000)]
 
@@ -65,9 +72,11 @@ class DatabaseSettings(BaseSettings):
     def __init__(self, **values: Any) -> None:
         unknown = [name for name in values if not name.startswith("_") and name.lower() not in _names()]
         if unknown:
+            names = DatabaseSettings.model_fields
+            meant = nearest(unknown[0].lower(), names)
             raise ConfigurationError(
-                f"there is no setting {unknown[0]!r}",
-                f"Use one of {', '.join(DatabaseSettings.model_fields)}.",
+                f"there is no setting {unknown[0]!r}" + (f"; {meant}" if meant else ""),
+                f"Use one of {', '.join(names)}.",
             )
         try:
             super().__init__(**values)
@@ -77,8 +86,31 @@ class DatabaseSettings(BaseSettings):
             raise ConfigurationError(
                 f"the database settings are not valid: {listed}",
                 "Correct the variables named above, in the environment or in .env.",
-                "docs/configuration.md lists every setting with its default.",
+                "https://docs.soulspot.app/configuration lists every setting with its default.",
             ) from None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - as pydantic-settings calls it
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The sources as they are, looked through for variables that are misspelt."""
+        for source in (env_settings, dotenv_settings):
+            if isinstance(source, EnvSettingsSource):
+                warn_of_misspelt(source.env_vars, _names())
+        return init_settings, env_settings, dotenv_settings, file_secret_settings
+
+    @field_validator("user", "password")
+    @classmethod
+    def _can_be_sent(cls, value: str | SecretStr | None) -> str | SecretStr | None:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
+        if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
+            raise ValueError("it has a NUL character, or bytes that are not UTF-8")
+        return value
 
     @model_validator(mode="after")
     def _read_database(self) -> Self:
@@ -87,20 +119,21 @@ class DatabaseSettings(BaseSettings):
         _no_url(self.database)
         if not self.database.strip():
             raise ValueError("DATABASE is empty; write DATABASE=/config/soulspot.db")
-        if "database_type" not in self.model_fields_set and not self.database.startswith("/"):
-            _decide(self, "database_type", "postgresql" if _HOST.fullmatch(self.database) else "sqlite")
+        if "database_type" not in self.model_fields_set:
+            _decide(self, "database_type", "postgresql" if means_server(self.database) else "sqlite")
         if self.database_type == "sqlite" and "database_path" not in self.model_fields_set:
             _decide(self, "database_path", Path(self.database))
         return self
 
     @model_validator(mode="after")
     def _has_an_address(self) -> Self:
-        if self.database_type == "postgresql" and not any(
-            form.fullmatch(self.database or "") for form in (_HOST, _SOCKET)
-        ):
-            raise ValueError(
-                "PostgreSQL needs DATABASE=host:5432/name, or the folder of its socket: /run/postgresql/name"
-            )
+        if self.database_type == "postgresql":
+            try:
+                read_address(self.database or "/")
+            except ValueError as error:
+                is_stated = "database_type" in self.model_fields_set
+                file = "" if is_stated else "; before a SQLite file of that name write ./, or set DATABASE_TYPE=sqlite"
+                raise ValueError(f"{error}{file}") from None
         return self
 
     @model_validator(mode="after")
@@ -108,26 +141,29 @@ class DatabaseSettings(BaseSettings):
         _no_url(str(self.database_path))
         if "\0" in str(self.database_path):
             raise ValueError("a path cannot contain NUL characters")
+        if str(self.database_path) != str(self.database_path).strip() or self.database_path.parts[:1] == ("~",):
+            raise ValueError(
+                "the path in DATABASE or DATABASE_PATH begins or ends with a blank, or with ~, which is not expanded"
+            )
         if self.database_type == "sqlite" and str(self.database_path) == ":memory:":
             raise ValueError("':memory:' cannot be shared by several connections; use a file in a temporary folder")
         return self
 
     @property
-    def servers(self) -> tuple[list[str], list[int], str]:
+    def servers(self) -> ServerAddress:
         """The hosts of PostgreSQL or the folder of its socket, their ports, and the database's name. Internal."""
-        found = _HOST.fullmatch(self.database or "")
-        if found is None:
-            socket = _SOCKET.fullmatch(self.database or "")
-            if socket is None:
-                raise ConfigurationError("there is no server in DATABASE", "Write DATABASE=host:5432/name.")
-            return [socket["folder"]], [int(socket["port"] or 5432)], socket["name"]
-        parts = [server.rpartition(":") for server in found["hosts"].split(",")]
-        return [host for host, _, _ in parts], [int(port) for _, _, port in parts], found["name"]
+        try:
+            return read_address(self.database or "/")
+        except ValueError as error:
+            raise ConfigurationError(f"DATABASE names no server: {error}", "Write DATABASE=host:5432/name.") from None
 
     @property
     def address(self) -> str:
         """Where the database is, as errors name it; never with a password."""
-        return str(self.database_path) if self.database_type == "sqlite" else str(self.database).lstrip("/")
+        if self.database_type == "sqlite":
+            return str(self.database_path)
+        is_socket = self.servers.hosts[0].startswith("/")
+        return str(self.database) if is_socket else str(self.database).removeprefix("/")
 
     @property
     def database_url(self) -> str:
@@ -135,8 +171,8 @@ class DatabaseSettings(BaseSettings):
         if self.database_type == "sqlite":
             return f"sqlite+aiosqlite:///{self.database_path.absolute()}"
         hosts, ports, name = self.servers
-        listed = "&".join(f"host={host}:{port}" for host, port in zip(hosts, ports, strict=True))
-        return f"postgresql+asyncpg:///{name}?{listed}"
+        # The form that has the ports apart is the only one that takes colons, in IPv6, and the folder of a socket.
+        return f"postgresql+asyncpg:///{name}?host={quote(','.join(hosts))}&port={','.join(map(str, ports))}"
 
 
 def _decide(settings: DatabaseSettings, name: str, value: object) -> None:

@@ -3,24 +3,24 @@
 import asyncio
 import logging
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from soulspot_db.cache.region import MISS, CacheRegion
 from soulspot_db.engine.base import Lease, Outcome
+from soulspot_db.engine.errors import in_another_loop
 from soulspot_db.errors import TransactionError
 from soulspot_db.events.bus import Event, own_event
 from soulspot_db.events.publisher import PublishesEvents
 from soulspot_db.monitoring.hooks import Hooks
 from soulspot_db.monitoring.quiet import log_quietly
-from soulspot_db.operations import Effects, Read, ReadMany, Write
+from soulspot_db.operations import Read, ReadMany, Write
 from soulspot_db.plan import Plans
 from soulspot_db.records import Records
 from soulspot_db.registry import EntityRegistry
 from soulspot_db.retry import checked_attempts
-from soulspot_db.savepoint import Savepoint
+from soulspot_db.savepoint import Frame, Savepoint
 from soulspot_db.service import DatabaseService
 from soulspot_db.session import Session
 
@@ -28,15 +28,6 @@ __all__ = ["Transaction"]
 
 T = TypeVar("T")
 _log = logging.getLogger("soulspot_db.monitoring")
-
-
-@dataclass(slots=True)
-class _Frame:
-    """A transaction or a savepoint in it: what has been done since it began, and the task that began the savepoint."""
-
-    owner: asyncio.Task[Any] | None
-    read_only: bool = False
-    effects: Effects = field(default_factory=Effects)
 
 
 class Transaction(DatabaseService):
@@ -49,7 +40,7 @@ class Transaction(DatabaseService):
         self._loop = asyncio.get_running_loop()
         # Nobody asks whose the transaction itself is; a task would lead back here through its context, and keep a
         # transaction that was lost from being collected at once.
-        self._frames = [_Frame(None, read_only)]
+        self._frames = [Frame(None, read_only)]
         # Tasks started inside the block share it, one statement at a time.
         self._turn = asyncio.Lock()
         self.is_open = True
@@ -76,6 +67,10 @@ class Transaction(DatabaseService):
 
     def peek(self, region: CacheRegion, key: Hashable) -> Any:  # noqa: ARG002 - as the database's own session has it
         """MISS: the cache does not know what this transaction has written."""
+        return MISS
+
+    def peek_many(self, region: CacheRegion, keys: Iterable[Hashable]) -> Any:  # noqa: ARG002 - as above
+        """MISS, as of a single key."""
         return MISS
 
     def at_once(self, request: Read[T]) -> Any:  # noqa: ARG002 - as the database's own session has it
@@ -118,12 +113,12 @@ class Transaction(DatabaseService):
 
     async def write(self, request: Write[T]) -> T:
         """Write; invalidation and events wait for the COMMIT."""
-        if any(frame.read_only for frame in self._frames):
-            raise TransactionError(
-                "the transaction is read-only", "Open it without `read_only=True` to write.", operation="write"
-            )
         async with self._its_turn():
-            # Whose savepoint it falls into is decided here, where it is decided in the database too.
+            # Which savepoint it falls into is decided here, where it is decided in the database too.
+            if any(frame.read_only for frame in self._frames):
+                raise TransactionError(
+                    "the transaction is read-only", "Open it without `read_only=True` to write.", operation="write"
+                )
             frame = self._frames[-1]
 
             def finish(outcome: Outcome) -> T:
@@ -141,6 +136,9 @@ class Transaction(DatabaseService):
 
     @asynccontextmanager
     async def _its_turn(self) -> AsyncIterator[None]:
+        if asyncio.get_running_loop() is not self._loop:
+            # A thread that was started inside the block has got the block with its context.
+            raise in_another_loop()
         async with self._turn:
             if not self.is_open:
                 # It waited for its turn until the block had ended; on its own it would commit at once.
@@ -150,7 +148,7 @@ class Transaction(DatabaseService):
     async def _command(self, sql: str) -> None:
         await self._lease.command(sql)
 
-    async def open_savepoint(self, *, read_only: bool) -> None:
+    async def open_savepoint(self, *, read_only: bool) -> Frame:
         """Begin a frame, in which nothing can be written if it is `read_only`.
 
         Raises:
@@ -166,13 +164,21 @@ class Transaction(DatabaseService):
             # A savepoint whose task is cancelled here stays open in the database, where it harms nobody: the next of
             # its name hides it, COMMIT and ROLLBACK end it.
             await self._command(f"SAVEPOINT frame_{len(self._frames) + 1}")
-            self._frames.append(_Frame(task, read_only))
+            frame = Frame(task, read_only)
+            self._frames.append(frame)
+            return frame
 
-    async def close_savepoint(self, *, keep: bool) -> None:
-        """End the innermost frame: its effects join the outer frame's, or are forgotten with its writes."""
+    async def close_savepoint(self, frame: Frame, error: BaseException | None) -> None:
+        """End a frame: its effects join the outer frame's, or, where an error has left it, are forgotten with its writes.
+
+        Raises:
+            TransactionError: it cannot be kept, because blocks did not end in the reverse order of their beginnings.
+        """
         try:
             async with self._its_turn():
-                await self._close_frame(keep=keep)
+                if isinstance(error, GeneratorExit):
+                    self._left_by_generator(frame)
+                await self._close_frame(frame, error)
         except (
             BaseException
         ):  # a cancellation, or RELEASE that failed: what is half undone must not be stored; raised again
@@ -182,18 +188,27 @@ class Transaction(DatabaseService):
             self._lease.abandon()
             raise
 
-    async def _close_frame(self, *, keep: bool) -> None:
-        name = f"frame_{len(self._frames)}"
-        frame = self._frames.pop()
-        if keep:
+    async def _close_frame(self, frame: Frame, error: BaseException | None) -> None:
+        is_closed_early = isinstance(error, GeneratorExit)
+        if frame not in self._frames:
+            if is_closed_early:
+                return  # as a generator that stood still in it while the block around it was undone
+            raise _out_of_order("a block around it was undone before, and this nested block with it")
+        if frame is not self._frames[-1] and (error is None or is_closed_early):
+            # Other than by an error of its own, which leaves the blocks inside it as well, it ends before them.
+            raise _out_of_order("a nested block inside this one has not ended")
+        place = self._frames.index(frame)
+        name = f"frame_{place + 1}"
+        del self._frames[place:]
+        if error is None:
             # First, so that what is published meanwhile comes after it; a transaction that is gone commits no effects.
             self._frames[-1].effects.add(frame.effects)
         else:
             await self._command(f"ROLLBACK TO {name}")
         await self._command(f"RELEASE {name}")
 
-    async def end(self, *, commit: bool) -> None:
-        """COMMIT or ROLLBACK; from here on every other use of the transaction raises."""
+    async def end(self, error: BaseException | None) -> None:
+        """COMMIT, or ROLLBACK where an error has left the block; from here on every other use of the transaction raises."""
         self.is_open = False
         try:
             await self._turn.acquire()
@@ -201,7 +216,9 @@ class Transaction(DatabaseService):
             self._lease.abandon()
             raise
         try:
-            if not commit:
+            if error is not None:
+                if isinstance(error, GeneratorExit):
+                    self._left_by_generator(self._frames[0])
                 await self._lease.rollback()
                 return
             if len(self._frames) > 1:
@@ -218,19 +235,27 @@ class Transaction(DatabaseService):
         finally:
             self._turn.release()
 
-    def left_by_generator(self) -> None:
-        """Say that writes are undone because an async generator was closed at a `yield` inside the block.
+    def _left_by_generator(self, frame: Frame) -> None:
+        """Say that writes are undone because an async generator was closed at a `yield` inside the block of a frame.
 
-        Its caller has been in the block as well, perhaps without knowing, and is told of nothing.
+        Its caller has been in the block as well, perhaps without knowing, and is told of nothing. Called in turn: what is
+        being written belongs to the frame as well.
         """
-        if any(frame.effects.tags for frame in self._frames):
-            log_quietly(
-                _log,
-                logging.WARNING,
-                "%s was left by an async generator that was not used up; what was written in it is rolled back. Do not "
-                "`yield` inside a block, or use `contextlib.aclosing`",
-                self._opened,
-            )
+        undone = self._frames[self._frames.index(frame) :] if frame in self._frames else []
+        if not any(lost.has_effects for lost in undone):
+            return
+        is_nested = frame is not self._frames[0]
+        log_quietly(
+            _log,
+            logging.WARNING,
+            "%s was left by an async generator that was not used up, or a coroutine that was destroyed; what was written in "
+            "it is rolled back. Do not `yield` inside a block, or use `contextlib.aclosing`",
+            f"a nested block of {self._opened}" if is_nested else self._opened,
+        )
+        if is_nested and frame.owner is not asyncio.current_task():
+            # Nobody closed it on purpose: the loop did, when it was forgotten. Until then it has taken in what the outer
+            # block wrote, and that must not be missing from what the outer block commits.
+            self._lease.abandon()
 
     def __del__(self) -> None:
         lease = self._lease
@@ -263,4 +288,12 @@ def _over() -> TransactionError:
     return TransactionError(
         "the transaction is over",
         "Await everything that belongs to it inside the `async with db.transaction()` block.",
+    )
+
+
+def _out_of_order(message: str) -> TransactionError:
+    return TransactionError(
+        message,
+        "End nested blocks in the reverse order in which they began; nothing of the transaction is stored.",
+        "Do not `yield` inside a block, or close the generator with `contextlib.aclosing`.",
     )

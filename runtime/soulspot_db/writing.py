@@ -7,18 +7,19 @@ from typing import Any, TypeVar
 
 from soulspot_db.access import Filter
 from soulspot_db.batching import MOST, chunks
-from soulspot_db.bulk import Key, Progress, batched, both, checked_size, each, each_batch
+from soulspot_db.bulk import Key, Progress, batched, both, check_progress, checked_size, each, each_batch
 from soulspot_db.cache.tags import Tag
 from soulspot_db.clauses import Where
 from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity, EntityCreate, EntityUpdate
-from soulspot_db.errors import UnsafeWriteError
+from soulspot_db.errors import DatabaseError, UnsafeWriteError
 from soulspot_db.fairness import spread
 from soulspot_db.language.folding import folded
 from soulspot_db.language.predicates import Predicate
 from soulspot_db.operations import Effects, Read, Write
 from soulspot_db.paging import PagingRepository
+from soulspot_db.refusals import stopped_after
 
 __all__ = ["WriteRepository"]
 
@@ -59,11 +60,14 @@ class WriteRepository(PagingRepository[Model, KeyType]):
         progress: Progress | None = None,
     ) -> int:
         size, saved = checked_size(batch_size), 0
+        check_progress(progress)
         async for batch in batched(self._streamed(new), size):
-            now = utc_now()
-            rows = await spread(batch, partial(self._values_of, now=now, operation="save_stream"), self._plan.turns)
-            await self._insert("save_stream", rows)
-            saved += len(rows)
+            try:
+                values_of = partial(self._values_of, now=utc_now(), operation="save_stream")
+                await self._insert("save_stream", await spread(batch, values_of, self._plan.turns))
+            except DatabaseError as error:
+                raise stopped_after(saved, error).with_traceback(error.__traceback__) from error.__cause__
+            saved += len(batch)
             if progress is not None:
                 progress(saved)
         return saved
@@ -239,6 +243,7 @@ class WriteRepository(PagingRepository[Model, KeyType]):
         progress: Progress | None,
     ) -> int:
         """Write to all rows at once, or to `size` at a time."""
+        check_progress(progress)
         if size is None:
             written = await write(predicate)
             if progress is not None:

@@ -17,7 +17,7 @@ ARTIST = (
 )
 ALBUM = (
     "fields:\n  id: {type: integer, primary_key: true}\n"
-    "  artist_id: {type: uuid, references: music.artist, on_delete: cascade}\n"
+    "  artist_id: {type: uuid, index: true, references: music.artist, on_delete: cascade}\n"
 )
 SCHEMAS = {"music/artist.yaml": ARTIST, "music/album.yaml": ALBUM, "music/_module.yaml": "description: Music.\n"}
 REVISION = "migrations/versions/0001_create_album_and_artist.py"

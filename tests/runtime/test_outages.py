@@ -406,7 +406,7 @@ async def test_a_wrong_password_is_an_error_that_shows_neither_it_nor_the_right_
     guarded = {**where, "user": "guarded"}
     async with Database(support.settings(**guarded, password="right one")):
         pass
-    with pytest.raises(ConnectionFailedError, match="refuses this user") as raised:
+    with pytest.raises(ConnectionFailedError, match="refuses the user 'guarded'") as raised:
         async with Database(support.settings(**guarded, password="a guess")):
             pass
     assert "DATABASE_PASSWORD" in str(raised.value)

@@ -79,7 +79,7 @@ def test_a_host_a_port_and_a_name_mean_postgresql(text, servers):
 def test_a_leading_slash_is_accepted_for_postgresql_where_the_type_says_so():
     found = DatabaseSettings(database="/db:5432/soulspot", database_type="postgresql")
     assert found.servers == (["db"], [5432], "soulspot")
-    assert found.database_url == "postgresql+asyncpg:///soulspot?host=db:5432"
+    assert found.database_url == "postgresql+asyncpg:///soulspot?host=db&port=5432"
 
 
 def test_the_folder_of_a_socket_is_accepted_for_postgresql_where_the_type_says_so():

@@ -13,6 +13,7 @@ from soulspot_db_codegen.commands.shared import (
     tell_advice,
     tell_moved,
     tell_problems,
+    tell_warnings,
 )
 from soulspot_db_codegen.configuration import load_configuration
 from soulspot_db_codegen.errors import Diagnostic
@@ -67,12 +68,15 @@ def _write(root: Path, form: str, *, amend: bool = False) -> None:
         click.echo(f"{change.verb} {change.path}", err=form != "text")
     tell_moved(plan.moved, err=form != "text")
     tell_advice(plan.revision)
+    tell_warnings(plan.warnings)
     _close(changes, form)
 
 
 def _check(root: Path, form: str) -> None:
     with complaints(form):
-        changes = plan_project(load_configuration(root)).changes
+        plan = plan_project(load_configuration(root))
+    tell_warnings(plan.warnings)
+    changes = plan.changes
     if changes and form == "text":
         for change in changes:
             click.echo(unified_diff(change), nl=False)

@@ -11,7 +11,17 @@ from soulspot_db_codegen.errors import ConfigurationError, Diagnostic, SchemaErr
 from soulspot_db_codegen.migrations.revision import Revision
 from soulspot_db_codegen.reports import report
 
-__all__ = ["PROBLEMS", "USAGE", "complaints", "count", "project_option", "tell_advice", "tell_moved", "tell_problems"]
+__all__ = [
+    "PROBLEMS",
+    "USAGE",
+    "complaints",
+    "count",
+    "project_option",
+    "tell_advice",
+    "tell_moved",
+    "tell_problems",
+    "tell_warnings",
+]
 
 PROBLEMS, USAGE = 1, 2
 """Exit codes: the schemas have problems, or something is not as it should be; the command was used wrongly."""
@@ -46,6 +56,12 @@ def tell_problems(diagnostics: Iterable[Diagnostic], form: str) -> None:
     click.echo(report(found, form), err=form == "text")
     if form == "text":
         click.echo(f"{count(len(found), 'problem')}; nothing was written", err=True)
+
+
+def tell_warnings(diagnostics: Iterable[Diagnostic]) -> None:
+    """Print what is allowed, and what its author should know."""
+    for item in diagnostics:
+        click.echo(f"warning: {item}", err=True)
 
 
 def tell_moved(paths: Iterable[str], *, err: bool = False) -> None:

@@ -8,6 +8,7 @@ from soulspot_db.cache.stamps import Stamp, Stamps
 from soulspot_db.cache.tags import Tag
 from soulspot_db.cache.trust import Trust
 from soulspot_db.fairness import Turns
+from soulspot_db.home import Home
 from soulspot_db.language.document import CacheDocument
 
 __all__ = ["Cache"]
@@ -26,9 +27,10 @@ class Cache:
         self._ttl = ttl
         self._max_size = max_size
         self._regions: list[CacheRegion] = []
-        self.turns = Turns()
+        self.home = Home()
+        self.turns = Turns(self.home)
         self._stamps = Stamps()
-        self.trust = Trust(recheck=recheck, on_others=self._stamps.touch_all)
+        self.trust = Trust(self.home, recheck=recheck, on_others=lambda: self._stamps.touch_all())  # noqa: PLW0108 - others once closed
 
     def add_region(self, setting: CacheDocument | bool) -> CacheRegion:
         """A region for an entity with this `cache:` setting."""
@@ -52,11 +54,23 @@ class Cache:
         """Make every entry that depends on one of `tags` a miss, and keep no load that has begun."""
         self._stamps.touch(tags)
 
-    def clear(self) -> None:
+    def forget(self) -> None:
         """Forget every entry, and keep no load that has begun."""
         self._stamps.touch_all()
         for region in self._regions:
-            region.clear()
+            region.forget()
+
+    def clear(self) -> None:
+        """Forget everything, because the database is closed.
+
+        That is also what is being loaded and written: a loop that ended in the middle of it never says that it is over.
+        """
+        self._stamps.touch_all()
+        self._stamps = Stamps()
+        for region in self._regions:
+            region.start_anew(self._stamps)
+        self.turns.start_anew()
+        self.home.leave()
 
     @property
     def hits(self) -> int:

@@ -51,6 +51,7 @@ class CacheControl:
             UnknownEntityError: there is no such entity.
             ValidationFailedError: not a key, or not that of one row.
         """
+        self._cache.home.require()
         name, rest = _parts(key)
         if rest is None or rest == "*" or rest.startswith("*:"):
             raise _refused(key, "name one row, as in `track:0197...`")
@@ -64,6 +65,7 @@ class CacheControl:
             UnknownEntityError: there is no such entity.
             ValidationFailedError: not a key.
         """
+        self._cache.home.require()
         name, rest = _parts(key)
         if rest is not None and (rest == "*" or rest.startswith("*:")):
             raise _refused(key, "patterns are for `invalidate_pattern`")
@@ -77,6 +79,7 @@ class CacheControl:
             UnknownFieldError: the entity has no such field.
             ValidationFailedError: not a pattern.
         """
+        self._cache.home.require()
         name, rest = _parts(pattern)
         records = self._records(name)
         if rest is not None and rest.startswith("*:"):
@@ -97,7 +100,8 @@ class CacheControl:
 
     async def clear(self) -> None:
         """Forget everything."""
-        self._cache.clear()
+        self._cache.home.require()
+        self._cache.forget()
 
 
 class Finder(Protocol):

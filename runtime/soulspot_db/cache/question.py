@@ -2,10 +2,10 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
-__all__ = ["question", "row_question", "typed"]
+__all__ = ["question", "row_question", "statement_question", "typed"]
 
 # Equal values of these are the same to every database. Not so those of subclasses, which may compare as they like, and of
 # datetime, whose `fold` is left out when two are compared: what has other values is asked as SQL instead.
@@ -42,6 +42,22 @@ def question(operation: str, *arguments: Any) -> Hashable | None:
     except (TypeError, RecursionError):
         return None
     return tuple(parts) if len(parts) <= _LONGEST else None
+
+
+def statement_question(sql: str, values: Sequence[Any]) -> Hashable | None:
+    """The key of a statement with these values, which are as the database gets them; None where there are too many.
+
+    What a call lists is one value to PostgreSQL and several to SQLite.
+    """
+    parts: list[Any] = [sql]
+    for value in values:
+        if type(value) is list:
+            parts += (list, len(value))
+            for item in value:
+                parts += (type(item), item)
+        else:
+            parts += (type(value), value)
+    return tuple(parts) if len(parts) <= _LONGEST + 1 else None
 
 
 def _add(value: Any, parts: list[Any]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
 from cachetools import LRUCache
@@ -65,6 +65,17 @@ class CacheRegion:
             return MISS
         self.hits += 1
         return value
+
+    def peek_many(self, keys: Iterable[Hashable]) -> Any:
+        """The answers to all of `keys` where they can be had at once, else MISS."""
+        values: list[Any] = []
+        for key in keys:
+            value = self.known(key)
+            if value is MISS or not self._trust.lasts() or self._turns.are_due():
+                return MISS
+            values.append(value)
+        self.hits += len(values)
+        return values
 
     def known(self, key: Hashable) -> Any:
         """The answer to `key` as it is kept and valid, else MISS; counts for nothing."""
@@ -192,7 +203,8 @@ class CacheRegion:
                 return joined
             # The caller who was loading was cancelled; the next one in line tries for itself.
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._loads[flight] = future
+        loads = self._loads  # others if the database is closed meanwhile
+        loads[flight] = future
         try:
             result = await load()
         except BaseException as error:
@@ -207,9 +219,15 @@ class CacheRegion:
         else:
             future.set_result(result)
         finally:
-            del self._loads[flight]
+            del loads[flight]
         return result
 
-    def clear(self) -> None:
+    def forget(self) -> None:
         """Forget every entry."""
         self._entries.clear()
+
+    def start_anew(self, stamps: Stamps) -> None:
+        """Forget every entry and who is loading, and go by other stamps from now on."""
+        self.forget()
+        self._loads = {}
+        self._stamps = stamps

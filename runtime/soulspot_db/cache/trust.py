@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from soulspot_db.home import Home
+
 __all__ = ["Trust"]
 
 # Seconds that a read waits for a look; longer than a look at an idle database takes, shorter than anybody notices.
@@ -16,11 +18,13 @@ class Trust:
     """When somebody last looked, and the looking.
 
     Args:
+        home: the loop in which the database is open, and in which looks are told of.
         recheck: seconds for which a look is good.
         on_others: called when others have written.
     """
 
-    def __init__(self, *, recheck: float, on_others: Callable[[], None]) -> None:
+    def __init__(self, home: Home, *, recheck: float, on_others: Callable[[], None]) -> None:
+        self._home = home
         self._recheck = recheck
         self._on_others = on_others
         self._look: Callable[[], None] | None = None
@@ -33,9 +37,10 @@ class Trust:
         self._look = look
 
     def forget(self) -> None:
-        """Nobody has looked, and nobody was asked: the database has just been opened."""
+        """Nobody has looked, and nobody was asked: the database has just been opened, in this loop."""
         self._looked = float("-inf")
         self._news = None
+        self._home.enter()
 
     def _ask(self, look: Callable[[], None]) -> None:
         self._asked = time.monotonic()

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import greenlet_spawn
 
+from soulspot_db.engine.postgresql.driver import driver_missing
 from soulspot_db.engine.sqlite.connection import TO_WAL, connect
 from soulspot_db.engine.sqlite.errors import translate
 from soulspot_db.errors import DatabaseError, LockedError
@@ -79,8 +80,12 @@ def told(error: DBAPIError, settings: DatabaseSettings, outcome: str = "") -> Da
 
 
 def _server() -> Any:
-    from soulspot_db.migrations.postgresql import connection  # noqa: PLC0415 - only who uses it has its driver
-
+    try:
+        from soulspot_db.migrations.postgresql import connection  # noqa: PLC0415 - only who uses it has its driver
+    except ModuleNotFoundError as error:
+        if error.name != "asyncpg":
+            raise
+        raise driver_missing() from error
     return connection
 
 

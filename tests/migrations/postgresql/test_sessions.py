@@ -89,7 +89,7 @@ async def test_a_role_that_does_not_exist_is_told(settings, run, monkeypatch):
     monkeypatch.setenv("DATABASE_USER", "nobody_of_that_name")
     told = await run("migrate")
     assert told.exit_code == 1
-    assert "refuses this user" in told.output
+    assert "refuses the user 'nobody_of_that_name'" in told.output
 
 
 async def test_a_role_that_may_not_change_a_table_is_told_what_to_grant(settings, filled, sql):

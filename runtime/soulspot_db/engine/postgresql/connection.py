@@ -1,13 +1,17 @@
 """How connections to PostgreSQL are made: where to, as whom, and what the server sees to."""
 
 import contextlib
+import getpass
+import os
 from typing import Any
 
 import asyncpg
 
+from soulspot_db.errors import ConfigurationError
+from soulspot_db.language.conditions import quoted
 from soulspot_db.settings import DatabaseSettings
 
-__all__ = ["PooledConnection", "connect_options", "is_closed", "terminate"]
+__all__ = ["PooledConnection", "connect_options", "is_closed", "named", "terminate", "user_of"]
 
 _CONNECT = 5.0  # seconds; of several hosts each has as many
 _PATIENCE = 5.0  # seconds that the server has to say that it has stopped a statement, before the connection is given up
@@ -42,7 +46,7 @@ def connect_options(settings: DatabaseSettings) -> dict[str, Any]:
         "host": hosts,
         "port": ports,
         "database": database,
-        "user": settings.user,
+        "user": user_of(settings),
         "password": settings.password.get_secret_value() if settings.password else None,
         "timeout": _CONNECT,
         "command_timeout": settings.query_timeout + _PATIENCE,
@@ -58,6 +62,26 @@ def connect_options(settings: DatabaseSettings) -> dict[str, Any]:
             "idle_in_transaction_session_timeout": _milliseconds(settings.idle_transaction_timeout),
         },
     }
+
+
+def user_of(settings: DatabaseSettings) -> str:
+    """As whom: DATABASE_USER, or as every program of PostgreSQL has it, PGUSER or the user that runs this process.
+
+    Raises:
+        ConfigurationError: neither is set, and that user has no name, as in a container under a number.
+    """
+    try:
+        return settings.user or os.environ.get("PGUSER") or getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise ConfigurationError(
+            "nothing says as whom to connect: DATABASE_USER is unset, and the user of this process has no name",
+            "Set DATABASE_USER.",
+        ) from error
+
+
+def named(name: str) -> str:
+    """The name of a role or a database as a statement has it."""
+    return quoted(name.replace('"', '""'))
 
 
 def _milliseconds(seconds: float) -> str:

@@ -51,7 +51,8 @@ class PostgreSQLEngine:
         Raises:
             ConnectionFailedError: the server cannot be reached, or refuses the user.
         """
-        self._order = CommitOrder()  # a loop that ended without closing may have left commits in the old one
+        # A loop that ended without closing may have left commits and locks in the old ones.
+        self._order, self._turns = CommitOrder(), RowTurns(self._settings.pool_timeout)
         await self._pool.open()
 
     async def close(self) -> None:
@@ -233,7 +234,7 @@ class PostgreSQLEngine:
             raise
         if not self._pool.is_open:  # closed while it waited for a connection, or for BEGIN
             lease.abandon()
-            raise not_open()
+            raise not_open(database_path=self.address)
         lease.begun()
         return lease
 
@@ -256,4 +257,4 @@ class PostgreSQLEngine:
         elif getattr(error, "sqlstate", None) == READ_ONLY:
             # The server has become a standby: what is connected to it must not be used for the next call.
             await self._pool.expire()
-        return translate(error, sql, self.address, self._settings.query_timeout)
+        return translate(error, sql, self._settings)

@@ -1,11 +1,12 @@
 """From PostgreSQL's error codes to ours."""
 
 import asyncio
-import shlex
+import re
 
 import asyncpg
 
 from soulspot_db.engine.errors import ran_too_long, refused_by_constraint
+from soulspot_db.engine.postgresql.connection import named, user_of
 from soulspot_db.errors import (
     CommitOutcomeUnknownError,
     ConnectionFailedError,
@@ -20,7 +21,7 @@ from soulspot_db.errors import (
 )
 from soulspot_db.settings import DatabaseSettings
 
-__all__ = ["DRIVER_ERRORS", "READ_ONLY", "ended_by_server", "is_lost", "not_connected", "outcome_unknown", "translate"]
+__all__ = ["DRIVER_ERRORS", "READ_ONLY", "ended_by_server", "exhausted", "is_lost", "outcome_unknown", "translate"]
 
 DRIVER_ERRORS = (
     asyncpg.PostgresError,
@@ -35,12 +36,15 @@ DRIVER_ERRORS = (
 _CONSTRAINTS = {
     "23505": "unique",
     "23503": "foreign key",
+    "23001": "foreign key",  # restrict
     "23502": "not null",
     "23514": "check",
 }
 # Of class 57, operator intervention: what ends the connection, and what only means that it is not there yet.
 _GONE = {"57P01", "57P02", "57P03", "57P05", "25P03"}
-_TOO_LARGE = "54000"  # program limit exceeded
+_AGAIN = "Run it again: `db.run_in_transaction` does so by itself."
+_SHORT = "Keep transactions short, and write rows in the same order everywhere."
+_INTO = re.compile(r'INSERT INTO ("(?:[^"]|"")+"|[^\s("]+)')
 READ_ONLY = "25006"
 """The code of a write to a standby, or in a transaction that is READ ONLY."""
 
@@ -54,66 +58,35 @@ def is_lost(error: BaseException | None) -> bool:
 
 
 def translate(  # noqa: PLR0911 - one for each kind
-    error: BaseException, sql: str, address: str, timeout: float
+    error: BaseException, sql: str, settings: DatabaseSettings
 ) -> DatabaseError:
     """The error to raise for what the driver raised while it ran `sql`.
 
     Args:
         error: what it raised.
         sql: the statement, without values.
-        address: which server.
-        timeout: seconds that a statement may run.
+        settings: which server, as whom, and how long to wait.
     """
     code = getattr(error, "sqlstate", None) or ""
     if code in _CONSTRAINTS:
         return _constraint(error, _CONSTRAINTS[code])
-    if code == "57014" or isinstance(error, asyncio.TimeoutError):
-        return ran_too_long(timeout, sql)
-    if code in {"55P03", "40P01"}:
-        return LockedError(
-            "another transaction kept a row locked" if code == "55P03" else "two transactions waited for each other",
-            "Run it again: `db.run_in_transaction` does so by itself.",
-            "Keep transactions short, and write rows in the same order everywhere.",
-            query=sql,
-        )
-    if code == "40001":
-        return SerializationFailedError(
-            "another transaction has changed a row that this one has read, and nothing of this one was stored",
-            "Run it again: `db.run_in_transaction` does so by itself.",
-            query=sql,
-        )
+    if isinstance(error, asyncio.TimeoutError):
+        return ran_too_long(settings.query_timeout, sql)
+    if code in _BY_CODE:
+        return _BY_CODE[code](error, sql, settings)
     if code.startswith("53"):
-        return _no_resources(code, address, sql)
-    if is_lost(error) or code.startswith("28") or code == READ_ONLY:
-        return _unreachable(error, code, address)
-    if code == "42501":
-        return QueryFailedError(
-            f"the server refuses this user: {getattr(error, 'message', '')}",
-            "Have the owner give it what is missing: GRANT SELECT, INSERT, UPDATE, DELETE ON ... TO ...;",
-            query=sql,
-        )
-    if isinstance(error, asyncpg.DataError) or code == _TOO_LARGE:
-        return _not_storable(error, code, sql)
+        return exhausted(code, settings.address, sql)
+    if is_lost(error):
+        return _lost(error, settings)
+    if isinstance(error, asyncpg.DataError):
+        # Without a code it is the driver that refuses the value.
+        what = "values" if code else "types of the values"
+        return ValidationFailedError("a value cannot be stored", f"Check the {what}.", query=sql)
     return QueryFailedError(
-        f"the statement failed: {getattr(error, 'message', None) or error}",
+        f"the statement failed: {_message(error) or error}",
         "If a table or column is missing, run `soulspot-db migrate` or `await db.create_table(...)`.",
         query=sql,
     )
-
-
-def not_connected(error: BaseException, settings: DatabaseSettings) -> DatabaseError:
-    """The error for what the driver raised while it connected."""
-    address = settings.address
-    if isinstance(error, asyncpg.InvalidCatalogNameError):
-        hosts, ports, name = settings.servers
-        user = ["-U", settings.user] if settings.user else []
-        return ConnectionFailedError(
-            f"there is no database {name!r} at {address}",
-            f"Create it: {shlex.join(['createdb', '-h', hosts[0], '-p', str(ports[0]), *user, name])}",
-        )
-    if isinstance(error, asyncpg.PostgresError):
-        return translate(error, "connect", address, 0)
-    return _unreachable(error, "", address)
 
 
 def ended_by_server() -> ConnectionFailedError:
@@ -134,24 +107,12 @@ def outcome_unknown(address: str) -> CommitOutcomeUnknownError:
     )
 
 
-def _not_storable(error: BaseException, code: str, sql: str) -> ValidationFailedError:
-    if code == _TOO_LARGE:
-        return ValidationFailedError(
-            f"a value is too large for PostgreSQL: {getattr(error, 'message', '')}",
-            "Shorten it: of a unique or indexed text, PostgreSQL takes 2,704 bytes, or somewhat more that it can compress.",
-            "Or take the field out of the index.",
-            query=sql,
-        )
-    # Without a code it is the driver that refuses the value.
-    what = "values" if code else "types of the values"
-    return ValidationFailedError("a value cannot be stored", f"Check the {what}.", query=sql)
-
-
-def _no_resources(code: str, address: str, sql: str) -> DatabaseError:
+def exhausted(code: str, address: str, sql: str) -> DatabaseError:
+    """The error for codes of class 53: the server lacks something."""
     if code == "53100":
         return DiskFullError(
             "the server has no room to write",
-            f"Free space on the disk of {address}, then call again: nothing was written.",
+            f"Free space on the disk of {address}, then call again: this statement has stored nothing.",
             query=sql,
         )
     return PoolExhaustedError(
@@ -162,21 +123,85 @@ def _no_resources(code: str, address: str, sql: str) -> DatabaseError:
     )
 
 
-def _unreachable(error: BaseException, code: str, address: str) -> ConnectionFailedError:
-    if code == READ_ONLY:
-        return ConnectionFailedError(
-            f"the server at {address} takes no writes: it is a standby",
-            "Name the primary in DATABASE, or all servers, separated by commas.",
-        )
-    if code.startswith("28"):
-        return ConnectionFailedError(
-            f"the server at {address} refuses this user",
-            "Correct DATABASE_USER and DATABASE_PASSWORD.",
-        )
+def _message(error: BaseException) -> str:
+    return str(getattr(error, "message", None) or "")
+
+
+def _lost(error: BaseException, settings: DatabaseSettings) -> ConnectionFailedError:
+    reason = _message(error) or str(error) or "it does not answer"
     return ConnectionFailedError(
-        f"the server at {address} cannot be reached: {type(error).__name__}",
-        "Check that it runs and that DATABASE names its host and port.",
+        f"the connection to the server at {settings.address} was lost: {reason}",
+        "Check that it runs; its log may say why it ended the connection.",
         "The next call connects again.",
+        database_path=settings.address,
+    )
+
+
+def _stopped(_error: BaseException, sql: str, settings: DatabaseSettings) -> DatabaseError:
+    return ran_too_long(settings.query_timeout, sql)
+
+
+def _standby(_error: BaseException, _sql: str, settings: DatabaseSettings) -> DatabaseError:
+    return ConnectionFailedError(
+        f"the server at {settings.address} takes no writes: it is a standby",
+        "Name the primary in DATABASE, or all servers, separated by commas.",
+        database_path=settings.address,
+    )
+
+
+def _row_locked(_error: BaseException, sql: str, settings: DatabaseSettings) -> DatabaseError:
+    return LockedError(
+        f"another transaction kept a row locked for longer than {settings.pool_timeout:g} s",
+        _AGAIN,
+        _SHORT,
+        "Who keeps it while others wait: SELECT pid, pg_blocking_pids(pid), query FROM pg_stat_activity; it may be a block "
+        "of this program.",
+        timeout=settings.pool_timeout,
+        query=sql,
+    )
+
+
+def _deadlock(_error: BaseException, sql: str, _settings: DatabaseSettings) -> DatabaseError:
+    return LockedError("two transactions waited for each other", _AGAIN, _SHORT, query=sql)
+
+
+def _overtaken(_error: BaseException, sql: str, _settings: DatabaseSettings) -> DatabaseError:
+    return SerializationFailedError(
+        "another transaction has changed a row that this one has read, and nothing of this one was stored",
+        _AGAIN,
+        query=sql,
+    )
+
+
+def _not_allowed(error: BaseException, sql: str, settings: DatabaseSettings) -> DatabaseError:
+    user = user_of(settings)
+    return QueryFailedError(
+        f"the user {user!r} may not do that: {_message(error)}",
+        "Have the owner of the tables give it the rights, here those of a program that reads and writes:",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {named(user)};",
+        f"GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {named(user)};",
+        query=sql,
+    )
+
+
+def _keys_used_up(error: BaseException, sql: str, _settings: DatabaseSettings) -> DatabaseError:
+    # The server names the sequence in its message alone, in the quotation marks of its language.
+    sequence = re.search('["«„](.+?)["»“]', _message(error))
+    table = _INTO.match(sql)
+    return ValidationFailedError(
+        f"the keys of {table[1] if table else 'the table'} are used up: {_message(error)}",
+        "A key far beyond all others was given by hand: the sequence goes on from there, also after the row is deleted.",
+        f"Set it back to the highest key that is left: SELECT setval('{sequence[1] if sequence else '...'}', ...);",
+        query=sql,
+    )
+
+
+def _too_large(error: BaseException, sql: str, _settings: DatabaseSettings) -> DatabaseError:
+    return ValidationFailedError(
+        f"a value is too large for PostgreSQL: {_message(error)}",
+        "Shorten it: of a unique or indexed text, PostgreSQL takes 2,704 bytes, or somewhat more that it can compress.",
+        "Or take the field out of the index.",
+        query=sql,
     )
 
 
@@ -189,3 +214,15 @@ def _constraint(error: BaseException, kind: str) -> ConstraintViolationError:
     if kind == "unique" and str(constraint).startswith("pk_"):
         kind = "primary key"
     return refused_by_constraint(kind, column or constraint, constraint=constraint, field=column)
+
+
+_BY_CODE = {
+    "57014": _stopped,
+    "55P03": _row_locked,
+    "40P01": _deadlock,
+    "40001": _overtaken,
+    READ_ONLY: _standby,
+    "42501": _not_allowed,
+    "2200H": _keys_used_up,
+    "54000": _too_large,
+}

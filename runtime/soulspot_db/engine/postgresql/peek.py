@@ -5,8 +5,9 @@ from typing import cast
 import asyncpg
 
 from soulspot_db.engine.base import Rows
+from soulspot_db.engine.postgresql.connecting import not_connected
 from soulspot_db.engine.postgresql.connection import connect_options
-from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, not_connected, translate
+from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, translate
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["peek_server"]
@@ -30,4 +31,4 @@ async def peek_server(settings: DatabaseSettings, sql: str) -> Rows:
     except asyncpg.UndefinedTableError:
         return []
     except DRIVER_ERRORS as error:
-        raise translate(error, sql, settings.address, settings.query_timeout) from error
+        raise translate(error, sql, settings) from error

@@ -7,8 +7,9 @@ import asyncpg
 
 from soulspot_db.engine.base import Connections
 from soulspot_db.engine.errors import in_another_loop, not_open
+from soulspot_db.engine.postgresql.connecting import not_connected
 from soulspot_db.engine.postgresql.connection import PooledConnection, connect_options
-from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, not_connected
+from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS
 from soulspot_db.errors import PoolExhaustedError
 from soulspot_db.settings import DatabaseSettings
 
@@ -56,6 +57,11 @@ class ConnectionPool:
         pool = self._pool
         if pool is None:
             return
+        if self._loop is None or self._loop.is_closed():
+            self._pool = (
+                None  # there is nothing left to say goodbye with; the sockets close when nobody knows them any more
+            )
+            return
         try:
             async with asyncio.timeout(self._settings.query_timeout):
                 while self._waiting:  # noqa: ASYNC110 - once in the life of a pool
@@ -74,15 +80,15 @@ class ConnectionPool:
         """
         pool = self._pool
         if pool is None or not self.is_open:
-            raise not_open()
+            raise not_open(database_path=self._settings.address)
         if asyncio.get_running_loop() is not self._loop:
-            raise in_another_loop()
+            raise in_another_loop(database_path=self._settings.address)
         self._waiting += 1
         try:
             # Where one is free it is had at once; a time-out would cost a task.
             return await pool.acquire(timeout=None if pool.get_idle_size() else self._settings.pool_timeout)
         except DRIVER_ERRORS as error:
-            if isinstance(error, TimeoutError) and self.figures().active == self._maximum:
+            if isinstance(error, TimeoutError) and self.figures().total == self._maximum:
                 raise self._exhausted() from None
             raise not_connected(error, self._settings) from error
         finally:

@@ -8,7 +8,8 @@ from typing import Any
 
 from soulspot_db.engine.base import Guard, Outcome, Rows, Statement, Timing
 from soulspot_db.engine.errors import ran_too_long
-from soulspot_db.engine.sqlite.errors import translate
+from soulspot_db.engine.sqlite.errors import locked_by_others, translate
+from soulspot_db.engine.sqlite.identity import OpenedFile
 from soulspot_db.engine.sqlite.lane import Job
 from soulspot_db.errors import DatabaseError, LockedError
 
@@ -60,6 +61,8 @@ def _set(raw: sqlite3.Connection, pragma: str, patience: float) -> None:
         try:
             raw.execute(f"PRAGMA {pragma}").fetchall()
         except sqlite3.OperationalError as error:
+            if pragma == TO_WAL and error.sqlite_errorcode == sqlite3.SQLITE_READONLY:
+                return  # it can be read in any mode; whoever opens it to write is told by `is_read_only`
             # Of several processes that open a new file at once one turns it to WAL; the others are told at once that it
             # is locked, whatever the busy timeout says.
             if pragma != TO_WAL or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
@@ -78,7 +81,7 @@ class Connection:
         busy_timeout: seconds to wait for other processes.
         query_timeout: seconds after which a statement is stopped.
         synchronous: FULL or NORMAL.
-        guard: asked where others have written; what it refuses, `ousted` tells.
+        guard: asked where others have written; what it refuses, `ousted` tells, and that the file is another one.
     """
 
     def __init__(
@@ -112,14 +115,21 @@ class Connection:
         self.waits_since: float | None = None
         # Others write to the file as well: have committed, or had the lock when we wanted it.
         self.has_company = False
+        self.is_read_only = False  # it was to write, and cannot: permissions, or how the disk is mounted
+        self._file: OpenedFile | None = None
         self._released = self._stint_began = 0.0
         self._version: int | None = None
         self._look: Look | None = None
         self._raw: sqlite3.Connection | None = self._connect()
+        if not read_only:
+            self._file = OpenedFile(path)
+            self.is_read_only = self._cannot_write(self._raw)
         self.look()  # before anything is read, so that later looks can be compared with this one
         self.take_look()
 
     def _connect(self) -> sqlite3.Connection:
+        if (loss := self._loss()) is not None:
+            raise loss  # SQLite would make a new file
         raw = connect(self._path, self._pragmas, patience=self._busy_timeout)
         if not self._read_only:
             # Who writes waits for the lock in `begin_when_free`, where waiting can end; after that nothing is locked.
@@ -127,6 +137,20 @@ class Connection:
         raw.set_progress_handler(self._should_stop, _STEPS)
         self._version = None  # that of the connection before cannot be compared with
         return raw
+
+    @staticmethod
+    def _cannot_write(raw: sqlite3.Connection) -> bool:
+        try:
+            # SQLite begins it on a file that it cannot write as well, and refuses what would change something.
+            raw.execute("BEGIN IMMEDIATE")
+            raw.execute("PRAGMA user_version = 0")
+        except sqlite3.Error as error:
+            # Whatever else is wrong, such as a lock of another process, the first write meets again and tells.
+            return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY
+        finally:
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
+        return False
 
     @property
     def in_transaction(self) -> bool:
@@ -156,15 +180,16 @@ class Connection:
             while wanted():
                 try:
                     self._execute(Statement("BEGIN IMMEDIATE"))
-                except LockedError:
+                except LockedError as error:
                     self.timings.pop()  # not a statement that ran
                     self.waits_since, self.has_company = began, True
                     if time.monotonic() - began >= self._busy_timeout:
-                        raise
+                        raise locked_by_others(self._path, timeout=self._busy_timeout) from error.__cause__
                     # At random, so that processes that wait for each other do not meet again.
                     time.sleep(random.uniform(*_PAUSE))  # noqa: S311 - nothing to guess here
                 else:
-                    self.is_exclusive = self.look()
+                    # On a file that it cannot write, SQLite has begun to read, and others may write.
+                    self.is_exclusive = self.look() and not self.is_read_only
                     if self.ousted is not None:
                         self.rollback()
                         raise self.ousted
@@ -187,9 +212,12 @@ class Connection:
 
         Raises:
             CommitOutcomeUnknownError: the disk failed, so it may still be in the file.
+            ConnectionFailedError: the file has been removed or replaced.
         """
         self.is_exclusive = False  # before it is true
         try:
+            if (loss := self._loss()) is not None:
+                raise loss  # noqa: TRY301 - undone like a COMMIT that fails
             self._execute(Statement("COMMIT"))
             self._released = time.monotonic()
         except BaseException:  # whatever it was, the lane's next job must not find a transaction; raised again
@@ -277,6 +305,8 @@ class Connection:
             Whether it could look.
         """
         at = time.monotonic()
+        if self._loss() is not None:
+            return True
         try:
             if self._raw is None:
                 self._raw = self._connect()
@@ -284,13 +314,23 @@ class Connection:
         except (sqlite3.Error, DatabaseError):
             return False  # who asks for data gets the error
         found = version != self._version
-        self.has_company = self.has_company or (found and self._version is not None)
+        # On a file that it cannot write, SQLite may find another version each time, though nobody has written.
+        self.has_company = self.has_company or (found and self._version is not None and not self.is_read_only)
         if found and self._guard is not None:
             self.ousted = self._guard(lambda sql: self._execute(Statement(sql)))
         self._version = version
         self.finds += found
         self._look = (at, found or (self._look is not None and self._look[1]), self.finds)
         return True
+
+    def _loss(self) -> DatabaseError | None:
+        """Whether the file is no longer where it was opened; if so, nobody believes any more what is in memory."""
+        loss = None if self._file is None else self._file.lost()
+        if loss is not None:
+            self.ousted = loss
+            self.finds += 1
+            self._look = (time.monotonic(), True, self.finds)
+        return loss
 
     def take_look(self) -> Look | None:
         """What was seen since the last call."""

@@ -5,7 +5,6 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -15,7 +14,7 @@ from soulspot_db.engine.errors import in_another_loop, not_open
 from soulspot_db.engine.lease import abandon_all
 from soulspot_db.engine.settled import settled
 from soulspot_db.engine.sqlite.connection import Connection, Look
-from soulspot_db.engine.sqlite.errors import locked_by_others
+from soulspot_db.engine.sqlite.errors import locked_by_others, wrong_path
 from soulspot_db.engine.sqlite.group import LookJob, WriteQueue, commit_group
 from soulspot_db.engine.sqlite.inline import InlineReads
 from soulspot_db.engine.sqlite.lane import Job, Lane
@@ -23,7 +22,6 @@ from soulspot_db.engine.sqlite.lease import BeginJob, Done, SQLiteLease, serve_l
 from soulspot_db.engine.sqlite.versions import warn_of_company
 from soulspot_db.errors import (
     ConfigurationError,
-    ConnectionFailedError,
     DatabaseError,
     LockedError,
     PoolExhaustedError,
@@ -36,6 +34,8 @@ __all__ = ["SQLiteEngine"]
 
 T = TypeVar("T")
 _OLDEST = (3, 37)  # the first with STRICT tables
+# Seconds at least between two looks that reads ask for, so that these hardly cost the writer anything.
+_LOOKS_APART = 0.05
 _log = logging.getLogger("soulspot_db.monitoring")
 
 
@@ -55,6 +55,7 @@ class SQLiteEngine:
         self._guard: Guard | None = None
         self._writer: Connection | None = None
         self._finds_told = 0
+        self._look_asked = float("-inf")
         self._has_company = False
         self._path = str(settings.database_path)
         self._inline = InlineReads(self._path)
@@ -81,11 +82,15 @@ class SQLiteEngine:
         self._guard = guard
         self._loop = asyncio.get_running_loop()
         self._finds_told = 0
+        self._look_asked = time.monotonic()
         self._writes, self._reads = SimpleQueue(), SimpleQueue()  # a closed engine leaves stops in its queues
         # The writer first: it turns the file to WAL, which readers then find.
         await self._start("soulspot-db writer", self._writes, self._serve_writes, read_only=False)
         for number in range(self._settings.connection_pool_size):
             await self._start(f"soulspot-db reader {number + 1}", self._reads, self._serve_reads, read_only=True)
+        if self._writer is not None and self._writer.is_read_only:
+            message = "the file %s is read-only (permissions or mount): it can be read, and every write will be refused"
+            log_quietly(_log, logging.WARNING, message, self._path)
         if self._settings.inline_reads:
             # To its end, also if cancelled: what is connected after `close` would stay so.
             await settled(asyncio.ensure_future(asyncio.to_thread(self._inline.open)))
@@ -97,14 +102,8 @@ class SQLiteEngine:
                 f"SQLite {sqlite3.sqlite_version} is too old",
                 "Use a Python that brings SQLite 3.37 or newer; older ones have no STRICT tables.",
             )
-        folder = Path(self._path).absolute().parent
-        if not folder.is_dir():
-            raise ConnectionFailedError(
-                f"the folder {folder} does not exist",
-                f"Create it: mkdir -p {folder}",
-                "Or set DATABASE to a path in a folder that exists.",
-                database_path=self._path,
-            )
+        if wrong := wrong_path(self._path):
+            raise wrong
 
     async def _start(
         self,
@@ -182,6 +181,7 @@ class SQLiteEngine:
         """Run one that finds at most one row, by a unique index, on the event loop, unless that could keep it waiting."""
         if self._refusal() is not None or (found := self._inline.rows(statement)) is None:
             return None
+        self._look_if_due()
         rows, seconds = found
         self._recorded([(statement.sql, seconds)])
         return rows
@@ -195,7 +195,9 @@ class SQLiteEngine:
         """
         job: Job[Rows] = Job([statement], lambda outcome: outcome.result()[0], read=True)
         self._put(self._reads, job)
-        return await job.result_within(self._settings.pool_timeout, self._no_reader)
+        rows = await job.result_within(self._settings.pool_timeout, self._no_reader)
+        self._look_if_due()
+        return rows
 
     async def write(
         self,
@@ -236,11 +238,14 @@ class SQLiteEngine:
         if lease.is_over:
             raise not_open(database_path=self._path)  # closed while it waited for its turn
         lease.begun()
+        if read_only:
+            self._look_if_due()
         return lease
 
     def look(self) -> None:
         """Have the writer look whether others have written, unless it keeps them from it at this moment."""
         writer, now = self._writer, time.monotonic()
+        self._look_asked = now
         if writer is not None and writer.ousted is not None:
             return  # what is in memory is believed no more, so reads come here and are refused
         # What its BEGIN has found is all that there can be as long as it lasts.
@@ -248,6 +253,11 @@ class SQLiteEngine:
             self._looked(now, False)
         elif self._is_open:
             self._writes.put(LookJob())
+
+    def _look_if_due(self) -> None:
+        """Have it look for those as well who read past the cache, which asks for a look by itself."""
+        if time.monotonic() - self._look_asked > max(self._settings.cache_recheck, _LOOKS_APART):
+            self.look()
 
     def connections(self) -> Connections:
         """How busy the lanes are."""
@@ -339,7 +349,7 @@ class SQLiteEngine:
 
     def _no_writer(self) -> LockedError:
         if self._writer is not None and self._writer.waits_since is not None:
-            return locked_by_others(timeout=self._settings.pool_timeout, holder="another process")
+            return locked_by_others(self._path, timeout=self._settings.pool_timeout)
         holder, since = self._holder or ("nobody", time.monotonic())
         return LockedError(
             f"the writer was not free within {self._settings.pool_timeout:g} s; "

@@ -17,7 +17,7 @@ from soulspot_db.errors import (
     ValidationFailedError,
 )
 
-__all__ = ["locked_by_others", "translate"]
+__all__ = ["locked_by_others", "translate", "wrong_path"]
 
 _CONSTRAINTS = {
     sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY: "primary key",
@@ -48,17 +48,17 @@ def translate(error: BaseException, sql: str, path: str) -> DatabaseError:
     if primary == sqlite3.SQLITE_CONSTRAINT:
         return _constraint(error, extended)
     if primary in _BUSY:
-        return locked_by_others(query=sql)
+        return locked_by_others(path, query=sql)
     if primary == sqlite3.SQLITE_FULL:
         return DiskFullError(
             "there is no room to write",
-            f"Free space on the disk of {path}, then call again: nothing was written.",
+            f"Free space on the disk of {path}, then call again: this statement has stored nothing.",
             "If the disk has room, look for a quota, and for a full folder of temporary files.",
             database_path=path,
             query=sql,
         )
     if primary in _CONNECTION:
-        return _unusable(error, primary, sql, path)
+        return _unusable(error, extended, sql, path)
     if isinstance(error, (sqlite3.InterfaceError, sqlite3.ProgrammingError)) or primary == sqlite3.SQLITE_MISMATCH:
         return ValidationFailedError("a value cannot be stored", "Check the types of the values.", query=sql)
     return QueryFailedError(
@@ -68,7 +68,8 @@ def translate(error: BaseException, sql: str, path: str) -> DatabaseError:
     )
 
 
-def _unusable(error: BaseException, primary: int, sql: str, path: str) -> DatabaseError:
+def _unusable(error: BaseException, extended: int, sql: str, path: str) -> DatabaseError:
+    primary = extended & 0xFF
     if primary == sqlite3.SQLITE_IOERR and sql == "COMMIT":
         # In WAL mode the whole transaction is in the log before it is synced and made visible. If one of these fails, it
         # is not seen now; but whoever opens the file first after a crash finds it there, unless a later COMMIT has
@@ -80,13 +81,10 @@ def _unusable(error: BaseException, primary: int, sql: str, path: str) -> Databa
             database_path=path,
         )
     folder = Path(path).absolute().parent
-    if primary == sqlite3.SQLITE_CANTOPEN and not folder.is_dir():
-        return ConnectionFailedError(
-            f"the folder {folder} does not exist",
-            f"If that is where the database is to be: mkdir -p {folder}",
-            "Otherwise correct DATABASE, in the environment or in .env.",
-            database_path=path,
-        )
+    if primary == sqlite3.SQLITE_CANTOPEN and (wrong := wrong_path(path)):
+        return wrong
+    if primary == sqlite3.SQLITE_READONLY:
+        return _read_only(extended, folder, path)
     return ConnectionFailedError(
         f"the database file cannot be used: {error}",
         f"Check that {path} is a SQLite database and that its folder is writable.",
@@ -95,12 +93,50 @@ def _unusable(error: BaseException, primary: int, sql: str, path: str) -> Databa
     )
 
 
-def locked_by_others(**context: Any) -> LockedError:
-    """The error for a lock that another process has kept."""
+def wrong_path(path: str) -> ConnectionFailedError | None:
+    """The error for a path at which no file can be; None where there may be one."""
+    folder, correct = Path(path).absolute().parent, "Correct DATABASE, in the environment or in .env."
+    steps: tuple[str, ...]
+    if Path(path).is_dir():
+        steps = (f"{path} is a folder; the database is a file in it", f"Name it: DATABASE={Path(path, 'soulspot.db')}")
+    elif folder.is_dir():
+        return None
+    elif file := next((part for part in (folder, *folder.parents) if part.is_file()), None):
+        steps = (f"{file} is a file, and {path} would be in it", correct)
+    else:
+        host, _, name = path.partition("/")
+        server = [f"If it is a PostgreSQL server: DATABASE={host}:5432/{name}"] if host and "/" not in name else []
+        make = f"If that is where the database is to be: mkdir -p {folder}"
+        steps = (f"the folder {folder} does not exist", make, *server, f"Otherwise: {correct}")
+    return ConnectionFailedError(*steps, database_path=path)
+
+
+def _read_only(extended: int, folder: Path, path: str) -> ConnectionFailedError:
+    if extended == sqlite3.SQLITE_READONLY_DIRECTORY:
+        return ConnectionFailedError(
+            f"the folder {folder} is read-only, and SQLite needs two files in it to read {path}: its -wal and its -shm",
+            "Give the user who runs this program the right to write to the folder.",
+            "Or copy the file to a folder that can be written to, and open the copy.",
+            database_path=path,
+        )
+    return ConnectionFailedError(
+        f"the file {path} is read-only (permissions or mount)",
+        f"Give the user who runs this program the right to write to it and to {folder}, or mount the disk writable.",
+        "Then open the database again. Until then it can be read.",
+        database_path=path,
+    )
+
+
+def locked_by_others(path: str, **context: Any) -> LockedError:
+    """The error for a lock that another process has kept, for as long as `timeout` in the context if that is known."""
+    waited = f" for longer than {context['timeout']:g} s" if "timeout" in context else ""
     return LockedError(
-        "another process kept the database locked",
-        "Find the other process that writes this file. One long transaction there, or very many short ones, keep others out.",
+        f"another process kept the database locked{waited}: {path}",
+        f"Find the other process that writes this file: fuser -v {path}. "
+        "One long transaction there, or very many short ones, keep others out.",
         "Raise DATABASE_POOL_TIMEOUT if it only needs longer.",
+        database_path=path,
+        holder="another process",
         **context,
     )
 

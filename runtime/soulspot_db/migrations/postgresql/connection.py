@@ -10,8 +10,9 @@ from sqlalchemy import Connection, NullPool
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from soulspot_db.engine.postgresql.connecting import not_connected
 from soulspot_db.engine.postgresql.connection import connect_options
-from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, not_connected
+from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS
 from soulspot_db.errors import LockedError
 from soulspot_db.migrations.postgresql.errors import cause_of, told
 from soulspot_db.migrations.postgresql.finishing import work_off

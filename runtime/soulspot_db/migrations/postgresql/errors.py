@@ -2,6 +2,7 @@
 
 from sqlalchemy.exc import DBAPIError
 
+from soulspot_db.engine.postgresql.connection import named, user_of
 from soulspot_db.engine.postgresql.errors import is_lost, translate
 from soulspot_db.errors import (
     CommitOutcomeUnknownError,
@@ -45,11 +46,11 @@ def told(error: DBAPIError, settings: DatabaseSettings, outcome: str = "") -> Da
             operation="migrate",
         )
     if code == "42501":
-        user = settings.user or "the user"
+        user = user_of(settings)
         return MigrationError(
             f"{user} may not do that: {getattr(cause, 'message', '')}",
-            f"Migrate as the owner of the tables (DATABASE_USER), or let {user} act as the owner: GRANT owner TO {user};",
-            f"For a schema its owner says: GRANT CREATE, USAGE ON SCHEMA ... TO {user};",
+            f"Migrate as the owner of the tables (DATABASE_USER), or let {user} act as the owner: GRANT owner TO {named(user)};",
+            f"For a schema its owner says: GRANT CREATE, USAGE ON SCHEMA public TO {named(user)};",
             again,
             operation="migrate",
         )
@@ -63,7 +64,7 @@ def told(error: DBAPIError, settings: DatabaseSettings, outcome: str = "") -> Da
             "Make it anew for the tables as they are then.",
             operation="migrate",
         )
-    return translate(cause, error.statement or "", settings.address, settings.query_timeout)
+    return translate(cause, error.statement or "", settings)
 
 
 def _lost(cause: BaseException, statement: str | None, settings: DatabaseSettings, again: str) -> DatabaseError:
