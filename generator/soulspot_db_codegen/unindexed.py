@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from soulspot_db.language.predicates import Compare
 from soulspot_db.language.indexes import IndexSpec
+from soulspot_db.language.predicates import Compare
 from soulspot_db.language.spec import EntitySpec
 
 from soulspot_db_codegen.documents import Located

@@ -24,7 +24,7 @@ def chunks(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 
 class ByKey:
-    """How the rows of one entity are found by the values of one unique column.
+    """How rows are found by the values of one column.
 
     Args:
         select: the statement for several values.
@@ -41,9 +41,11 @@ class ByKey:
 
     def shared(self, requests: Sequence[_Request], rows: Rows) -> Iterator[Rows]:
         """The rows of each request, out of those of all."""
-        found = {row[self._position]: row for row in rows}
+        found: dict[Any, list[tuple[Any, ...]]] = {}
+        for row in rows:
+            found.setdefault(row[self._position], []).append(row)
         for keys, _ in requests:
-            yield [found[stored] for stored in map(self._stored, keys) if stored in found]
+            yield [row for stored in map(self._stored, keys) for row in found.get(stored, ())]
 
 
 class Batches:

@@ -13,7 +13,7 @@ from soulspot_db.errors import ValidationFailedError
 from soulspot_db.keyset import backwards, beyond, complete
 from soulspot_db.language.order import Term
 from soulspot_db.language.predicates import Predicate
-from soulspot_db.reading import ReadRepository
+from soulspot_db.relating import RelatingRepository
 
 __all__ = ["PAGE_SIZE", "Page", "PagingRepository", "Wanted"]
 
@@ -47,7 +47,7 @@ class Wanted:
     before: str | None
 
 
-class PagingRepository(ReadRepository[EntityModel, KeyType], Generic[EntityModel, KeyType]):
+class PagingRepository(RelatingRepository[EntityModel, KeyType], Generic[EntityModel, KeyType]):
     """Pages and streams of an entity."""
 
     async def _page(

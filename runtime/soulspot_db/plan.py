@@ -1,9 +1,11 @@
 """An entity prepared for one database: its statements, codecs, cache region and tags, made once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+from cachetools import LRUCache
 
 from soulspot_db.batching import MOST, ByKey
 from soulspot_db.cache import tags
@@ -18,9 +20,10 @@ from soulspot_db.events.rows import row_events
 from soulspot_db.fairness import Turns
 from soulspot_db.language.cascades import cascades
 from soulspot_db.language.predicates import Compare, Group, Predicate, tables_of
+from soulspot_db.language.relations import RelationSpec
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.operations import Effects
-from soulspot_db.query import Queries
+from soulspot_db.query import Link, Queries
 from soulspot_db.registry import EntityRegistry
 from soulspot_db.schema import ResolvedSchema, resolved
 
@@ -41,6 +44,7 @@ class Plan:
     wanted: Callable[[str], bool]
     turns: Turns
     dialect: Dialect
+    queries_of: Callable[[str], Queries]
     by_one: ByKey | None
     """How rows are found by a key of one part, several at once."""
 
@@ -53,6 +57,18 @@ class Plan:
     def assigned(self) -> str | None:
         """The key, where the database gives its value."""
         return next((field.name for field in self.spec.key_fields if field.assigned), None)
+
+    @cached_property
+    def children(self) -> LRUCache[Hashable, ByKey]:
+        """How the rows of relations are asked for, for those who ask the same at the same time."""
+        return LRUCache(256)
+
+    def link(self, relation: RelationSpec) -> Link:
+        """How the rows of a relation are linked to ours."""
+        name, through = (self.spec.entity_type, relation.name), relation.through
+        if through is None:
+            return Link(name, relation.remote)
+        return Link(name, through.local, self.queries_of(through.entity), through.remote, relation.remote)
 
     def find(self, entity_type: str) -> EntitySpec:
         """Another entity, as filters see it."""
@@ -176,6 +192,7 @@ class Plans:
             wanted=self._wanted,
             turns=self._cache.turns,
             dialect=self._dialect,
+            queries_of=self._queries_of,
             by_one=_by_key(spec, queries, codec) if len(spec.key) == 1 else None,
         )
 

@@ -1,9 +1,10 @@
 """From predicates to SQL: SQLAlchemy compiles each shape once, then only values change."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -14,21 +15,36 @@ from soulspot_db.dialects import Dialect
 from soulspot_db.engine.base import Bulk, Statement
 from soulspot_db.language.order import Term
 from soulspot_db.language.outputs import Output
-from soulspot_db.language.predicates import Increment, Merged, Now, OtherField, Predicate
+from soulspot_db.language.predicates import Compare, Increment, Merged, Now, OtherField, Predicate
 from soulspot_db.language.queries import QuerySpec
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.merging import merged, merged_values
 from soulspot_db.selection import selected
 from soulspot_db.sequences import moved_to
 
-__all__ = ["Queries"]
+__all__ = ["Link", "Queries"]
 
 _MAX_SHAPES = 1024
+_PARENT, _RANK = "Parent", "Rank"
 _PLACE = "Place"  # as no field is called
 # Left to itself, SQLite's dialect adds the half of LIMIT and OFFSET that is missing as a parameter we have no value for.
 _ZERO, _ONE, _ALL = (sa.literal_column(text, sa.Integer()) for text in ("0", "1", str(2**63 - 1)))
 
 Build: TypeAlias = Callable[[], sa.sql.ClauseElement]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How rows are linked to those of another entity: their `field` names the other's row.
+
+    `through` an entity in between it is that one's field; the one called `remote` there names our row, by our field `own`.
+    """
+
+    name: tuple[str, str]
+    field: str
+    through: "Queries | None" = None
+    remote: str = ""
+    own: str = ""
 
 
 class Queries:
@@ -145,6 +161,38 @@ class Queries:
         shapes = tuple(condition and condition.shape for condition in (*conditions, where))
         shape = ("selected", query.name, shapes, limit is None)
         return self._statement(shape, build, values if limit is None else [*values, limit])
+
+    def children(
+        self, link: "Link", keys: Sequence[Any], where: Where | None, order: Sequence[Term], limit: int | None
+    ) -> Statement:
+        """Whole rows that are linked to `keys`, each with the one that it is linked to behind; at most `limit` for each."""
+        linked = Compare(link.field, "in", tuple(keys))
+        order = tuple(order) or tuple(Term(name, descending=False) for name in self._key)
+
+        def build() -> sa.Select[Any]:
+            bind = Binder()
+            source, linking = (self._table, self.clauses) if link.through is None else self._joined(link)
+            parent = linking.columns[link.field].label(_PARENT)
+            found = sa.select(*self._columns.values(), parent).select_from(source)
+            found = found.where(linking.clause(linked, bind))
+            found = found if where is None else found.where(self.clauses.clause(where, bind))
+            terms = [self.clauses.order(term) for term in order]
+            if limit is None:
+                return found.order_by(*terms)
+            rank = sa.func.row_number().over(partition_by=parent.element, order_by=terms).label(_RANK)
+            ranked = found.add_columns(rank).subquery("ranked")
+            chosen = [column for column in ranked.c if column.key != _RANK]
+            return sa.select(*chosen).where(ranked.c[_RANK] <= bind()).order_by(ranked.c[_RANK])
+
+        now, linking = utc_now(), self.clauses if link.through is None else link.through.clauses
+        values = [*linking.values(linked, now), *self.clauses.values(where, now), *([] if limit is None else [limit])]
+        shape = ("children", link.name, linked.shape, where and where.shape, order, limit is None)
+        return self._statement(shape, build, values)
+
+    def _joined(self, link: "Link") -> tuple[sa.FromClause, Clauses]:
+        between = cast("Queries", link.through).clauses.aliased()
+        on = between.columns[link.remote] == self._columns[link.own]
+        return between.table.join(self._table, on), between
 
     def insert(self, names: tuple[str, ...], row: tuple[Any, ...]) -> Statement:
         """Insert one row that is encoded, with these fields, and return it whole."""

@@ -34,7 +34,8 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
             return cast("Model | None", found)
         return await self._find(self._plan.keys.values(key, "get"), "get", fresh=fresh)
 
-    async def _find(self, key: Key, operation: str, *, fresh: bool = False) -> Model | None:
+    async def _find(self, key: Key, operation: str, *, fresh: bool = False, together: bool = False) -> Model | None:
+        """The row with this key; `together` with others that are asked for in the same turn of the loop."""
         plan, asking = self._plan, row_question(key)
         if (found := self._remembered(asking, fresh=fresh)) is not MISS:
             return cast("Model | None", found)
@@ -45,10 +46,10 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
             statement=lambda: plan.queries.find(key),
             decode=lambda rows: self._decode(rows[0]) if rows else None,
             fresh=fresh,
-            point=True,
+            point=not together,
             batch=None if plan.by_one is None else (plan.by_one, key[0]),
         )
-        if (found := self._ask_at_once(operation, request)) is not MISS:
+        if not together and (found := self._ask_at_once(operation, request)) is not MISS:
             return cast("Model | None", found)
         return await self._ask(operation, request)
 
