@@ -24,6 +24,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "primary_key": "primary_key: [playlist_id, track_id]",
         "indexes": "indexes: [{fields: [status, created_at desc]}]",
         "checks": "checks: {counts: {track_count: {gte: 0}}}",
+        "relations": "relations: {tracks: {through: spotify.playlist_track}}",
         "queries": "queries: {count_by_status: {select: {status: status, n: {count: '*'}}, group_by: [status]}}",
         "cache": "cache: {ttl: 300}",
         "events": "events: false",
@@ -60,6 +61,11 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "name": "name: one_active_a_user",
     },
     "items": {"type": "type: uuid"},
+    "relation": {
+        "field": "field: artist_id",
+        "entity": "entity: library.track",
+        "through": "through: spotify.playlist_track",
+    },
     "query": {
         "description": "description: Downloads whose next retry is due.",
         "where": "where: {status: failed, next_retry_at: {lte: {now: 0s}}, username: {param: user}}",
@@ -116,6 +122,7 @@ _PAGES = {
     "IndexDocument": "index",
     "ItemsDocument": "item",
     "QueryDocument": "query",
+    "RelationDocument": "relation",
     "RemovalDocument": "removal",
     "UpsertDocument": "upsert",
 }
@@ -124,6 +131,7 @@ _LINKS = {
     "index": "[an index](#indexes)",
     "item": "[a scalar type](#types)",
     "query": "[a query](#queries)",
+    "relation": "[a relation](#relations)",
     "upsert": "[an upsert](#upserts)",
     "removal": "[a removal](#removals)",
 }
@@ -141,6 +149,7 @@ def tables() -> dict[str, str]:
         "items": items,
         "removal": definitions["RemovalDocument"],
         "query": definitions["QueryDocument"],
+        "relation": definitions["RelationDocument"],
         "upsert": definitions["UpsertDocument"],
         "cache": definitions["CacheDocument"],
         "mixin": mixin,

@@ -17,14 +17,15 @@ __all__ = ["assemble"]
 def assemble(resolved: Resolved, package: str) -> ir.Project:
     """The whole project, ready to print."""
     specs = {entity.path: entity.spec for entity in resolved.entities}
-    entities = tuple(_entity(entity, specs.__getitem__) for entity in resolved.entities)
-    modules = (
+    modules = {entity.spec.entity_type: entity.module for entity in resolved.entities}
+    entities = tuple(_entity(entity, specs.__getitem__, modules) for entity in resolved.entities)
+    parts = (
         _module(name, description, tuple(entity for entity in entities if entity.module == name))
         for name, description in sorted(resolved.modules.items())
     )
     return ir.Project(
         package=package,
-        modules=tuple(module for module in modules if module.entities),
+        modules=tuple(module for module in parts if module.entities),
         entities=entities,
         id_imports=id_imports([entity.spec for entity in resolved.entities]),
     )
@@ -42,7 +43,7 @@ def _module(name: str, description: str | None, entities: tuple[ir.Entity, ...])
     )
 
 
-def _entity(entity: ResolvedEntity, target: Callable[[str], EntitySpec]) -> ir.Entity:
+def _entity(entity: ResolvedEntity, target: Callable[[str], EntitySpec], modules: Mapping[str, str]) -> ir.Entity:
     spec = entity.spec
     fields = tuple(field_code(field, spec, target) for field in spec.fields.values())
     stored = {field.name: field.stored for field in fields}
@@ -69,6 +70,7 @@ def _entity(entity: ResolvedEntity, target: Callable[[str], EntitySpec]) -> ir.E
         fields=fields,
         enums=enums,
         lookups=tuple(_lookups(spec, stored)),
+        relations=tuple(_relations(spec, modules)),
         queries=queries,
         ids=tuple(sorted({key, *_references(spec, target)}, key=naming.import_order)),
         standard_imports=standard_imports(spec, fields),
@@ -85,6 +87,23 @@ def _lookups(spec: EntitySpec, stored: Mapping[str, str]) -> Iterator[ir.Lookup]
         # Null is equal to nothing, so nobody can ask for it.
         fields = tuple((name, naming.parameter(name), stored[name].removesuffix(" | None")) for name in group)
         yield ir.Lookup("get_by_" + "_and_".join(group), " and ".join(map(naming.words, group)), fields)
+
+
+def _relations(spec: EntitySpec, modules: Mapping[str, str]) -> Iterator[ir.Relation]:
+    taken = {*naming.TAKEN_METHODS, *spec.queries, *spec.relations}
+    for relation in spec.relations.values():
+        plural = naming.plural(relation.name)
+        several = f"{relation.name}_of" if relation.many or plural in taken else plural
+        taken.add(several)
+        yield ir.Relation(
+            name=relation.name,
+            several=several,
+            words=naming.words(relation.name),
+            target=naming.pascal(relation.entity),
+            module=f"{modules[relation.entity]}.{relation.entity}",
+            many=relation.many,
+            required=not relation.many and not spec.fields[relation.local].nullable,
+        )
 
 
 def _references(spec: EntitySpec, target: Callable[[str], EntitySpec]) -> Iterator[str]:
@@ -104,17 +123,7 @@ def _schema(entity: ResolvedEntity) -> dict[str, Expression]:
         "table_name": literal(spec.table_name),
         "fields: ClassVar[FieldDocuments]": literal(fields),
     }
-    if document.indexes:
-        indexes = tuple(index.model_dump(exclude_unset=True) for index in document.indexes)
-        lines["indexes: ClassVar[IndexDocuments]"] = literal(indexes)
-    if document.checks:
-        lines["checks: ClassVar[CheckDocuments]"] = literal(document.checks)
-    if document.queries:
-        queries = {
-            name: query.model_dump(exclude_unset=True, exclude={"description"})
-            for name, query in document.queries.items()
-        }
-        lines["queries: ClassVar[QueryDocuments]"] = literal(queries)
+    lines |= _documents(entity)
     if document.primary_key:
         lines["primary_key"] = literal(tuple(document.primary_key))
     if spec.natural_key:
@@ -128,6 +137,27 @@ def _schema(entity: ResolvedEntity) -> dict[str, Expression]:
             lines["cache: ClassVar[bool | dict[str, Any]]"] = literal(spec.cache.model_dump(exclude_unset=True))
     if entity.cascades:
         lines["cascades"] = literal(entity.cascades)
+    return lines
+
+
+def _documents(entity: ResolvedEntity) -> dict[str, Expression]:
+    """The parts that are written as the schema says them."""
+    spec, document = entity.spec, entity.document
+    lines: dict[str, Expression] = {}
+    if document.indexes:
+        indexes = tuple(index.model_dump(exclude_unset=True) for index in document.indexes)
+        lines["indexes: ClassVar[IndexDocuments]"] = literal(indexes)
+    if document.checks:
+        lines["checks: ClassVar[CheckDocuments]"] = literal(document.checks)
+    if spec.relations:
+        relations = {name: relation.as_given() for name, relation in spec.relations.items()}
+        lines["relations: ClassVar[RelationDocuments]"] = literal(relations)
+    if document.queries:
+        queries = {
+            name: query.model_dump(exclude_unset=True, exclude={"description"})
+            for name, query in document.queries.items()
+        }
+        lines["queries: ClassVar[QueryDocuments]"] = literal(queries)
     return lines
 
 

@@ -11,7 +11,7 @@ from soulspot_db_codegen.documents import Documents, Located
 from soulspot_db_codegen.errors import Diagnostic
 from soulspot_db_codegen.query_code import row_class
 
-__all__ = ["collisions"]
+__all__ = ["collisions", "query_collisions"]
 
 Path = tuple[str | int, ...]
 
@@ -42,9 +42,24 @@ def collisions(documents: Documents, specs: Mapping[str, EntitySpec]) -> Iterato
             yield from owners.claim(item, "table or index", name, ("indexes",), name)
         yield from _checks(item, spec)
         yield from _lookups(item, spec)
-        yield from _queries(item, spec)
         if not twice:  # else each of its classes would be told too
             yield from _classes(item, spec, owners)
+
+
+def query_collisions(specs: Mapping[str, EntitySpec], located: Mapping[str, Located]) -> Iterator[Diagnostic]:
+    """Queries whose methods or classes others have; found once the queries are known."""
+    owners = _Owners()
+    classes = {name: path for path, spec in specs.items() for name in naming.entity_classes(spec.entity_type)}
+    for path, spec in specs.items():
+        item = located[path]
+        yield from _queries(item, spec)
+        for query in spec.queries.values():
+            if query.verb == "rows":
+                name, at = row_class(spec.entity_type, query.name), ("queries", query.name)
+                yield from owners.claim(item, "the generated class", name, at, query.name)
+                if name in classes:
+                    message = f"the generated class {name!r} is already taken by {located[classes[name]].source.file}"
+                    yield item.problem(at, message, "choose another name", at_key=True)
 
 
 def _index_names(spec: EntitySpec) -> Iterator[str]:
@@ -93,10 +108,6 @@ def _classes(item: Located, spec: EntitySpec, owners: _Owners) -> Iterator[Diagn
         yield item.problem(("entity_type",), message, hint)
     for name in names:
         yield from owners.claim(item, "the generated class", name, ("entity_type",))
-    for query in spec.queries.values():
-        if query.verb == "rows":
-            name, at = row_class(kind, query.name), ("queries", query.name)
-            yield from owners.claim(item, "the generated class", name, at, query.name)
     for field in spec.fields.values():
         if not field.values:
             continue

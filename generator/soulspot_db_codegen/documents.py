@@ -13,6 +13,7 @@ from soulspot_db.language.document import (
     IndexDocument,
     MixinDocument,
     ModuleDocument,
+    RelationDocument,
     RemovalDocument,
 )
 from soulspot_db.language.field_document import FieldDocument, ItemsDocument
@@ -207,6 +208,8 @@ def _known(path: Path, model: type[BaseModel]) -> list[str]:
             within = UpsertDocument
         case ("queries", _, _):
             within = QueryDocument
+        case ("relations", _, _):
+            within = RelationDocument
         case ("removed", _, _):
             within = RemovalDocument
         case ("cache", _):

@@ -37,7 +37,8 @@ def standard_imports(spec: EntitySpec, fields: tuple[ir.Field, ...]) -> tuple[st
         "from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence": True,
         "from decimal import Decimal": "decimal" in types,
         import_line(
-            "typing", ["Annotated", "ClassVar", "Literal", "TypeAlias", "TypedDict", *_any(spec), *_rows(spec)]
+            "typing",
+            ["Annotated", "ClassVar", "Literal", "TypeAlias", "TypedDict", *_any(spec), *_rows(spec), *_related(spec)],
         ): True,
         "from uuid import UUID": "uuid" in types,
     }
@@ -67,6 +68,10 @@ def _rows(spec: EntitySpec) -> list[str]:
     return ["NamedTuple"] if any(query.verb == "rows" for query in spec.queries.values()) else []
 
 
+def _related(spec: EntitySpec) -> list[str]:
+    return ["TYPE_CHECKING"] if any(each.entity != spec.entity_type for each in spec.relations.values()) else []
+
+
 def id_imports(specs: Iterable[EntitySpec]) -> tuple[str, ...]:
     """From the standard library, for the module of the key types of all entities."""
     keys = [spec.key_fields for spec in specs]
@@ -90,6 +95,7 @@ def library_imports(spec: EntitySpec, fields: tuple[ir.Field, ...], *, has_index
     typing |= {"IndexDocuments"} if has_indexes else set()
     typing |= {"CheckDocuments"} if spec.checks else set()
     typing |= {"QueryDocuments"} if spec.queries else set()
+    typing |= {"RelatedFilter", "RelationDocuments"} if spec.relations else set()
     typing |= {"Json", "JsonInput"} if any(field.type == "json" for field in spec.fields.values()) else set()
     made = any(field.made for field in spec.fields.values())
     lines = {

@@ -7,7 +7,7 @@ from soulspot_db.language.table import TableSpec
 
 from soulspot_db_codegen.layout import Expression, literal, subscript
 
-__all__ = ["Entity", "Enum", "Field", "Lookup", "Module", "Project", "Query"]
+__all__ = ["Entity", "Enum", "Field", "Lookup", "Module", "Project", "Query", "Relation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,22 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
+class Relation:
+    """The loaders of a relation: of one row and of several, to rows of `target`, whose file is `module`.
+
+    `many` where there can be several; where there is one, `required` says that there always is.
+    """
+
+    name: str
+    several: str
+    words: str
+    target: str
+    module: str
+    many: bool
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """A method for a named query: its parameters and type, the runtime's call, and the class of its rows with their fields."""
 
@@ -92,6 +108,7 @@ class Entity:
     fields: tuple[Field, ...]
     enums: tuple[Enum, ...]
     lookups: tuple[Lookup, ...]
+    relations: tuple[Relation, ...]
     queries: tuple[Query, ...]
     ids: tuple[str, ...]
     standard_imports: tuple[str, ...]
@@ -99,6 +116,18 @@ class Entity:
     schema: Mapping[str, Expression]
     table: TableSpec
     exports: tuple[str, ...]
+
+    @property
+    def related(self) -> dict[str, list[str]]:
+        """What type checkers need of the files of related entities, by module and name."""
+        found: dict[str, set[str]] = {}
+        for relation in self.relations:
+            names = {f"{relation.target}Filter", relation.target}
+            found.setdefault(relation.module, set()).update(
+                names | ({f"{relation.target}Order"} if relation.many else set())
+            )
+        found.pop(f"{self.module}.{self.name}", None)
+        return {module: sorted(names) for module, names in sorted(found.items())}
 
     @property
     def orders(self) -> list[Expression]:

@@ -42,7 +42,17 @@ TAKEN_CLASSES = frozenset(
     }
     | {"DatabaseService", "Entity", "EntityCreate", "EntityRegistry", "EntitySchema", "EntityUpdate", "Event"}
     | {"Field", "FieldDocuments", "FieldFilter", "IndexDocuments", "ListFilter", "Repositories", "Repository"}
-    | {"CheckDocuments", "DatetimeFilter", "Json", "JsonFilter", "JsonInput", "QueryDocuments", "TextFilter"}
+    | {
+        "CheckDocuments",
+        "DatetimeFilter",
+        "Json",
+        "JsonFilter",
+        "JsonInput",
+        "QueryDocuments",
+        "RelatedFilter",
+        "RelationDocuments",
+        "TextFilter",
+    }
     | {"False", "METADATA", "None", "TYPE_CHECKING", "True", "UNSET", "UUID"}
 )
 # The module of the key types, and the decorator in the class that would have a property of this name.

@@ -1,7 +1,7 @@
 """Documents to resolved entities: everything that can be said only by looking at all of them together."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 from immutabledict import immutabledict
@@ -9,13 +9,14 @@ from soulspot_db.language.cascades import cascades
 from soulspot_db.language.document import EntityDocument, RemovalDocument
 from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.nearest import nearest
-from soulspot_db.language.spec import EntitySpec, resolve
+from soulspot_db.language.spec import EntitySpec, resolve, with_queries
 from soulspot_db.language.table import TableSpec, describe
 
-from soulspot_db_codegen.collisions import collisions
+from soulspot_db_codegen.collisions import collisions, query_collisions
 from soulspot_db_codegen.documents import Documents, Located
 from soulspot_db_codegen.errors import Diagnostic
 from soulspot_db_codegen.loader import Source
+from soulspot_db_codegen.relations import resolve_relations
 from soulspot_db_codegen.unindexed import unindexed_references
 
 __all__ = ["Resolved", "ResolvedEntity", "resolve_all"]
@@ -86,6 +87,9 @@ def resolve_all(documents: Documents) -> tuple[Resolved, list[Diagnostic]]:
         problems.extend(_bad_references(specs, located, documents.unread, gone))
     if problems or documents.unread:
         return Resolved({}, ()), problems
+    specs, problems = _complete(specs, located)
+    if problems:
+        return Resolved({}, ()), problems
 
     def target(reference: str) -> tuple[str, str]:
         return specs[reference].table_name, specs[reference].key_fields[0].column
@@ -102,6 +106,21 @@ def resolve_all(documents: Documents) -> tuple[Resolved, list[Diagnostic]]:
     )
     modules = {name: module.description for name, module in documents.modules.items()}
     return Resolved(modules, entities, removed, tuple(sorted(unindexed_references(specs, located)))), []
+
+
+def _complete(
+    specs: Mapping[str, EntitySpec], located: Mapping[str, Located]
+) -> tuple[dict[str, EntitySpec], list[Diagnostic]]:
+    """The entities with their relations and their queries, for which the others must be known."""
+    relations, problems = resolve_relations(specs, located)
+    known = {path: replace(spec, relations=relations[path]) for path, spec in specs.items()}
+    by_type = {spec.entity_type: spec for spec in known.values()}
+    complete = {}
+    for path, spec in known.items():
+        complete[path], found = with_queries(spec, located[path].document, by_type.__getitem__)
+        problems += [located[path].problem(problem.path, problem.message, problem.hint) for problem in found]
+    problems += query_collisions(complete, located)
+    return complete, problems
 
 
 def _bad_keys(specs: Mapping[str, EntitySpec], located: Mapping[str, Located]) -> Iterator[Diagnostic]:

@@ -181,7 +181,7 @@ class Queries:
                 return found.order_by(*terms)
             rank = sa.func.row_number().over(partition_by=parent.element, order_by=terms).label(_RANK)
             ranked = found.add_columns(rank).subquery("ranked")
-            chosen = [column for column in ranked.c if column.key != _RANK]
+            chosen: list[Any] = [column for column in ranked.c if column.key != _RANK]
             return sa.select(*chosen).where(ranked.c[_RANK] <= bind()).order_by(ranked.c[_RANK])
 
         now, linking = utc_now(), self.clauses if link.through is None else link.through.clauses

@@ -1,11 +1,11 @@
 """Loaders of related rows: those of one row or of many, with one statement for all that are asked for at the same time."""
 
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from soulspot_db.access import Filter
 from soulspot_db.entity import Entity
-from soulspot_db.errors import ValidationFailedError
+from soulspot_db.errors import NotFoundError, ValidationFailedError
 from soulspot_db.reading import ReadRepository
 from soulspot_db.related import RelatedRows
 from soulspot_db.session import HasSession
@@ -14,28 +14,52 @@ __all__ = ["RelatingRepository"]
 
 Model = TypeVar("Model", bound=Entity)
 KeyType = TypeVar("KeyType")
+T = TypeVar("T")
 Order = str | Sequence[str] | None
 
 
 class RelatingRepository(ReadRepository[Model, KeyType], Generic[Model, KeyType]):
-    """The related rows of an entity. Nothing is loaded unless it is asked for."""
+    """The related rows of an entity. Nothing is loaded unless it is asked for.
+
+    What types they have, the generated methods say.
+    """
 
     def __init__(self, db: HasSession) -> None:
         super().__init__(db)
         self._db = db
 
-    async def _parent(self, name: str, row: Model, *, fresh: bool = False) -> Any:
+    async def _parent(self, name: str, row: Model, *, fresh: bool = False) -> T | None:  # pyright: ignore[reportInvalidTypeVarUse]
         """The row that one refers to, or None."""
         local, rows = self._related(name)
         key = getattr(row, local)
-        return None if key is None else await rows.parent(key, fresh=fresh)
+        found: Any = None if key is None else await rows.parent(key, fresh=fresh)
+        return cast("T | None", found)
 
-    async def _parents(self, name: str, rows: Sequence[Model], *, fresh: bool = False) -> list[Any]:
+    async def _parent_or_raise(self, name: str, row: Model, *, fresh: bool = False) -> T:
+        """The row that one refers to, where there always is one; raises where it is gone by now."""
+        return (await self._parents_or_raise(name, [row], fresh=fresh))[0]
+
+    async def _parents(self, name: str, rows: Sequence[Model], *, fresh: bool = False) -> list[T | None]:
         """The rows that several refer to, in their order."""
         local, others = self._related(name)
         keys = [getattr(row, local) for row in self._listed(rows, "rows", name)]
         found = await others.parents(dict.fromkeys(key for key in keys if key is not None), fresh=fresh)
-        return [found.get(key) for key in keys]
+        return [cast("T | None", found.get(key)) for key in keys]
+
+    async def _parents_or_raise(self, name: str, rows: Sequence[Model], *, fresh: bool = False) -> list[T]:
+        """The rows that several refer to, where there always is one; raises where one is gone by now."""
+        found: list[Any] = await self._parents(name, rows, fresh=fresh)
+        for row, parent in zip(rows, found, strict=True):
+            if parent is None:
+                spec = self._plan.spec
+                key = self._plan.keys.text(self._plan.key_of(row))
+                raise NotFoundError(
+                    f"the {name} of {spec.entity_type} {key} is gone; it was deleted after the row was read",
+                    "Read the row again.",
+                    entity_type=spec.entity_type,
+                    operation=name,
+                )
+        return found
 
     async def _children(
         self,
@@ -46,7 +70,7 @@ class RelatingRepository(ReadRepository[Model, KeyType], Generic[Model, KeyType]
         order_by: Order = None,
         limit: int | None = None,
         fresh: bool = False,
-    ) -> list[Any]:
+    ) -> list[T]:
         """The rows that refer to one, or are linked with it."""
         local, rows = self._related(name)
         return await rows.children(getattr(row, local), where, order_by, limit, fresh=fresh)
@@ -60,7 +84,7 @@ class RelatingRepository(ReadRepository[Model, KeyType], Generic[Model, KeyType]
         order_by: Order = None,
         limit: int | None = None,
         fresh: bool = False,
-    ) -> list[list[Any]]:
+    ) -> list[list[T]]:
         """The same for several, in their order; `limit` is how many there are at most for each."""
         local, others = self._related(name)
         keys = [getattr(row, local) for row in self._listed(rows, "rows", name)]

@@ -12,6 +12,7 @@ from soulspot_db.language.document import (
     EntityDocument,
     IndexDocument,
     MixinDocument,
+    RelationDocument,
     RemovalDocument,
 )
 from soulspot_db.language.field_document import FieldDocument
@@ -101,6 +102,11 @@ INDEX_KEYS = {
 }
 INDEX = documents(INDEX_KEYS, "fields")
 REMOVAL_KEYS = {"data": st.sampled_from(["discard", "archive", "x"]), "reason": TEXT}
+RELATION_KEYS = {
+    "field": NAMES | ANY,
+    "entity": st.sampled_from(["m.thing", "m.other", "m.nothing"]) | ANY,
+    "through": st.sampled_from(["m.thing", "m.other", "m.nothing"]) | ANY,
+}
 CACHE_KEYS = {"ttl": ANY, "max_size": ANY}
 CHANGES = st.dictionaries(st.sampled_from(WORDS), OPERAND, max_size=2) | ANY
 SELECTED = st.sampled_from(WORDS) | st.fixed_dictionaries(
@@ -145,6 +151,7 @@ ENTITY_KEYS = {
     "primary_key": st.lists(NAMES, max_size=3) | ANY,
     "indexes": st.lists(INDEX | ANY, max_size=3) | ANY,
     "checks": st.dictionaries(NAMES | TEXT, FILTER | ANY, max_size=2) | ANY,
+    "relations": st.dictionaries(NAMES, documents(RELATION_KEYS) | ANY, max_size=2) | ANY,
     "queries": st.dictionaries(NAMES | TEXT, QUERY | ANY, max_size=3) | ANY,
     "use": st.lists(st.sampled_from(["shared", "wrong", "nothing"]) | ANY, max_size=2) | ANY,
     "renamed_from": NAMES | ANY,
@@ -252,6 +259,7 @@ def test_the_strategies_know_every_key():
     assert set(ENTITY_KEYS) == set(EntityDocument.model_fields)
     assert set(MIXIN_KEYS) == set(MixinDocument.model_fields)
     assert set(INDEX_KEYS) == set(IndexDocument.model_fields)
+    assert set(RELATION_KEYS) == set(RelationDocument.model_fields)
     assert set(REMOVAL_KEYS) == set(RemovalDocument.model_fields)
     assert set(QUERY_KEYS) == set(QueryDocument.model_fields)
     assert set(CACHE_KEYS) == set(CacheDocument.model_fields)

@@ -14,6 +14,7 @@ from soulspot_db.language.document import (
     IndexDocument,
     MixinDocument,
     ModuleDocument,
+    RelationDocument,
     RemovalDocument,
 )
 from soulspot_db.language.field_document import FieldDocument, ItemsDocument
@@ -29,6 +30,7 @@ DOCUMENTS = {
     "index": IndexDocument,
     "items": ItemsDocument,
     "query": QueryDocument,
+    "relation": RelationDocument,
     "upsert": UpsertDocument,
     "removal": RemovalDocument,
     "cache": CacheDocument,
@@ -42,6 +44,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "index": {"fields": ["id"]},
     "items": {},
     "query": {},
+    "relation": {},
     "upsert": {"match": ["id"]},
     "removal": {"data": "discard", "reason": "x"},
     "cache": {},

@@ -25,6 +25,7 @@ from soulspot_db.typing import Json
 from soulspot_db_entities import Repositories
 from soulspot_db_entities.core import BackgroundJobCreate, BackgroundJobRepository, BackgroundJobUpdate
 from soulspot_db_entities.library import Track, TrackCreate, TrackCreated, TrackId, TrackRepository
+from soulspot_db_entities.metadata import Album, AlbumRepository, Artist
 from soulspot_db_entities.soulseek import (
     Download,
     DownloadCountByStatus,
@@ -115,6 +116,23 @@ async def named_queries(downloads: DownloadRepository) -> None:
     assert_type(counts, list[DownloadCountByStatus])
     assert_type(counts[0].status, DownloadStatus)
     assert_type(counts[0].n, int)
+
+
+async def relations(tracks: TrackRepository, albums: AlbumRepository, track: Track, album: Album) -> None:
+    assert_type(await albums.artist(album), Artist)
+    assert_type(await tracks.album(track), Album | None)
+    assert_type(await tracks.albums([track]), list[Album | None])
+    assert_type(await albums.artists([album], fresh=True), list[Artist])
+    assert_type(await tracks.main_artists([track]), list[Artist | None])
+    assert_type(
+        await tracks.downloads(track, {"status": "failed"}, order_by="created_at desc", limit=1), list[Download]
+    )
+    assert_type(await tracks.playlists(track), list[Playlist])
+    assert_type(await albums.tracks_of([album], limit=3), list[list[Track]])
+    await tracks.query(
+        {"main_artist": {"some": {"name": {"ieq": "air"}}}, "downloads": {"none": {"status": "completed"}}}
+    )
+    await albums.query({"tracks": {"every": {"playlists": {"none": {}}}}})
 
 
 async def filters(downloads: DownloadRepository, track: TrackId) -> None:

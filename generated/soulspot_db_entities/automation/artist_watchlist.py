@@ -3,17 +3,20 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, TextFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import ArtistId, ArtistWatchlistId
+
+if TYPE_CHECKING:
+    from soulspot_db_entities.metadata.artist import Artist, ArtistFilter
 
 __all__ = [
     "ArtistWatchlist",
@@ -95,6 +98,7 @@ ArtistWatchlistFilter = TypedDict(
         "total_downloads_triggered": FieldFilter[int],
         "created_at": DatetimeFilter,
         "updated_at": DatetimeFilter,
+        "artist": RelatedFilter["ArtistFilter"],
         "and": Sequence["ArtistWatchlistFilter"],
         "or": Sequence["ArtistWatchlistFilter"],
         "not": "ArtistWatchlistFilter",
@@ -171,6 +175,7 @@ class ArtistWatchlistSchema(EntitySchema):
         "created_at": {"type": "datetime", "default": "now"},
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
+    relations: ClassVar[RelationDocuments] = {"artist": {"entity": "artist", "local": "artist_id", "remote": "id"}}
     model = ArtistWatchlist
     create_model = ArtistWatchlistCreate
     update_model = ArtistWatchlistUpdate
@@ -333,3 +338,11 @@ class ArtistWatchlistRepository(Repository[ArtistWatchlist, ArtistWatchlistId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def artist(self, row: ArtistWatchlist, *, fresh: bool = False) -> "Artist":
+        """The artist of one row."""
+        return await self._parent_or_raise("artist", row, fresh=fresh)
+
+    async def artists(self, rows: Sequence[ArtistWatchlist], *, fresh: bool = False) -> "list[Artist]":
+        """The artist of each of several rows."""
+        return await self._parents_or_raise("artist", rows, fresh=fresh)

@@ -3,17 +3,21 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, TextFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import DownloadId, QualityUpgradeCandidateId, TrackId
+
+if TYPE_CHECKING:
+    from soulspot_db_entities.library.track import Track, TrackFilter
+    from soulspot_db_entities.soulseek.download import Download, DownloadFilter
 
 __all__ = [
     "QualityUpgradeCandidate",
@@ -99,6 +103,8 @@ QualityUpgradeCandidateFilter = TypedDict(
         "detected_at": DatetimeFilter,
         "created_at": DatetimeFilter,
         "updated_at": DatetimeFilter,
+        "download": RelatedFilter["DownloadFilter"],
+        "track": RelatedFilter["TrackFilter"],
         "and": Sequence["QualityUpgradeCandidateFilter"],
         "or": Sequence["QualityUpgradeCandidateFilter"],
         "not": "QualityUpgradeCandidateFilter",
@@ -170,6 +176,10 @@ class QualityUpgradeCandidateSchema(EntitySchema):
         "detected_at": {"type": "datetime", "default": "now"},
         "created_at": {"type": "datetime", "default": "now"},
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
+    }
+    relations: ClassVar[RelationDocuments] = {
+        "download": {"entity": "download", "local": "download_id", "remote": "id"},
+        "track": {"entity": "track", "local": "track_id", "remote": "id"},
     }
     model = QualityUpgradeCandidate
     create_model = QualityUpgradeCandidateCreate
@@ -360,3 +370,24 @@ class QualityUpgradeCandidateRepository(Repository[QualityUpgradeCandidate, Qual
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def download(self, row: QualityUpgradeCandidate, *, fresh: bool = False) -> "Download | None":
+        """The download of one row."""
+        return await self._parent("download", row, fresh=fresh)
+
+    async def downloads(
+        self,
+        rows: Sequence[QualityUpgradeCandidate],
+        *,
+        fresh: bool = False,
+    ) -> "list[Download | None]":
+        """The download of each of several rows."""
+        return await self._parents("download", rows, fresh=fresh)
+
+    async def track(self, row: QualityUpgradeCandidate, *, fresh: bool = False) -> "Track":
+        """The track of one row."""
+        return await self._parent_or_raise("track", row, fresh=fresh)
+
+    async def tracks(self, rows: Sequence[QualityUpgradeCandidate], *, fresh: bool = False) -> "list[Track]":
+        """The track of each of several rows."""
+        return await self._parents_or_raise("track", rows, fresh=fresh)

@@ -3,17 +3,20 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, TextFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import FileDuplicateId, TrackId
+
+if TYPE_CHECKING:
+    from soulspot_db_entities.library.track import Track, TrackFilter
 
 __all__ = [
     "FileDuplicate",
@@ -82,6 +85,7 @@ FileDuplicateFilter = TypedDict(
         "resolved": FieldFilter[bool],
         "created_at": DatetimeFilter,
         "updated_at": DatetimeFilter,
+        "primary_track": RelatedFilter["TrackFilter"],
         "and": Sequence["FileDuplicateFilter"],
         "or": Sequence["FileDuplicateFilter"],
         "not": "FileDuplicateFilter",
@@ -152,6 +156,9 @@ class FileDuplicateSchema(EntitySchema):
         "resolved": {"type": "boolean", "index": True, "default": False},
         "created_at": {"type": "datetime", "default": "now"},
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
+    }
+    relations: ClassVar[RelationDocuments] = {
+        "primary_track": {"entity": "track", "local": "primary_track_id", "remote": "id"},
     }
     model = FileDuplicate
     create_model = FileDuplicateCreate
@@ -310,3 +317,11 @@ class FileDuplicateRepository(Repository[FileDuplicate, FileDuplicateId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def primary_track(self, row: FileDuplicate, *, fresh: bool = False) -> "Track | None":
+        """The primary track of one row."""
+        return await self._parent("primary_track", row, fresh=fresh)
+
+    async def primary_tracks(self, rows: Sequence[FileDuplicate], *, fresh: bool = False) -> "list[Track | None]":
+        """The primary track of each of several rows."""
+        return await self._parents("primary_track", rows, fresh=fresh)

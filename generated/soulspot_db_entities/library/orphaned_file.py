@@ -3,17 +3,20 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, TextFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import OrphanedFileId, TrackId
+
+if TYPE_CHECKING:
+    from soulspot_db_entities.library.track import Track, TrackFilter
 
 __all__ = [
     "OrphanedFile",
@@ -89,6 +92,7 @@ OrphanedFileFilter = TypedDict(
         "resolution_action": TextFilter[str],
         "detected_at": DatetimeFilter,
         "resolved_at": DatetimeFilter,
+        "related_track": RelatedFilter["TrackFilter"],
         "and": Sequence["OrphanedFileFilter"],
         "or": Sequence["OrphanedFileFilter"],
         "not": "OrphanedFileFilter",
@@ -176,6 +180,9 @@ class OrphanedFileSchema(EntitySchema):
         "resolution_action": {"type": "string", "nullable": True, "max_length": 50},
         "detected_at": {"type": "datetime", "default": "now"},
         "resolved_at": {"type": "datetime", "nullable": True},
+    }
+    relations: ClassVar[RelationDocuments] = {
+        "related_track": {"entity": "track", "local": "related_track_id", "remote": "id"},
     }
     natural_key = "file_path"
     model = OrphanedFile
@@ -343,3 +350,11 @@ class OrphanedFileRepository(Repository[OrphanedFile, OrphanedFileId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def related_track(self, row: OrphanedFile, *, fresh: bool = False) -> "Track | None":
+        """The related track of one row."""
+        return await self._parent("related_track", row, fresh=fresh)
+
+    async def related_tracks(self, rows: Sequence[OrphanedFile], *, fresh: bool = False) -> "list[Track | None]":
+        """The related track of each of several rows."""
+        return await self._parents("related_track", rows, fresh=fresh)

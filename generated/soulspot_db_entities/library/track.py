@@ -3,17 +3,45 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, TextFilter
+from soulspot_db.typing import (
+    DatetimeFilter,
+    FieldDocuments,
+    FieldFilter,
+    IndexDocuments,
+    RelatedFilter,
+    RelationDocuments,
+    TextFilter,
+)
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import AlbumId, ArtistId, TrackId
+
+if TYPE_CHECKING:
+    from soulspot_db_entities.automation.quality_upgrade_candidate import (
+        QualityUpgradeCandidate,
+        QualityUpgradeCandidateFilter,
+        QualityUpgradeCandidateOrder,
+    )
+    from soulspot_db_entities.library.duplicate_candidate import (
+        DuplicateCandidate,
+        DuplicateCandidateFilter,
+        DuplicateCandidateOrder,
+    )
+    from soulspot_db_entities.library.file_duplicate import FileDuplicate, FileDuplicateFilter, FileDuplicateOrder
+    from soulspot_db_entities.library.orphaned_file import OrphanedFile, OrphanedFileFilter, OrphanedFileOrder
+    from soulspot_db_entities.metadata.album import Album, AlbumFilter
+    from soulspot_db_entities.metadata.artist import Artist, ArtistFilter
+    from soulspot_db_entities.soulseek.download import Download, DownloadFilter, DownloadOrder
+    from soulspot_db_entities.soulseek.search_result import SearchResult, SearchResultFilter, SearchResultOrder
+    from soulspot_db_entities.spotify.playlist import Playlist, PlaylistFilter, PlaylistOrder
+    from soulspot_db_entities.spotify.playlist_track import PlaylistTrack, PlaylistTrackFilter, PlaylistTrackOrder
 
 __all__ = [
     "Track",
@@ -174,6 +202,17 @@ TrackFilter = TypedDict(
         "last_scanned_at": DatetimeFilter,
         "created_at": DatetimeFilter,
         "updated_at": DatetimeFilter,
+        "album": RelatedFilter["AlbumFilter"],
+        "downloads": RelatedFilter["DownloadFilter"],
+        "duplicate_candidates_by_track_id_1": RelatedFilter["DuplicateCandidateFilter"],
+        "duplicate_candidates_by_track_id_2": RelatedFilter["DuplicateCandidateFilter"],
+        "file_duplicates": RelatedFilter["FileDuplicateFilter"],
+        "main_artist": RelatedFilter["ArtistFilter"],
+        "orphaned_files": RelatedFilter["OrphanedFileFilter"],
+        "playlist_tracks": RelatedFilter["PlaylistTrackFilter"],
+        "playlists": RelatedFilter["PlaylistFilter"],
+        "quality_upgrade_candidates": RelatedFilter["QualityUpgradeCandidateFilter"],
+        "search_results": RelatedFilter["SearchResultFilter"],
         "and": Sequence["TrackFilter"],
         "or": Sequence["TrackFilter"],
         "not": "TrackFilter",
@@ -311,6 +350,40 @@ class TrackSchema(EntitySchema):
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["title", "artist_id"]},)
+    relations: ClassVar[RelationDocuments] = {
+        "album": {"entity": "album", "local": "album_id", "remote": "id"},
+        "downloads": {"entity": "download", "local": "id", "remote": "track_id", "many": True},
+        "duplicate_candidates_by_track_id_1": {
+            "entity": "duplicate_candidate",
+            "local": "id",
+            "remote": "track_id_1",
+            "many": True,
+        },
+        "duplicate_candidates_by_track_id_2": {
+            "entity": "duplicate_candidate",
+            "local": "id",
+            "remote": "track_id_2",
+            "many": True,
+        },
+        "file_duplicates": {"entity": "file_duplicate", "local": "id", "remote": "primary_track_id", "many": True},
+        "main_artist": {"entity": "artist", "local": "artist_id", "remote": "id"},
+        "orphaned_files": {"entity": "orphaned_file", "local": "id", "remote": "related_track_id", "many": True},
+        "playlist_tracks": {"entity": "playlist_track", "local": "id", "remote": "track_id", "many": True},
+        "playlists": {
+            "entity": "playlist",
+            "local": "id",
+            "remote": "id",
+            "many": True,
+            "through": {"entity": "playlist_track", "local": "track_id", "remote": "playlist_id"},
+        },
+        "quality_upgrade_candidates": {
+            "entity": "quality_upgrade_candidate",
+            "local": "id",
+            "remote": "track_id",
+            "many": True,
+        },
+        "search_results": {"entity": "search_result", "local": "id", "remote": "track_id", "many": True},
+    }
     natural_key = "spotify_id"
     cascades = (
         "automation_quality_upgrade_candidates",
@@ -555,3 +628,277 @@ class TrackRepository(Repository[Track, TrackId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def album(self, row: Track, *, fresh: bool = False) -> "Album | None":
+        """The album of one row."""
+        return await self._parent("album", row, fresh=fresh)
+
+    async def albums(self, rows: Sequence[Track], *, fresh: bool = False) -> "list[Album | None]":
+        """The album of each of several rows."""
+        return await self._parents("album", rows, fresh=fresh)
+
+    async def downloads(
+        self,
+        row: Track,
+        where: "DownloadFilter | None" = None,
+        *,
+        order_by: "DownloadOrder | Sequence[DownloadOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[Download]":
+        """The downloads of one row."""
+        return await self._children("downloads", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def downloads_of(
+        self,
+        rows: Sequence[Track],
+        where: "DownloadFilter | None" = None,
+        *,
+        order_by: "DownloadOrder | Sequence[DownloadOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[Download]]":
+        """The downloads of each of several rows, at most `limit` for each."""
+        return await self._children_of("downloads", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def duplicate_candidates_by_track_id_1(
+        self,
+        row: Track,
+        where: "DuplicateCandidateFilter | None" = None,
+        *,
+        order_by: "DuplicateCandidateOrder | Sequence[DuplicateCandidateOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[DuplicateCandidate]":
+        """The duplicate candidates by track id 1 of one row."""
+        return await self._children(
+            "duplicate_candidates_by_track_id_1",
+            row,
+            where,
+            order_by=order_by,
+            limit=limit,
+            fresh=fresh,
+        )
+
+    async def duplicate_candidates_by_track_id_1_of(
+        self,
+        rows: Sequence[Track],
+        where: "DuplicateCandidateFilter | None" = None,
+        *,
+        order_by: "DuplicateCandidateOrder | Sequence[DuplicateCandidateOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[DuplicateCandidate]]":
+        """The duplicate candidates by track id 1 of each of several rows, at most `limit` for each."""
+        return await self._children_of(
+            "duplicate_candidates_by_track_id_1",
+            rows,
+            where,
+            order_by=order_by,
+            limit=limit,
+            fresh=fresh,
+        )
+
+    async def duplicate_candidates_by_track_id_2(
+        self,
+        row: Track,
+        where: "DuplicateCandidateFilter | None" = None,
+        *,
+        order_by: "DuplicateCandidateOrder | Sequence[DuplicateCandidateOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[DuplicateCandidate]":
+        """The duplicate candidates by track id 2 of one row."""
+        return await self._children(
+            "duplicate_candidates_by_track_id_2",
+            row,
+            where,
+            order_by=order_by,
+            limit=limit,
+            fresh=fresh,
+        )
+
+    async def duplicate_candidates_by_track_id_2_of(
+        self,
+        rows: Sequence[Track],
+        where: "DuplicateCandidateFilter | None" = None,
+        *,
+        order_by: "DuplicateCandidateOrder | Sequence[DuplicateCandidateOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[DuplicateCandidate]]":
+        """The duplicate candidates by track id 2 of each of several rows, at most `limit` for each."""
+        return await self._children_of(
+            "duplicate_candidates_by_track_id_2",
+            rows,
+            where,
+            order_by=order_by,
+            limit=limit,
+            fresh=fresh,
+        )
+
+    async def file_duplicates(
+        self,
+        row: Track,
+        where: "FileDuplicateFilter | None" = None,
+        *,
+        order_by: "FileDuplicateOrder | Sequence[FileDuplicateOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[FileDuplicate]":
+        """The file duplicates of one row."""
+        return await self._children("file_duplicates", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def file_duplicates_of(
+        self,
+        rows: Sequence[Track],
+        where: "FileDuplicateFilter | None" = None,
+        *,
+        order_by: "FileDuplicateOrder | Sequence[FileDuplicateOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[FileDuplicate]]":
+        """The file duplicates of each of several rows, at most `limit` for each."""
+        return await self._children_of("file_duplicates", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def main_artist(self, row: Track, *, fresh: bool = False) -> "Artist | None":
+        """The main artist of one row."""
+        return await self._parent("main_artist", row, fresh=fresh)
+
+    async def main_artists(self, rows: Sequence[Track], *, fresh: bool = False) -> "list[Artist | None]":
+        """The main artist of each of several rows."""
+        return await self._parents("main_artist", rows, fresh=fresh)
+
+    async def orphaned_files(
+        self,
+        row: Track,
+        where: "OrphanedFileFilter | None" = None,
+        *,
+        order_by: "OrphanedFileOrder | Sequence[OrphanedFileOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[OrphanedFile]":
+        """The orphaned files of one row."""
+        return await self._children("orphaned_files", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def orphaned_files_of(
+        self,
+        rows: Sequence[Track],
+        where: "OrphanedFileFilter | None" = None,
+        *,
+        order_by: "OrphanedFileOrder | Sequence[OrphanedFileOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[OrphanedFile]]":
+        """The orphaned files of each of several rows, at most `limit` for each."""
+        return await self._children_of("orphaned_files", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def playlist_tracks(
+        self,
+        row: Track,
+        where: "PlaylistTrackFilter | None" = None,
+        *,
+        order_by: "PlaylistTrackOrder | Sequence[PlaylistTrackOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[PlaylistTrack]":
+        """The playlist tracks of one row."""
+        return await self._children("playlist_tracks", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def playlist_tracks_of(
+        self,
+        rows: Sequence[Track],
+        where: "PlaylistTrackFilter | None" = None,
+        *,
+        order_by: "PlaylistTrackOrder | Sequence[PlaylistTrackOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[PlaylistTrack]]":
+        """The playlist tracks of each of several rows, at most `limit` for each."""
+        return await self._children_of("playlist_tracks", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def playlists(
+        self,
+        row: Track,
+        where: "PlaylistFilter | None" = None,
+        *,
+        order_by: "PlaylistOrder | Sequence[PlaylistOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[Playlist]":
+        """The playlists of one row."""
+        return await self._children("playlists", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def playlists_of(
+        self,
+        rows: Sequence[Track],
+        where: "PlaylistFilter | None" = None,
+        *,
+        order_by: "PlaylistOrder | Sequence[PlaylistOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[Playlist]]":
+        """The playlists of each of several rows, at most `limit` for each."""
+        return await self._children_of("playlists", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def quality_upgrade_candidates(
+        self,
+        row: Track,
+        where: "QualityUpgradeCandidateFilter | None" = None,
+        *,
+        order_by: "QualityUpgradeCandidateOrder | Sequence[QualityUpgradeCandidateOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[QualityUpgradeCandidate]":
+        """The quality upgrade candidates of one row."""
+        return await self._children(
+            "quality_upgrade_candidates",
+            row,
+            where,
+            order_by=order_by,
+            limit=limit,
+            fresh=fresh,
+        )
+
+    async def quality_upgrade_candidates_of(
+        self,
+        rows: Sequence[Track],
+        where: "QualityUpgradeCandidateFilter | None" = None,
+        *,
+        order_by: "QualityUpgradeCandidateOrder | Sequence[QualityUpgradeCandidateOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[QualityUpgradeCandidate]]":
+        """The quality upgrade candidates of each of several rows, at most `limit` for each."""
+        return await self._children_of(
+            "quality_upgrade_candidates",
+            rows,
+            where,
+            order_by=order_by,
+            limit=limit,
+            fresh=fresh,
+        )
+
+    async def search_results(
+        self,
+        row: Track,
+        where: "SearchResultFilter | None" = None,
+        *,
+        order_by: "SearchResultOrder | Sequence[SearchResultOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[SearchResult]":
+        """The search results of one row."""
+        return await self._children("search_results", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def search_results_of(
+        self,
+        rows: Sequence[Track],
+        where: "SearchResultFilter | None" = None,
+        *,
+        order_by: "SearchResultOrder | Sequence[SearchResultOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[SearchResult]]":
+        """The search results of each of several rows, at most `limit` for each."""
+        return await self._children_of("search_results", rows, where, order_by=order_by, limit=limit, fresh=fresh)

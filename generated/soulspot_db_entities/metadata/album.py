@@ -3,17 +3,30 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, ListFilter, TextFilter
+from soulspot_db.typing import (
+    DatetimeFilter,
+    FieldDocuments,
+    FieldFilter,
+    IndexDocuments,
+    ListFilter,
+    RelatedFilter,
+    RelationDocuments,
+    TextFilter,
+)
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import AlbumId, ArtistId
+
+if TYPE_CHECKING:
+    from soulspot_db_entities.library.track import Track, TrackFilter, TrackOrder
+    from soulspot_db_entities.metadata.artist import Artist, ArtistFilter
 
 __all__ = [
     "Album",
@@ -149,6 +162,8 @@ AlbumFilter = TypedDict(
         "tracks_synced_at": DatetimeFilter,
         "created_at": DatetimeFilter,
         "updated_at": DatetimeFilter,
+        "artist": RelatedFilter["ArtistFilter"],
+        "tracks": RelatedFilter["TrackFilter"],
         "and": Sequence["AlbumFilter"],
         "or": Sequence["AlbumFilter"],
         "not": "AlbumFilter",
@@ -254,6 +269,10 @@ class AlbumSchema(EntitySchema):
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["title", "artist_id"]},)
+    relations: ClassVar[RelationDocuments] = {
+        "artist": {"entity": "artist", "local": "artist_id", "remote": "id"},
+        "tracks": {"entity": "track", "local": "id", "remote": "album_id", "many": True},
+    }
     cascades = ("library_tracks",)
     model = Album
     create_model = AlbumCreate
@@ -468,3 +487,35 @@ class AlbumRepository(Repository[Album, AlbumId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def artist(self, row: Album, *, fresh: bool = False) -> "Artist":
+        """The artist of one row."""
+        return await self._parent_or_raise("artist", row, fresh=fresh)
+
+    async def artists(self, rows: Sequence[Album], *, fresh: bool = False) -> "list[Artist]":
+        """The artist of each of several rows."""
+        return await self._parents_or_raise("artist", rows, fresh=fresh)
+
+    async def tracks(
+        self,
+        row: Album,
+        where: "TrackFilter | None" = None,
+        *,
+        order_by: "TrackOrder | Sequence[TrackOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[Track]":
+        """The tracks of one row."""
+        return await self._children("tracks", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def tracks_of(
+        self,
+        rows: Sequence[Album],
+        where: "TrackFilter | None" = None,
+        *,
+        order_by: "TrackOrder | Sequence[TrackOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[Track]]":
+        """The tracks of each of several rows, at most `limit` for each."""
+        return await self._children_of("tracks", rows, where, order_by=order_by, limit=limit, fresh=fresh)

@@ -3,17 +3,40 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, ListFilter, TextFilter
+from soulspot_db.typing import (
+    DatetimeFilter,
+    FieldDocuments,
+    FieldFilter,
+    IndexDocuments,
+    ListFilter,
+    RelatedFilter,
+    RelationDocuments,
+    TextFilter,
+)
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import ArtistId
+
+if TYPE_CHECKING:
+    from soulspot_db_entities.automation.artist_watchlist import (
+        ArtistWatchlist,
+        ArtistWatchlistFilter,
+        ArtistWatchlistOrder,
+    )
+    from soulspot_db_entities.library.track import Track, TrackFilter, TrackOrder
+    from soulspot_db_entities.metadata.album import Album, AlbumFilter, AlbumOrder
+    from soulspot_db_entities.metadata.artist_discography import (
+        ArtistDiscography,
+        ArtistDiscographyFilter,
+        ArtistDiscographyOrder,
+    )
 
 __all__ = [
     "Artist",
@@ -129,6 +152,10 @@ ArtistFilter = TypedDict(
         "albums_synced_at": DatetimeFilter,
         "created_at": DatetimeFilter,
         "updated_at": DatetimeFilter,
+        "albums": RelatedFilter["AlbumFilter"],
+        "artist_discographies": RelatedFilter["ArtistDiscographyFilter"],
+        "artist_watchlists": RelatedFilter["ArtistWatchlistFilter"],
+        "tracks": RelatedFilter["TrackFilter"],
         "and": Sequence["ArtistFilter"],
         "or": Sequence["ArtistFilter"],
         "not": "ArtistFilter",
@@ -220,6 +247,12 @@ class ArtistSchema(EntitySchema):
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["lower(name)"]},)
+    relations: ClassVar[RelationDocuments] = {
+        "albums": {"entity": "album", "local": "id", "remote": "artist_id", "many": True},
+        "artist_discographies": {"entity": "artist_discography", "local": "id", "remote": "artist_id", "many": True},
+        "artist_watchlists": {"entity": "artist_watchlist", "local": "id", "remote": "artist_id", "many": True},
+        "tracks": {"entity": "track", "local": "id", "remote": "artist_id", "many": True},
+    }
     cascades = (
         "automation_artist_watchlists",
         "automation_quality_upgrade_candidates",
@@ -427,3 +460,99 @@ class ArtistRepository(Repository[Artist, ArtistId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def albums(
+        self,
+        row: Artist,
+        where: "AlbumFilter | None" = None,
+        *,
+        order_by: "AlbumOrder | Sequence[AlbumOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[Album]":
+        """The albums of one row."""
+        return await self._children("albums", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def albums_of(
+        self,
+        rows: Sequence[Artist],
+        where: "AlbumFilter | None" = None,
+        *,
+        order_by: "AlbumOrder | Sequence[AlbumOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[Album]]":
+        """The albums of each of several rows, at most `limit` for each."""
+        return await self._children_of("albums", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def artist_discographies(
+        self,
+        row: Artist,
+        where: "ArtistDiscographyFilter | None" = None,
+        *,
+        order_by: "ArtistDiscographyOrder | Sequence[ArtistDiscographyOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[ArtistDiscography]":
+        """The artist discographies of one row."""
+        return await self._children("artist_discographies", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def artist_discographies_of(
+        self,
+        rows: Sequence[Artist],
+        where: "ArtistDiscographyFilter | None" = None,
+        *,
+        order_by: "ArtistDiscographyOrder | Sequence[ArtistDiscographyOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[ArtistDiscography]]":
+        """The artist discographies of each of several rows, at most `limit` for each."""
+        return await self._children_of("artist_discographies", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def artist_watchlists(
+        self,
+        row: Artist,
+        where: "ArtistWatchlistFilter | None" = None,
+        *,
+        order_by: "ArtistWatchlistOrder | Sequence[ArtistWatchlistOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[ArtistWatchlist]":
+        """The artist watchlists of one row."""
+        return await self._children("artist_watchlists", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def artist_watchlists_of(
+        self,
+        rows: Sequence[Artist],
+        where: "ArtistWatchlistFilter | None" = None,
+        *,
+        order_by: "ArtistWatchlistOrder | Sequence[ArtistWatchlistOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[ArtistWatchlist]]":
+        """The artist watchlists of each of several rows, at most `limit` for each."""
+        return await self._children_of("artist_watchlists", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def tracks(
+        self,
+        row: Artist,
+        where: "TrackFilter | None" = None,
+        *,
+        order_by: "TrackOrder | Sequence[TrackOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[Track]":
+        """The tracks of one row."""
+        return await self._children("tracks", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def tracks_of(
+        self,
+        rows: Sequence[Artist],
+        where: "TrackFilter | None" = None,
+        *,
+        order_by: "TrackOrder | Sequence[TrackOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[Track]]":
+        """The tracks of each of several rows, at most `limit` for each."""
+        return await self._children_of("tracks", rows, where, order_by=order_by, limit=limit, fresh=fresh)

@@ -3,17 +3,28 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, TextFilter
+from soulspot_db.typing import (
+    DatetimeFilter,
+    FieldDocuments,
+    FieldFilter,
+    IndexDocuments,
+    RelatedFilter,
+    RelationDocuments,
+    TextFilter,
+)
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import ArtistDiscographyId, ArtistId
+
+if TYPE_CHECKING:
+    from soulspot_db_entities.metadata.artist import Artist, ArtistFilter
 
 __all__ = [
     "ArtistDiscography",
@@ -127,6 +138,7 @@ ArtistDiscographyFilter = TypedDict(
         "last_seen_at": DatetimeFilter,
         "created_at": DatetimeFilter,
         "updated_at": DatetimeFilter,
+        "artist": RelatedFilter["ArtistFilter"],
         "and": Sequence["ArtistDiscographyFilter"],
         "or": Sequence["ArtistDiscographyFilter"],
         "not": "ArtistDiscographyFilter",
@@ -214,6 +226,7 @@ class ArtistDiscographySchema(EntitySchema):
         {"fields": ["artist_id", "title", "album_type"], "unique": True},
         {"fields": ["artist_id", "is_owned"]},
     )
+    relations: ClassVar[RelationDocuments] = {"artist": {"entity": "artist", "local": "artist_id", "remote": "id"}}
     model = ArtistDiscography
     create_model = ArtistDiscographyCreate
     update_model = ArtistDiscographyUpdate
@@ -418,3 +431,11 @@ class ArtistDiscographyRepository(Repository[ArtistDiscography, ArtistDiscograph
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def artist(self, row: ArtistDiscography, *, fresh: bool = False) -> "Artist":
+        """The artist of one row."""
+        return await self._parent_or_raise("artist", row, fresh=fresh)
+
+    async def artists(self, rows: Sequence[ArtistDiscography], *, fresh: bool = False) -> "list[Artist]":
+        """The artist of each of several rows."""
+        return await self._parents_or_raise("artist", rows, fresh=fresh)

@@ -3,17 +3,34 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, NamedTuple, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, QueryDocuments, TextFilter
+from soulspot_db.typing import (
+    DatetimeFilter,
+    FieldDocuments,
+    FieldFilter,
+    IndexDocuments,
+    QueryDocuments,
+    RelatedFilter,
+    RelationDocuments,
+    TextFilter,
+)
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import DownloadId, TrackId
+
+if TYPE_CHECKING:
+    from soulspot_db_entities.automation.quality_upgrade_candidate import (
+        QualityUpgradeCandidate,
+        QualityUpgradeCandidateFilter,
+        QualityUpgradeCandidateOrder,
+    )
+    from soulspot_db_entities.library.track import Track, TrackFilter
 
 __all__ = [
     "Download",
@@ -135,6 +152,8 @@ DownloadFilter = TypedDict(
         "completed_at": DatetimeFilter,
         "created_at": DatetimeFilter,
         "updated_at": DatetimeFilter,
+        "quality_upgrade_candidates": RelatedFilter["QualityUpgradeCandidateFilter"],
+        "track": RelatedFilter["TrackFilter"],
         "and": Sequence["DownloadFilter"],
         "or": Sequence["DownloadFilter"],
         "not": "DownloadFilter",
@@ -241,6 +260,15 @@ class DownloadSchema(EntitySchema):
         {"fields": ["status", "retry_count", "next_retry_at"]},
         {"fields": ["priority desc", "created_at"]},
     )
+    relations: ClassVar[RelationDocuments] = {
+        "quality_upgrade_candidates": {
+            "entity": "quality_upgrade_candidate",
+            "local": "id",
+            "remote": "download_id",
+            "many": True,
+        },
+        "track": {"entity": "track", "local": "track_id", "remote": "id"},
+    }
     queries: ClassVar[QueryDocuments] = {
         "list_retry_eligible": {
             "where": {
@@ -436,6 +464,52 @@ class DownloadRepository(Repository[Download, DownloadId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def quality_upgrade_candidates(
+        self,
+        row: Download,
+        where: "QualityUpgradeCandidateFilter | None" = None,
+        *,
+        order_by: "QualityUpgradeCandidateOrder | Sequence[QualityUpgradeCandidateOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[QualityUpgradeCandidate]":
+        """The quality upgrade candidates of one row."""
+        return await self._children(
+            "quality_upgrade_candidates",
+            row,
+            where,
+            order_by=order_by,
+            limit=limit,
+            fresh=fresh,
+        )
+
+    async def quality_upgrade_candidates_of(
+        self,
+        rows: Sequence[Download],
+        where: "QualityUpgradeCandidateFilter | None" = None,
+        *,
+        order_by: "QualityUpgradeCandidateOrder | Sequence[QualityUpgradeCandidateOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[QualityUpgradeCandidate]]":
+        """The quality upgrade candidates of each of several rows, at most `limit` for each."""
+        return await self._children_of(
+            "quality_upgrade_candidates",
+            rows,
+            where,
+            order_by=order_by,
+            limit=limit,
+            fresh=fresh,
+        )
+
+    async def track(self, row: Download, *, fresh: bool = False) -> "Track":
+        """The track of one row."""
+        return await self._parent_or_raise("track", row, fresh=fresh)
+
+    async def tracks(self, rows: Sequence[Download], *, fresh: bool = False) -> "list[Track]":
+        """The track of each of several rows."""
+        return await self._parents_or_raise("track", rows, fresh=fresh)
 
     async def list_retry_eligible(self, *, limit: int = 10, fresh: bool = False) -> list[Download]:
         """Failed downloads whose next retry is due."""

@@ -3,17 +3,28 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, TextFilter
+from soulspot_db.typing import (
+    DatetimeFilter,
+    FieldDocuments,
+    FieldFilter,
+    IndexDocuments,
+    RelatedFilter,
+    RelationDocuments,
+    TextFilter,
+)
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import SearchResultId, TrackId
+
+if TYPE_CHECKING:
+    from soulspot_db_entities.library.track import Track, TrackFilter
 
 __all__ = [
     "SearchResult",
@@ -86,6 +97,7 @@ SearchResultFilter = TypedDict(
         "quality_score": FieldFilter[float],
         "has_free_slot": FieldFilter[bool],
         "found_at": DatetimeFilter,
+        "track": RelatedFilter["TrackFilter"],
         "and": Sequence["SearchResultFilter"],
         "or": Sequence["SearchResultFilter"],
         "not": "SearchResultFilter",
@@ -149,6 +161,7 @@ class SearchResultSchema(EntitySchema):
         "found_at": {"type": "datetime", "default": "now"},
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["track_id", "quality_score desc"]},)
+    relations: ClassVar[RelationDocuments] = {"track": {"entity": "track", "local": "track_id", "remote": "id"}}
     model = SearchResult
     create_model = SearchResultCreate
     update_model = SearchResultUpdate
@@ -306,3 +319,11 @@ class SearchResultRepository(Repository[SearchResult, SearchResultId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def track(self, row: SearchResult, *, fresh: bool = False) -> "Track":
+        """The track of one row."""
+        return await self._parent_or_raise("track", row, fresh=fresh)
+
+    async def tracks(self, rows: Sequence[SearchResult], *, fresh: bool = False) -> "list[Track]":
+        """The track of each of several rows."""
+        return await self._parents_or_raise("track", rows, fresh=fresh)

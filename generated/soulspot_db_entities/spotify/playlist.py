@@ -3,17 +3,29 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, TextFilter
+from soulspot_db.typing import (
+    DatetimeFilter,
+    FieldDocuments,
+    FieldFilter,
+    IndexDocuments,
+    RelatedFilter,
+    RelationDocuments,
+    TextFilter,
+)
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import PlaylistId
+
+if TYPE_CHECKING:
+    from soulspot_db_entities.library.track import Track, TrackFilter, TrackOrder
+    from soulspot_db_entities.spotify.playlist_track import PlaylistTrack, PlaylistTrackFilter, PlaylistTrackOrder
 
 __all__ = [
     "Playlist",
@@ -108,6 +120,8 @@ PlaylistFilter = TypedDict(
         "last_synced_at": DatetimeFilter,
         "created_at": DatetimeFilter,
         "updated_at": DatetimeFilter,
+        "playlist_tracks": RelatedFilter["PlaylistTrackFilter"],
+        "tracks": RelatedFilter["TrackFilter"],
         "and": Sequence["PlaylistFilter"],
         "or": Sequence["PlaylistFilter"],
         "not": "PlaylistFilter",
@@ -179,6 +193,16 @@ class PlaylistSchema(EntitySchema):
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["user_id", "spotify_id"], "unique": True},)
+    relations: ClassVar[RelationDocuments] = {
+        "playlist_tracks": {"entity": "playlist_track", "local": "id", "remote": "playlist_id", "many": True},
+        "tracks": {
+            "entity": "track",
+            "local": "id",
+            "remote": "id",
+            "many": True,
+            "through": {"entity": "playlist_track", "local": "playlist_id", "remote": "track_id"},
+        },
+    }
     natural_key = "spotify_id"
     cascades = ("spotify_playlist_tracks",)
     model = Playlist
@@ -352,3 +376,51 @@ class PlaylistRepository(Repository[Playlist, PlaylistId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def playlist_tracks(
+        self,
+        row: Playlist,
+        where: "PlaylistTrackFilter | None" = None,
+        *,
+        order_by: "PlaylistTrackOrder | Sequence[PlaylistTrackOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[PlaylistTrack]":
+        """The playlist tracks of one row."""
+        return await self._children("playlist_tracks", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def playlist_tracks_of(
+        self,
+        rows: Sequence[Playlist],
+        where: "PlaylistTrackFilter | None" = None,
+        *,
+        order_by: "PlaylistTrackOrder | Sequence[PlaylistTrackOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[PlaylistTrack]]":
+        """The playlist tracks of each of several rows, at most `limit` for each."""
+        return await self._children_of("playlist_tracks", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def tracks(
+        self,
+        row: Playlist,
+        where: "TrackFilter | None" = None,
+        *,
+        order_by: "TrackOrder | Sequence[TrackOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[Track]":
+        """The tracks of one row."""
+        return await self._children("tracks", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def tracks_of(
+        self,
+        rows: Sequence[Playlist],
+        where: "TrackFilter | None" = None,
+        *,
+        order_by: "TrackOrder | Sequence[TrackOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[Track]]":
+        """The tracks of each of several rows, at most `limit` for each."""
+        return await self._children_of("tracks", rows, where, order_by=order_by, limit=limit, fresh=fresh)

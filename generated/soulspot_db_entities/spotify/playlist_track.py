@@ -3,17 +3,28 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments
+from soulspot_db.typing import (
+    DatetimeFilter,
+    FieldDocuments,
+    FieldFilter,
+    IndexDocuments,
+    RelatedFilter,
+    RelationDocuments,
+)
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import PlaylistId, PlaylistTrackKey, TrackId
+
+if TYPE_CHECKING:
+    from soulspot_db_entities.library.track import Track, TrackFilter
+    from soulspot_db_entities.spotify.playlist import Playlist, PlaylistFilter
 
 __all__ = [
     "PlaylistTrack",
@@ -62,6 +73,8 @@ PlaylistTrackFilter = TypedDict(
         "track_id": FieldFilter[TrackId],
         "position": FieldFilter[int],
         "added_at": DatetimeFilter,
+        "playlist": RelatedFilter["PlaylistFilter"],
+        "track": RelatedFilter["TrackFilter"],
         "and": Sequence["PlaylistTrackFilter"],
         "or": Sequence["PlaylistTrackFilter"],
         "not": "PlaylistTrackFilter",
@@ -113,6 +126,10 @@ class PlaylistTrackSchema(EntitySchema):
         "added_at": {"type": "datetime", "default": "now"},
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["playlist_id", "position"]},)
+    relations: ClassVar[RelationDocuments] = {
+        "playlist": {"entity": "playlist", "local": "playlist_id", "remote": "id"},
+        "track": {"entity": "track", "local": "track_id", "remote": "id"},
+    }
     primary_key = ("playlist_id", "track_id")
     model = PlaylistTrack
     create_model = PlaylistTrackCreate
@@ -267,3 +284,19 @@ class PlaylistTrackRepository(Repository[PlaylistTrack, PlaylistTrackKey]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def playlist(self, row: PlaylistTrack, *, fresh: bool = False) -> "Playlist":
+        """The playlist of one row."""
+        return await self._parent_or_raise("playlist", row, fresh=fresh)
+
+    async def playlists(self, rows: Sequence[PlaylistTrack], *, fresh: bool = False) -> "list[Playlist]":
+        """The playlist of each of several rows."""
+        return await self._parents_or_raise("playlist", rows, fresh=fresh)
+
+    async def track(self, row: PlaylistTrack, *, fresh: bool = False) -> "Track":
+        """The track of one row."""
+        return await self._parent_or_raise("track", row, fresh=fresh)
+
+    async def tracks(self, rows: Sequence[PlaylistTrack], *, fresh: bool = False) -> "list[Track]":
+        """The track of each of several rows."""
+        return await self._parents_or_raise("track", rows, fresh=fresh)

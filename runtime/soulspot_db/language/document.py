@@ -16,11 +16,12 @@ __all__ = [
     "IndexDocument",
     "MixinDocument",
     "ModuleDocument",
+    "RelationDocument",
     "RemovalDocument",
 ]
 
 # Keys of the language that this version does not read yet; named so that the error can say so.
-LATER_KEYS = frozenset({"relations", "expires", "soft_delete", "encrypted", "l2"})
+LATER_KEYS = frozenset({"expires", "soft_delete", "encrypted", "l2"})
 
 
 def _events(value: object) -> object:
@@ -38,6 +39,18 @@ class IndexDocument(Document):
     unique: bool = Field(False, description="No two rows have the same values; makes a `get_by_a_and_b` method.")
     where: Filter | None = Field(None, description="A filter: the index holds only the rows for which it does.")
     name: IndexName | None = Field(None, description="The index's name; default one made of the table's and fields'.")
+
+
+class RelationDocument(Document):
+    """A relation under a name of its own, or one that goes through another entity."""
+
+    field: str | None = Field(
+        None, description="The field with `references`: our own, or one of `entity` that refers to us."
+    )
+    entity: str | None = Field(None, description="`module.entity` at the other end; not needed for a field of our own.")
+    through: str | None = Field(
+        None, description="`module.entity` in between, which refers to us and to the other end: many belong to many."
+    )
 
 
 class RemovalDocument(Document):
@@ -88,6 +101,9 @@ class EntityDocument(Document):
         [], description="Indexes over several fields, expressions or part of the rows."
     )
     checks: dict[Name, Filter] = Field({}, description="Filters that every row must pass, by the constraint's name.")
+    relations: dict[FieldName, RelationDocument] = Field(
+        {}, description="Relations that no `references` makes by itself, or under another name."
+    )
     queries: dict[FieldName, QueryDocument] = Field(
         {}, description="Named queries, each of which becomes a typed method of the repository."
     )

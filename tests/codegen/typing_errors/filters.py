@@ -23,6 +23,9 @@ async def wrong(downloads: DownloadRepository, track: TrackId) -> None:
     await downloads.query({"priority": {"gt": {"now": "0s"}}})  # error: not a datetime
     await downloads.query({"created_at": {"gt": {"nwo": "0s"}}})  # error: a moment is counted from `now`
     await downloads.query({"created_at": {"contains": "2026"}})  # error: no such operator
+    await downloads.query({"track": {"some": {"titel": "x"}}})  # error: no such field of the related entity
+    await downloads.query({"track": {"title": "x"}})  # error: some, none or every
+    await downloads.query({"trakc": {"some": {}}})  # error: no such relation
     await downloads.query({"id": track})  # error: the key of another entity
     await downloads.query({"or": {"status": "pending"}})  # error: not a list
     await downloads.query({"not": [{"status": "pending"}]})  # error: not one filter

@@ -2,16 +2,19 @@
 """A setting; its key is its name."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, TextFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
 
 from keys_entities._metadata import METADATA
 from keys_entities.ids import SettingId
+
+if TYPE_CHECKING:
+    from keys_entities.media.album import Album, AlbumFilter, AlbumOrder
 
 __all__ = [
     "Setting",
@@ -52,6 +55,7 @@ SettingFilter = TypedDict(
     {
         "name": TextFilter[SettingId],
         "value": FieldFilter[int],
+        "albums": RelatedFilter["AlbumFilter"],
         "and": Sequence["SettingFilter"],
         "or": Sequence["SettingFilter"],
         "not": "SettingFilter",
@@ -94,6 +98,9 @@ class SettingSchema(EntitySchema):
     fields: ClassVar[FieldDocuments] = {
         "name": {"type": "string", "primary_key": True, "max_length": 20},
         "value": {"type": "integer", "default": 0},
+    }
+    relations: ClassVar[RelationDocuments] = {
+        "albums": {"entity": "album", "local": "name", "remote": "setting", "many": True},
     }
     model = Setting
     create_model = SettingCreate
@@ -225,3 +232,27 @@ class SettingRepository(Repository[Setting, SettingId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def albums(
+        self,
+        row: Setting,
+        where: "AlbumFilter | None" = None,
+        *,
+        order_by: "AlbumOrder | Sequence[AlbumOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[Album]":
+        """The albums of one row."""
+        return await self._children("albums", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def albums_of(
+        self,
+        rows: Sequence[Setting],
+        where: "AlbumFilter | None" = None,
+        *,
+        order_by: "AlbumOrder | Sequence[AlbumOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[Album]]":
+        """The albums of each of several rows, at most `limit` for each."""
+        return await self._children_of("albums", rows, where, order_by=order_by, limit=limit, fresh=fresh)

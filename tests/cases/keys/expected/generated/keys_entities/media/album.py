@@ -2,15 +2,20 @@
 """One album."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, TextFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
 
 from keys_entities._metadata import METADATA
 from keys_entities.ids import AlbumId, ArtistId, SettingId
+
+if TYPE_CHECKING:
+    from keys_entities.media.album_cover import AlbumCover, AlbumCoverFilter, AlbumCoverOrder
+    from keys_entities.media.album_track import AlbumTrack, AlbumTrackFilter, AlbumTrackOrder
+    from keys_entities.media.artist import Artist, ArtistFilter
 
 __all__ = [
     "Album",
@@ -59,6 +64,9 @@ AlbumFilter = TypedDict(
         "title": TextFilter[str],
         "artist_id": FieldFilter[ArtistId],
         "setting": TextFilter[SettingId],
+        "album_covers": RelatedFilter["AlbumCoverFilter"],
+        "album_tracks": RelatedFilter["AlbumTrackFilter"],
+        "artist": RelatedFilter["ArtistFilter"],
         "and": Sequence["AlbumFilter"],
         "or": Sequence["AlbumFilter"],
         "not": "AlbumFilter",
@@ -108,6 +116,11 @@ class AlbumSchema(EntitySchema):
         "title": {"type": "string"},
         "artist_id": {"type": "uuid", "references": "media.artist", "on_delete": "cascade"},
         "setting": {"type": "string", "default": "main", "references": "archive.setting"},
+    }
+    relations: ClassVar[RelationDocuments] = {
+        "album_covers": {"entity": "album_cover", "local": "id", "remote": "album_id", "many": True},
+        "album_tracks": {"entity": "album_track", "local": "id", "remote": "album_id", "many": True},
+        "artist": {"entity": "artist", "local": "artist_id", "remote": "id"},
     }
     cascades = ("media_album_covers", "media_album_tracks")
     model = Album
@@ -254,3 +267,59 @@ class AlbumRepository(Repository[Album, AlbumId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def album_covers(
+        self,
+        row: Album,
+        where: "AlbumCoverFilter | None" = None,
+        *,
+        order_by: "AlbumCoverOrder | Sequence[AlbumCoverOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[AlbumCover]":
+        """The album covers of one row."""
+        return await self._children("album_covers", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def album_covers_of(
+        self,
+        rows: Sequence[Album],
+        where: "AlbumCoverFilter | None" = None,
+        *,
+        order_by: "AlbumCoverOrder | Sequence[AlbumCoverOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[AlbumCover]]":
+        """The album covers of each of several rows, at most `limit` for each."""
+        return await self._children_of("album_covers", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def album_tracks(
+        self,
+        row: Album,
+        where: "AlbumTrackFilter | None" = None,
+        *,
+        order_by: "AlbumTrackOrder | Sequence[AlbumTrackOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[AlbumTrack]":
+        """The album tracks of one row."""
+        return await self._children("album_tracks", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def album_tracks_of(
+        self,
+        rows: Sequence[Album],
+        where: "AlbumTrackFilter | None" = None,
+        *,
+        order_by: "AlbumTrackOrder | Sequence[AlbumTrackOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[AlbumTrack]]":
+        """The album tracks of each of several rows, at most `limit` for each."""
+        return await self._children_of("album_tracks", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def artist(self, row: Album, *, fresh: bool = False) -> "Artist":
+        """The artist of one row."""
+        return await self._parent_or_raise("artist", row, fresh=fresh)
+
+    async def artists(self, rows: Sequence[Album], *, fresh: bool = False) -> "list[Artist]":
+        """The artist of each of several rows."""
+        return await self._parents_or_raise("artist", rows, fresh=fresh)

@@ -2,15 +2,18 @@
 """At most one an album, so that the reference is the key."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, TextFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
 
 from keys_entities._metadata import METADATA
 from keys_entities.ids import AlbumCoverId
+
+if TYPE_CHECKING:
+    from keys_entities.media.album import Album, AlbumFilter
 
 __all__ = [
     "AlbumCover",
@@ -51,6 +54,7 @@ AlbumCoverFilter = TypedDict(
     {
         "album_id": FieldFilter[AlbumCoverId],
         "path": TextFilter[str],
+        "album": RelatedFilter["AlbumFilter"],
         "and": Sequence["AlbumCoverFilter"],
         "or": Sequence["AlbumCoverFilter"],
         "not": "AlbumCoverFilter",
@@ -94,6 +98,7 @@ class AlbumCoverSchema(EntitySchema):
         "album_id": {"type": "integer", "primary_key": True, "references": "media.album", "on_delete": "cascade"},
         "path": {"type": "string"},
     }
+    relations: ClassVar[RelationDocuments] = {"album": {"entity": "album", "local": "album_id", "remote": "id"}}
     model = AlbumCover
     create_model = AlbumCoverCreate
     update_model = AlbumCoverUpdate
@@ -229,3 +234,11 @@ class AlbumCoverRepository(Repository[AlbumCover, AlbumCoverId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def album(self, row: AlbumCover, *, fresh: bool = False) -> "Album":
+        """The album of one row."""
+        return await self._parent_or_raise("album", row, fresh=fresh)
+
+    async def albums(self, rows: Sequence[AlbumCover], *, fresh: bool = False) -> "list[Album]":
+        """The album of each of several rows."""
+        return await self._parents_or_raise("album", rows, fresh=fresh)

@@ -3,15 +3,18 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, TextFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
 
 from keys_entities._metadata import METADATA
 from keys_entities.ids import AlbumId, AlbumTrackKey, ArtistId
+
+if TYPE_CHECKING:
+    from keys_entities.media.album import Album, AlbumFilter
 
 __all__ = [
     "AlbumTrack",
@@ -68,6 +71,7 @@ AlbumTrackFilter = TypedDict(
         "released": FieldFilter[_dt.date],
         "title": TextFilter[str],
         "added_by": FieldFilter[ArtistId],
+        "album": RelatedFilter["AlbumFilter"],
         "and": Sequence["AlbumTrackFilter"],
         "or": Sequence["AlbumTrackFilter"],
         "not": "AlbumTrackFilter",
@@ -122,6 +126,7 @@ class AlbumTrackSchema(EntitySchema):
         "title": {"type": "string"},
         "added_by": {"type": "uuid", "nullable": True, "references": "media.artist", "on_delete": "set_null"},
     }
+    relations: ClassVar[RelationDocuments] = {"album": {"entity": "album", "local": "album_id", "remote": "id"}}
     primary_key = ("album_id", "disc", "side", "released")
     model = AlbumTrack
     create_model = AlbumTrackCreate
@@ -271,3 +276,11 @@ class AlbumTrackRepository(Repository[AlbumTrack, AlbumTrackKey]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def album(self, row: AlbumTrack, *, fresh: bool = False) -> "Album":
+        """The album of one row."""
+        return await self._parent_or_raise("album", row, fresh=fresh)
+
+    async def albums(self, rows: Sequence[AlbumTrack], *, fresh: bool = False) -> "list[Album]":
+        """The album of each of several rows."""
+        return await self._parents_or_raise("album", rows, fresh=fresh)

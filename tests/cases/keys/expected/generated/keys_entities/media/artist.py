@@ -2,17 +2,21 @@
 """One artist."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, TextFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
 
 from keys_entities._metadata import METADATA
 from keys_entities.ids import ArtistId
+
+if TYPE_CHECKING:
+    from keys_entities.media.album import Album, AlbumFilter, AlbumOrder
+    from keys_entities.media.album_track import AlbumTrack, AlbumTrackFilter, AlbumTrackOrder
 
 __all__ = [
     "Artist",
@@ -58,6 +62,10 @@ ArtistFilter = TypedDict(
         "id": FieldFilter[ArtistId],
         "name": TextFilter[str],
         "parent_id": FieldFilter[ArtistId],
+        "album_tracks": RelatedFilter["AlbumTrackFilter"],
+        "albums": RelatedFilter["AlbumFilter"],
+        "artists": RelatedFilter["ArtistFilter"],
+        "parent": RelatedFilter["ArtistFilter"],
         "and": Sequence["ArtistFilter"],
         "or": Sequence["ArtistFilter"],
         "not": "ArtistFilter",
@@ -105,6 +113,12 @@ class ArtistSchema(EntitySchema):
         "id": {"type": "uuid", "primary_key": True},
         "name": {"type": "string", "unique": True},
         "parent_id": {"type": "uuid", "nullable": True, "references": "media.artist", "on_delete": "cascade"},
+    }
+    relations: ClassVar[RelationDocuments] = {
+        "album_tracks": {"entity": "album_track", "local": "id", "remote": "added_by", "many": True},
+        "albums": {"entity": "album", "local": "id", "remote": "artist_id", "many": True},
+        "artists": {"entity": "artist", "local": "id", "remote": "parent_id", "many": True},
+        "parent": {"entity": "artist", "local": "parent_id", "remote": "id"},
     }
     natural_key = "name"
     cascades = ("media_album_covers", "media_album_tracks", "media_albums", "media_artists")
@@ -251,3 +265,83 @@ class ArtistRepository(Repository[Artist, ArtistId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def album_tracks(
+        self,
+        row: Artist,
+        where: "AlbumTrackFilter | None" = None,
+        *,
+        order_by: "AlbumTrackOrder | Sequence[AlbumTrackOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[AlbumTrack]":
+        """The album tracks of one row."""
+        return await self._children("album_tracks", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def album_tracks_of(
+        self,
+        rows: Sequence[Artist],
+        where: "AlbumTrackFilter | None" = None,
+        *,
+        order_by: "AlbumTrackOrder | Sequence[AlbumTrackOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[AlbumTrack]]":
+        """The album tracks of each of several rows, at most `limit` for each."""
+        return await self._children_of("album_tracks", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def albums(
+        self,
+        row: Artist,
+        where: "AlbumFilter | None" = None,
+        *,
+        order_by: "AlbumOrder | Sequence[AlbumOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[Album]":
+        """The albums of one row."""
+        return await self._children("albums", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def albums_of(
+        self,
+        rows: Sequence[Artist],
+        where: "AlbumFilter | None" = None,
+        *,
+        order_by: "AlbumOrder | Sequence[AlbumOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[Album]]":
+        """The albums of each of several rows, at most `limit` for each."""
+        return await self._children_of("albums", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def artists(
+        self,
+        row: Artist,
+        where: "ArtistFilter | None" = None,
+        *,
+        order_by: "ArtistOrder | Sequence[ArtistOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[Artist]":
+        """The artists of one row."""
+        return await self._children("artists", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def artists_of(
+        self,
+        rows: Sequence[Artist],
+        where: "ArtistFilter | None" = None,
+        *,
+        order_by: "ArtistOrder | Sequence[ArtistOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[Artist]]":
+        """The artists of each of several rows, at most `limit` for each."""
+        return await self._children_of("artists", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def parent(self, row: Artist, *, fresh: bool = False) -> "Artist | None":
+        """The parent of one row."""
+        return await self._parent("parent", row, fresh=fresh)
+
+    async def parents(self, rows: Sequence[Artist], *, fresh: bool = False) -> "list[Artist | None]":
+        """The parent of each of several rows."""
+        return await self._parents("parent", rows, fresh=fresh)

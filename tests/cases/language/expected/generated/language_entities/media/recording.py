@@ -4,7 +4,7 @@
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from decimal import Decimal
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -22,11 +22,16 @@ from soulspot_db.typing import (
     JsonFilter,
     JsonInput,
     ListFilter,
+    RelatedFilter,
+    RelationDocuments,
     TextFilter,
 )
 
 from language_entities._metadata import METADATA
 from language_entities.ids import RecordingId
+
+if TYPE_CHECKING:
+    from language_entities.studio.room import Room, RoomFilter, RoomOrder
 
 __all__ = [
     "Recording",
@@ -159,6 +164,7 @@ RecordingFilter = TypedDict(
         "created_at": DatetimeFilter,
         "updated_at": DatetimeFilter,
         "label": TextFilter[str],
+        "rooms": RelatedFilter["RoomFilter"],
         "and": Sequence["RecordingFilter"],
         "or": Sequence["RecordingFilter"],
         "not": "RecordingFilter",
@@ -273,6 +279,9 @@ class RecordingSchema(EntitySchema):
             "public": [True, False],
         },
         "not_changed_before_made": {"updated_at": {"gte": {"field": "created_at"}}},
+    }
+    relations: ClassVar[RelationDocuments] = {
+        "rooms": {"entity": "room", "local": "id", "remote": "recording_id", "many": True},
     }
     cascades = ("studio_rooms",)
     model = Recording
@@ -507,3 +516,27 @@ class RecordingRepository(Repository[Recording, RecordingId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def rooms(
+        self,
+        row: Recording,
+        where: "RoomFilter | None" = None,
+        *,
+        order_by: "RoomOrder | Sequence[RoomOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[Room]":
+        """The rooms of one row."""
+        return await self._children("rooms", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def rooms_of(
+        self,
+        rows: Sequence[Recording],
+        where: "RoomFilter | None" = None,
+        *,
+        order_by: "RoomOrder | Sequence[RoomOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[Room]]":
+        """The rooms of each of several rows, at most `limit` for each."""
+        return await self._children_of("rooms", rows, where, order_by=order_by, limit=limit, fresh=fresh)

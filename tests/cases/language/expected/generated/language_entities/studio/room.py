@@ -3,17 +3,29 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import CheckDocuments, DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, TextFilter
+from soulspot_db.typing import (
+    CheckDocuments,
+    DatetimeFilter,
+    FieldDocuments,
+    FieldFilter,
+    IndexDocuments,
+    RelatedFilter,
+    RelationDocuments,
+    TextFilter,
+)
 
 from language_entities._metadata import METADATA
 from language_entities.ids import RecordingId, RoomId
+
+if TYPE_CHECKING:
+    from language_entities.media.recording import Recording, RecordingFilter
 
 __all__ = [
     "Room",
@@ -66,6 +78,7 @@ RoomFilter = TypedDict(
         "name": TextFilter[str],
         "created_at": DatetimeFilter,
         "updated_at": DatetimeFilter,
+        "recording": RelatedFilter["RecordingFilter"],
         "and": Sequence["RoomFilter"],
         "or": Sequence["RoomFilter"],
         "not": "RoomFilter",
@@ -120,6 +133,9 @@ class RoomSchema(EntitySchema):
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["upper(name)"], "unique": True}, {"fields": ["created_at desc"]})
     checks: ClassVar[CheckDocuments] = {"not_changed_before_made": {"updated_at": {"gte": {"field": "created_at"}}}}
+    relations: ClassVar[RelationDocuments] = {
+        "recording": {"entity": "recording", "local": "recording_id", "remote": "id"},
+    }
     model = Room
     create_model = RoomCreate
     update_model = RoomUpdate
@@ -265,3 +281,11 @@ class RoomRepository(Repository[Room, RoomId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def recording(self, row: Room, *, fresh: bool = False) -> "Recording | None":
+        """The recording of one row."""
+        return await self._parent("recording", row, fresh=fresh)
+
+    async def recordings(self, rows: Sequence[Room], *, fresh: bool = False) -> "list[Recording | None]":
+        """The recording of each of several rows."""
+        return await self._parents("recording", rows, fresh=fresh)

@@ -2,17 +2,29 @@
 """One other."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments, TextFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments, RelatedFilter, RelationDocuments, TextFilter
 
 from long_names_entities._metadata import METADATA
 from long_names_entities.ids import OtherId
+
+if TYPE_CHECKING:
+    from long_names_entities.alphabet.pair_of_entity_name_that_is_still_allowed_in_a_schema import (
+        PairOfEntityNameThatIsStillAllowedInASchema,
+        PairOfEntityNameThatIsStillAllowedInASchemaFilter,
+        PairOfEntityNameThatIsStillAllowedInASchemaOrder,
+    )
+    from long_names_entities.alphabet.very_long_entity_name_that_is_still_allowed_in_a_schema import (
+        VeryLongEntityNameThatIsStillAllowedInASchema,
+        VeryLongEntityNameThatIsStillAllowedInASchemaFilter,
+        VeryLongEntityNameThatIsStillAllowedInASchemaOrder,
+    )
 
 __all__ = [
     "Other",
@@ -61,6 +73,9 @@ OtherFilter = TypedDict(
         "a_first_part_of_something_unique": TextFilter[str],
         "the_second_part_of_something_unique": TextFilter[str],
         "a_field_name_that_is_about_as_long_as_such_a_name_may_ever_be": FieldFilter[float],
+        "pair_of_entity_name_that_is_still_allowed_in_a_schemas": RelatedFilter["PairOfEntityNameThatIsStillAllowedInASchemaFilter"],
+        "very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_fixed_key_by_default": RelatedFilter["VeryLongEntityNameThatIsStillAllowedInASchemaFilter"],
+        "very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_reference_to_the_other_that_may_be_missing": RelatedFilter["VeryLongEntityNameThatIsStillAllowedInASchemaFilter"],
         "and": Sequence["OtherFilter"],
         "or": Sequence["OtherFilter"],
         "not": "OtherFilter",
@@ -123,6 +138,26 @@ class OtherSchema(EntitySchema):
     indexes: ClassVar[IndexDocuments] = (
         {"fields": ["a_first_part_of_something_unique", "the_second_part_of_something_unique"], "unique": True},
     )
+    relations: ClassVar[RelationDocuments] = {
+        "pair_of_entity_name_that_is_still_allowed_in_a_schemas": {
+            "entity": "pair_of_entity_name_that_is_still_allowed_in_a_schema",
+            "local": "id",
+            "remote": "second_one_of_the_two",
+            "many": True,
+        },
+        "very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_fixed_key_by_default": {
+            "entity": "very_long_entity_name_that_is_still_allowed_in_a_schema",
+            "local": "id",
+            "remote": "a_fixed_key_by_default",
+            "many": True,
+        },
+        "very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_reference_to_the_other_that_may_be_missing": {
+            "entity": "very_long_entity_name_that_is_still_allowed_in_a_schema",
+            "local": "id",
+            "remote": "a_reference_to_the_other_that_may_be_missing",
+            "many": True,
+        },
+    }
     cascades = ("pairs",)
     model = Other
     create_model = OtherCreate
@@ -305,3 +340,123 @@ class OtherRepository(Repository[Other, OtherId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def pair_of_entity_name_that_is_still_allowed_in_a_schemas(
+        self,
+        row: Other,
+        where: "PairOfEntityNameThatIsStillAllowedInASchemaFilter | None" = None,
+        *,
+        order_by: "PairOfEntityNameThatIsStillAllowedInASchemaOrder | Sequence[PairOfEntityNameThatIsStillAllowedInASchemaOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[PairOfEntityNameThatIsStillAllowedInASchema]":
+        """The pair of entity name that is still allowed in a schemas of one row."""
+        return await self._children(
+            "pair_of_entity_name_that_is_still_allowed_in_a_schemas",
+            row,
+            where,
+            order_by=order_by,
+            limit=limit,
+            fresh=fresh,
+        )
+
+    async def pair_of_entity_name_that_is_still_allowed_in_a_schemas_of(
+        self,
+        rows: Sequence[Other],
+        where: "PairOfEntityNameThatIsStillAllowedInASchemaFilter | None" = None,
+        *,
+        order_by: "PairOfEntityNameThatIsStillAllowedInASchemaOrder | Sequence[PairOfEntityNameThatIsStillAllowedInASchemaOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[PairOfEntityNameThatIsStillAllowedInASchema]]":
+        """The pair of entity name that is still allowed in a schemas of each of several rows, at most `limit` for each."""
+        return await self._children_of(
+            "pair_of_entity_name_that_is_still_allowed_in_a_schemas",
+            rows,
+            where,
+            order_by=order_by,
+            limit=limit,
+            fresh=fresh,
+        )
+
+    async def very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_fixed_key_by_default(
+        self,
+        row: Other,
+        where: "VeryLongEntityNameThatIsStillAllowedInASchemaFilter | None" = None,
+        *,
+        order_by: "VeryLongEntityNameThatIsStillAllowedInASchemaOrder | Sequence[VeryLongEntityNameThatIsStillAllowedInASchemaOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[VeryLongEntityNameThatIsStillAllowedInASchema]":
+        """The very long entity name that is still allowed in a schemas by a fixed key by default of one row."""
+        return await self._children(
+            "very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_fixed_key_by_default",
+            row,
+            where,
+            order_by=order_by,
+            limit=limit,
+            fresh=fresh,
+        )
+
+    async def very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_fixed_key_by_default_of(
+        self,
+        rows: Sequence[Other],
+        where: "VeryLongEntityNameThatIsStillAllowedInASchemaFilter | None" = None,
+        *,
+        order_by: "VeryLongEntityNameThatIsStillAllowedInASchemaOrder | Sequence[VeryLongEntityNameThatIsStillAllowedInASchemaOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[VeryLongEntityNameThatIsStillAllowedInASchema]]":
+        """The very long entity name that is still allowed in a schemas by a fixed key by default of each of several
+        rows, at most `limit` for each.
+        """
+        return await self._children_of(
+            "very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_fixed_key_by_default",
+            rows,
+            where,
+            order_by=order_by,
+            limit=limit,
+            fresh=fresh,
+        )
+
+    async def very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_reference_to_the_other_that_may_be_missing(
+        self,
+        row: Other,
+        where: "VeryLongEntityNameThatIsStillAllowedInASchemaFilter | None" = None,
+        *,
+        order_by: "VeryLongEntityNameThatIsStillAllowedInASchemaOrder | Sequence[VeryLongEntityNameThatIsStillAllowedInASchemaOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[VeryLongEntityNameThatIsStillAllowedInASchema]":
+        """The very long entity name that is still allowed in a schemas by a reference to the other that may be missing
+        of one row.
+        """
+        return await self._children(
+            "very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_reference_to_the_other_that_may_be_missing",
+            row,
+            where,
+            order_by=order_by,
+            limit=limit,
+            fresh=fresh,
+        )
+
+    async def very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_reference_to_the_other_that_may_be_missing_of(
+        self,
+        rows: Sequence[Other],
+        where: "VeryLongEntityNameThatIsStillAllowedInASchemaFilter | None" = None,
+        *,
+        order_by: "VeryLongEntityNameThatIsStillAllowedInASchemaOrder | Sequence[VeryLongEntityNameThatIsStillAllowedInASchemaOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[VeryLongEntityNameThatIsStillAllowedInASchema]]":
+        """The very long entity name that is still allowed in a schemas by a reference to the other that may be missing
+        of each of several rows, at most `limit` for each.
+        """
+        return await self._children_of(
+            "very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_reference_to_the_other_that_may_be_missing",
+            rows,
+            where,
+            order_by=order_by,
+            limit=limit,
+            fresh=fresh,
+        )

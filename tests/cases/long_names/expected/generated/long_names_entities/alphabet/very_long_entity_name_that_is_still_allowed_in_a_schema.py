@@ -3,7 +3,7 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,10 +11,25 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments, ListFilter, TextFilter
+from soulspot_db.typing import (
+    FieldDocuments,
+    FieldFilter,
+    IndexDocuments,
+    ListFilter,
+    RelatedFilter,
+    RelationDocuments,
+    TextFilter,
+)
 
 from long_names_entities._metadata import METADATA
 from long_names_entities.ids import OtherId, VeryLongEntityNameThatIsStillAllowedInASchemaId
+
+if TYPE_CHECKING:
+    from long_names_entities.alphabet.pair_of_entity_name_that_is_still_allowed_in_a_schema import (
+        PairOfEntityNameThatIsStillAllowedInASchema,
+        PairOfEntityNameThatIsStillAllowedInASchemaFilter,
+        PairOfEntityNameThatIsStillAllowedInASchemaOrder,
+    )
 
 __all__ = [
     "VeryLongEntityNameThatIsStillAllowedInASchema",
@@ -160,6 +175,8 @@ VeryLongEntityNameThatIsStillAllowedInASchemaFilter = TypedDict(
         "a_date_by_default_with_a_name_that_leaves_it_no_place": FieldFilter[_dt.date],
         "a_text_by_default_that_fits_on_no_line": TextFilter[str],
         "a_list_by_default_that_fits_on_no_line": ListFilter,
+        "pair_of_entity_name_that_is_still_allowed_in_a_schemas": RelatedFilter["PairOfEntityNameThatIsStillAllowedInASchemaFilter"],
+        "very_long_entity_name_that_is_still_allowed_in_a_schemas": RelatedFilter["VeryLongEntityNameThatIsStillAllowedInASchemaFilter"],
         "and": Sequence["VeryLongEntityNameThatIsStillAllowedInASchemaFilter"],
         "or": Sequence["VeryLongEntityNameThatIsStillAllowedInASchemaFilter"],
         "not": "VeryLongEntityNameThatIsStillAllowedInASchemaFilter",
@@ -319,6 +336,20 @@ class VeryLongEntityNameThatIsStillAllowedInASchemaSchema(EntitySchema):
             ],
         },
     )
+    relations: ClassVar[RelationDocuments] = {
+        "pair_of_entity_name_that_is_still_allowed_in_a_schemas": {
+            "entity": "pair_of_entity_name_that_is_still_allowed_in_a_schema",
+            "local": "id",
+            "remote": "first_one_of_the_two",
+            "many": True,
+        },
+        "very_long_entity_name_that_is_still_allowed_in_a_schemas": {
+            "entity": "very_long_entity_name_that_is_still_allowed_in_a_schema",
+            "local": "id",
+            "remote": "a_reference_to_another_of_the_same_kind",
+            "many": True,
+        },
+    }
     cascades = ("long_ones", "pairs")
     model = VeryLongEntityNameThatIsStillAllowedInASchema
     create_model = VeryLongEntityNameThatIsStillAllowedInASchemaCreate
@@ -606,3 +637,81 @@ class VeryLongEntityNameThatIsStillAllowedInASchemaRepository(
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def pair_of_entity_name_that_is_still_allowed_in_a_schemas(
+        self,
+        row: VeryLongEntityNameThatIsStillAllowedInASchema,
+        where: "PairOfEntityNameThatIsStillAllowedInASchemaFilter | None" = None,
+        *,
+        order_by: "PairOfEntityNameThatIsStillAllowedInASchemaOrder | Sequence[PairOfEntityNameThatIsStillAllowedInASchemaOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[PairOfEntityNameThatIsStillAllowedInASchema]":
+        """The pair of entity name that is still allowed in a schemas of one row."""
+        return await self._children(
+            "pair_of_entity_name_that_is_still_allowed_in_a_schemas",
+            row,
+            where,
+            order_by=order_by,
+            limit=limit,
+            fresh=fresh,
+        )
+
+    async def pair_of_entity_name_that_is_still_allowed_in_a_schemas_of(
+        self,
+        rows: Sequence[VeryLongEntityNameThatIsStillAllowedInASchema],
+        where: "PairOfEntityNameThatIsStillAllowedInASchemaFilter | None" = None,
+        *,
+        order_by: "PairOfEntityNameThatIsStillAllowedInASchemaOrder | Sequence[PairOfEntityNameThatIsStillAllowedInASchemaOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[PairOfEntityNameThatIsStillAllowedInASchema]]":
+        """The pair of entity name that is still allowed in a schemas of each of several rows, at most `limit` for each."""
+        return await self._children_of(
+            "pair_of_entity_name_that_is_still_allowed_in_a_schemas",
+            rows,
+            where,
+            order_by=order_by,
+            limit=limit,
+            fresh=fresh,
+        )
+
+    async def very_long_entity_name_that_is_still_allowed_in_a_schemas(
+        self,
+        row: VeryLongEntityNameThatIsStillAllowedInASchema,
+        where: "VeryLongEntityNameThatIsStillAllowedInASchemaFilter | None" = None,
+        *,
+        order_by: "VeryLongEntityNameThatIsStillAllowedInASchemaOrder | Sequence[VeryLongEntityNameThatIsStillAllowedInASchemaOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[VeryLongEntityNameThatIsStillAllowedInASchema]":
+        """The very long entity name that is still allowed in a schemas of one row."""
+        return await self._children(
+            "very_long_entity_name_that_is_still_allowed_in_a_schemas",
+            row,
+            where,
+            order_by=order_by,
+            limit=limit,
+            fresh=fresh,
+        )
+
+    async def very_long_entity_name_that_is_still_allowed_in_a_schemas_of(
+        self,
+        rows: Sequence[VeryLongEntityNameThatIsStillAllowedInASchema],
+        where: "VeryLongEntityNameThatIsStillAllowedInASchemaFilter | None" = None,
+        *,
+        order_by: "VeryLongEntityNameThatIsStillAllowedInASchemaOrder | Sequence[VeryLongEntityNameThatIsStillAllowedInASchemaOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[VeryLongEntityNameThatIsStillAllowedInASchema]]":
+        """The very long entity name that is still allowed in a schemas of each of several rows, at most `limit` for
+        each.
+        """
+        return await self._children_of(
+            "very_long_entity_name_that_is_still_allowed_in_a_schemas",
+            rows,
+            where,
+            order_by=order_by,
+            limit=limit,
+            fresh=fresh,
+        )

@@ -2,17 +2,20 @@
 """One song."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments
 
 from named_queries_entities._metadata import METADATA
 from named_queries_entities.ids import SongId
+
+if TYPE_CHECKING:
+    from named_queries_entities.studio.take import Take, TakeFilter, TakeOrder
 
 __all__ = [
     "Song",
@@ -48,6 +51,7 @@ SongFilter = TypedDict(
     "SongFilter",
     {
         "id": FieldFilter[SongId],
+        "takes": RelatedFilter["TakeFilter"],
         "and": Sequence["SongFilter"],
         "or": Sequence["SongFilter"],
         "not": "SongFilter",
@@ -88,6 +92,9 @@ class SongSchema(EntitySchema):
     entity_type = "song"
     table_name = "studio_songs"
     fields: ClassVar[FieldDocuments] = {"id": {"type": "uuid", "primary_key": True}}
+    relations: ClassVar[RelationDocuments] = {
+        "takes": {"entity": "take", "local": "id", "remote": "song_id", "many": True},
+    }
     model = Song
     create_model = SongCreate
     update_model = SongUpdate
@@ -217,3 +224,27 @@ class SongRepository(Repository[Song, SongId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def takes(
+        self,
+        row: Song,
+        where: "TakeFilter | None" = None,
+        *,
+        order_by: "TakeOrder | Sequence[TakeOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[Take]":
+        """The takes of one row."""
+        return await self._children("takes", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def takes_of(
+        self,
+        rows: Sequence[Song],
+        where: "TakeFilter | None" = None,
+        *,
+        order_by: "TakeOrder | Sequence[TakeOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[Take]]":
+        """The takes of each of several rows, at most `limit` for each."""
+        return await self._children_of("takes", rows, where, order_by=order_by, limit=limit, fresh=fresh)

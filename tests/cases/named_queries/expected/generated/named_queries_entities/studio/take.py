@@ -4,7 +4,7 @@
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from decimal import Decimal
-from typing import Annotated, ClassVar, Literal, NamedTuple, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
@@ -20,11 +20,16 @@ from soulspot_db.typing import (
     JsonInput,
     ListFilter,
     QueryDocuments,
+    RelatedFilter,
+    RelationDocuments,
     TextFilter,
 )
 
 from named_queries_entities._metadata import METADATA
 from named_queries_entities.ids import SongId, TakeId
+
+if TYPE_CHECKING:
+    from named_queries_entities.studio.song import Song, SongFilter
 
 __all__ = [
     "Take",
@@ -98,6 +103,7 @@ TakeFilter = TypedDict(
         "cost": FieldFilter[Decimal],
         "tries": FieldFilter[int],
         "due_at": DatetimeFilter,
+        "song": RelatedFilter["SongFilter"],
         "and": Sequence["TakeFilter"],
         "or": Sequence["TakeFilter"],
         "not": "TakeFilter",
@@ -156,6 +162,7 @@ class TakeSchema(EntitySchema):
         "tries": {"type": "integer", "default": 0},
         "due_at": {"type": "datetime", "default": "now"},
     }
+    relations: ClassVar[RelationDocuments] = {"song": {"entity": "song", "local": "song_id", "remote": "id"}}
     queries: ClassVar[QueryDocuments] = {
         "list_due": {
             "where": {
@@ -394,6 +401,14 @@ class TakeRepository(Repository[Take, TakeId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def song(self, row: Take, *, fresh: bool = False) -> "Song":
+        """The song of one row."""
+        return await self._parent_or_raise("song", row, fresh=fresh)
+
+    async def songs(self, rows: Sequence[Take], *, fresh: bool = False) -> "list[Song]":
+        """The song of each of several rows."""
+        return await self._parents_or_raise("song", rows, fresh=fresh)
 
     async def list_due(
         self,

@@ -2,15 +2,18 @@
 """One a."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from soulspot_db import Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments
 
 from tricky_names_entities._metadata import METADATA
 from tricky_names_entities.ids import AId
+
+if TYPE_CHECKING:
+    from tricky_names_entities.names.fresh import Fresh, FreshFilter, FreshOrder
 
 __all__ = [
     "A",
@@ -46,6 +49,7 @@ AFilter = TypedDict(
     "AFilter",
     {
         "a": FieldFilter[AId],
+        "freshes": RelatedFilter["FreshFilter"],
         "and": Sequence["AFilter"],
         "or": Sequence["AFilter"],
         "not": "AFilter",
@@ -86,6 +90,9 @@ class ASchema(EntitySchema):
     entity_type = "a"
     table_name = "names_as"
     fields: ClassVar[FieldDocuments] = {"a": {"type": "integer", "primary_key": True}}
+    relations: ClassVar[RelationDocuments] = {
+        "freshes": {"entity": "fresh", "local": "a", "remote": "other", "many": True},
+    }
     model = A
     create_model = ACreate
     update_model = AUpdate
@@ -214,3 +221,27 @@ class ARepository(Repository[A, AId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def freshes(
+        self,
+        row: A,
+        where: "FreshFilter | None" = None,
+        *,
+        order_by: "FreshOrder | Sequence[FreshOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[Fresh]":
+        """The freshes of one row."""
+        return await self._children("freshes", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def freshes_of(
+        self,
+        rows: Sequence[A],
+        where: "FreshFilter | None" = None,
+        *,
+        order_by: "FreshOrder | Sequence[FreshOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[Fresh]]":
+        """The freshes of each of several rows, at most `limit` for each."""
+        return await self._children_of("freshes", rows, where, order_by=order_by, limit=limit, fresh=fresh)

@@ -2,15 +2,18 @@
 """One fresh."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import rules as _rules
-from soulspot_db.typing import FieldDocuments, FieldFilter, TextFilter
+from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
 
 from tricky_names_entities._metadata import METADATA
 from tricky_names_entities.ids import AId, FreshId
+
+if TYPE_CHECKING:
+    from tricky_names_entities.names.changes import Changes, ChangesFilter, ChangesOrder
 
 __all__ = [
     "Fresh",
@@ -51,6 +54,7 @@ FreshFilter = TypedDict(
     {
         "fresh": TextFilter[FreshId],
         "other": FieldFilter[AId],
+        "changes": RelatedFilter["ChangesFilter"],
         "and": Sequence["FreshFilter"],
         "or": Sequence["FreshFilter"],
         "not": "FreshFilter",
@@ -95,6 +99,9 @@ class FreshSchema(EntitySchema):
     fields: ClassVar[FieldDocuments] = {
         "fresh": {"type": "string", "primary_key": True, "default": "x"},
         "other": {"type": "integer", "nullable": True, "references": "names.a"},
+    }
+    relations: ClassVar[RelationDocuments] = {
+        "changes": {"entity": "changes", "local": "fresh", "remote": "of", "many": True},
     }
     model = Fresh
     create_model = FreshCreate
@@ -226,3 +233,27 @@ class FreshRepository(Repository[Fresh, FreshId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def changes(
+        self,
+        row: Fresh,
+        where: "ChangesFilter | None" = None,
+        *,
+        order_by: "ChangesOrder | Sequence[ChangesOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[Changes]":
+        """The changes of one row."""
+        return await self._children("changes", row, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def changes_of(
+        self,
+        rows: Sequence[Fresh],
+        where: "ChangesFilter | None" = None,
+        *,
+        order_by: "ChangesOrder | Sequence[ChangesOrder] | None" = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> "list[list[Changes]]":
+        """The changes of each of several rows, at most `limit` for each."""
+        return await self._children_of("changes", rows, where, order_by=order_by, limit=limit, fresh=fresh)
