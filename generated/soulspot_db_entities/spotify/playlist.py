@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, TextFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, QueryDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import PlaylistId
@@ -179,6 +179,22 @@ class PlaylistSchema(EntitySchema):
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["user_id", "spotify_id"], "unique": True},)
+    queries: ClassVar[QueryDocuments] = {
+        "count_by_source": {"where": {"source": {"ieq": {"param": "source"}}}, "returns": "count"},
+        "list_spotify_ids": {"where": {"spotify_id": {"ne": None}}, "order_by": "spotify_id", "select": "spotify_id"},
+        "ensure_liked_songs": {
+            "upsert": {
+                "match": ["is_liked_songs"],
+                "rules": {
+                    "name": "fill_null",
+                    "source": "fill_null",
+                    "description": "fill_null",
+                    "user_id": "fill_null",
+                    "spotify_id": "fill_null",
+                },
+            },
+        },
+    }
     natural_key = "spotify_id"
     cascades = ("spotify_playlist_tracks",)
     model = Playlist
@@ -352,3 +368,15 @@ class PlaylistRepository(Repository[Playlist, PlaylistId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def count_by_source(self, *, source: str, fresh: bool = False) -> int:
+        """How many playlists were made there, in upper or lower case."""
+        return await self._named_count("count_by_source", {"source": source}, fresh=fresh)
+
+    async def list_spotify_ids(self, *, fresh: bool = False) -> list[str | None]:
+        """Spotify's ids of the playlists that it has."""
+        return await self._named_column("list_spotify_ids", {}, fresh=fresh)
+
+    async def ensure_liked_songs(self, new: PlaylistCreate) -> Playlist:
+        """The playlist of the songs that the user liked, as it is, or else this one."""
+        return await self._named_upsert("ensure_liked_songs", new)
