@@ -611,7 +611,7 @@ class AlbumRepository(Repository[Album, AlbumId]):
         """
         return await self._named_upsert("upsert_from_provider", new)
 
-    async def list_saved_spotify_uris(self, *, fresh: bool = False) -> list[str | None]:
+    async def list_saved_spotify_uris(self, *, fresh: bool = False) -> list[str]:
         """The URIs of the albums that the user saved on Spotify."""
         return await self._named_column("list_saved_spotify_uris", {}, fresh=fresh)
 

@@ -580,7 +580,7 @@ class ArtistRepository(Repository[Artist, ArtistId]):
         """Notes that the artist's albums were read just now."""
         return await self._named_write("update_albums_synced_at", {"id": id})
 
-    async def list_spotify_uris(self, *, source: ArtistSource = UNSET, fresh: bool = False) -> list[str | None]:
+    async def list_spotify_uris(self, *, source: ArtistSource = UNSET, fresh: bool = False) -> list[str]:
         """The URIs of the artists that Spotify knows, of all sources or of one."""
         return await self._named_column("list_spotify_uris", {"source": source}, fresh=fresh)
 

@@ -373,7 +373,7 @@ class PlaylistRepository(Repository[Playlist, PlaylistId]):
         """How many playlists were made there, in upper or lower case."""
         return await self._named_count("count_by_source", {"source": source}, fresh=fresh)
 
-    async def list_spotify_ids(self, *, fresh: bool = False) -> list[str | None]:
+    async def list_spotify_ids(self, *, fresh: bool = False) -> list[str]:
         """Spotify's ids of the playlists that it has."""
         return await self._named_column("list_spotify_ids", {}, fresh=fresh)
 

@@ -17,6 +17,7 @@ __all__ = [
     "Param",
     "Predicate",
     "compares",
+    "filled",
     "is_timed",
     "padded_length",
 ]
@@ -117,6 +118,16 @@ def _form(value: Any) -> Any:
     if value is None or isinstance(value, bool):
         return value
     return "number" if isinstance(value, (int, float)) else "text"
+
+
+def filled(predicate: Predicate | None) -> Iterator[str]:
+    """The fields that a predicate says are not null."""
+    if isinstance(predicate, Compare):
+        if predicate.operator == "not_null":
+            yield predicate.field
+    elif predicate is not None and predicate.operator == "and":
+        for part in predicate.parts:
+            yield from filled(part)
 
 
 def compares(predicate: Predicate | None) -> Iterator[Compare]:
