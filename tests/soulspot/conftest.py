@@ -44,6 +44,16 @@ async def soulspot(migrated_home, tmp_path):
 
 
 @pytest.fixture
+async def rivals(migrated_home, tmp_path):
+    """Two that have opened the same database and know nothing of each other, as two processes."""
+    with EntityRegistry.isolated(), migrated_home.copy(tmp_path) as where:
+        importlib.reload(soulspot_db_entities)
+        settings = DatabaseSettings(**{**where, "single_instance": False}, connection_pool_size=5, _env_file=None)
+        async with Database(settings) as one, Database(settings) as other:
+            yield one, other
+
+
+@pytest.fixture
 def repos(soulspot):
     return Repositories(soulspot)
 

@@ -196,7 +196,7 @@ async def choose(db, candidate_id):
     async def chosen(tx):
         candidates = Repositories(tx).metadata.enrichment_candidate
         one = await candidates.get_or_raise(candidate_id)
-        await candidates.reject_others(entity_type=one.entity_type, entity_id=one.entity_id, id=one.id)
+        await candidates.reject_all_for_entity(entity_type=one.entity_type, entity_id=one.entity_id)
         await candidates.mark_selected(id=one.id)
 
     await db.run_in_transaction(chosen, attempts=2 * MANY)
@@ -229,7 +229,7 @@ async def activate(db, profile_id):
 
     async def activated(tx):
         profiles = Repositories(tx).automation.quality_profile
-        await profiles.deactivate_others(id=profile_id)
+        await profiles.deactivate_all()
         await profiles.update(profile_id, QualityProfileUpdate(is_active=True))
 
     await db.run_in_transaction(activated, attempts=2 * MANY)

@@ -183,7 +183,7 @@ class QualityProfileSchema(EntitySchema):
     }
     queries: ClassVar[QueryDocuments] = {
         "get_active": {"where": {"is_active": True}, "order_by": ["updated_at desc", "id"], "returns": "one"},
-        "deactivate_others": {"where": {"id": {"ne": {"param": "id"}}}, "update": {"is_active": False}},
+        "deactivate_all": {"update": {"is_active": False}, "all_rows": True},
         "delete_custom": {"where": {"id": {"param": "id"}, "is_builtin": False, "is_active": False}, "delete": True},
     }
     natural_key = "name"
@@ -354,9 +354,11 @@ class QualityProfileRepository(Repository[QualityProfile, QualityProfileId]):
         """The active profile."""
         return await self._named_one("get_active", {}, fresh=fresh)
 
-    async def deactivate_others(self, *, id: QualityProfileId) -> int:
-        """Leaves no profile active but this one, which is made active in the same transaction."""
-        return await self._named_write("deactivate_others", {"id": id})
+    async def deactivate_all(self) -> int:
+        """Leaves no profile active; one is made active after it in the same transaction. It writes every row, so that
+        of two who do so at once one waits for the other.
+        """
+        return await self._named_write("deactivate_all", {})
 
     async def delete_custom(self, *, id: QualityProfileId) -> int:
         """Deletes a profile that the user made and that is not active."""

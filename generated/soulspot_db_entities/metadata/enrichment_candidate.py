@@ -216,12 +216,8 @@ class EnrichmentCandidateSchema(EntitySchema):
             },
             "returns": "count",
         },
-        "reject_others": {
-            "where": {
-                "entity_type": {"param": "entity_type"},
-                "entity_id": {"param": "entity_id"},
-                "id": {"ne": {"param": "id"}},
-            },
+        "reject_all_for_entity": {
+            "where": {"entity_type": {"param": "entity_type"}, "entity_id": {"param": "entity_id"}},
             "update": {"is_selected": False, "is_rejected": True},
         },
         "mark_selected": {"where": {"id": {"param": "id"}}, "update": {"is_selected": True, "is_rejected": False}},
@@ -448,12 +444,14 @@ class EnrichmentCandidateRepository(Repository[EnrichmentCandidate, EnrichmentCa
         """How many there are that nobody has decided about, of artists and albums or of one kind."""
         return await self._named_count("count_pending", {"entity_type": entity_type}, fresh=fresh)
 
-    async def reject_others(self, *, entity_type: str, entity_id: UUID, id: EnrichmentCandidateId) -> int:
-        """Rejects all that an artist or an album may be but one."""
-        return await self._named_write("reject_others", {"entity_type": entity_type, "entity_id": entity_id, "id": id})
+    async def reject_all_for_entity(self, *, entity_type: str, entity_id: UUID) -> int:
+        """Rejects all that an artist or an album may be; one is selected after it in the same transaction. It writes
+        every row of the entity, so that of two who do so at once one waits for the other.
+        """
+        return await self._named_write("reject_all_for_entity", {"entity_type": entity_type, "entity_id": entity_id})
 
     async def mark_selected(self, *, id: EnrichmentCandidateId) -> int:
-        """Notes that the user chose it; reject_others says what becomes of the others."""
+        """Notes that the user chose it; reject_all_for_entity comes before it."""
         return await self._named_write("mark_selected", {"id": id})
 
     async def mark_rejected(self, *, id: EnrichmentCandidateId) -> int:
