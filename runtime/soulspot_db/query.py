@@ -233,7 +233,8 @@ class Queries:
         if not self._dialect.has_arrays:
             return None
         name = f"soulspot_db upsert {self._table.name}"
-        return Statement("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", (name,))
+        # Finds nothing, because what it does is no row of the entity; not by `WHERE false`, for which nothing is executed.
+        return Statement("SELECT 1 WHERE pg_advisory_xact_lock(hashtextextended($1, 0)) IS NULL", (name,))
 
     def insert_many(self, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> Statement:
         """Insert rows that are encoded, with these fields, and return them whole in their order; for databases with arrays."""

@@ -1,6 +1,7 @@
 """Upserts: one row for what is unique, whoever writes it at the same time; each field by its rule."""
 
 import asyncio
+import contextvars
 import datetime as dt
 
 import homes
@@ -178,6 +179,18 @@ async def test_what_no_index_forbids_is_inserted_once_all_the_same(songs, db):
             for n in range(20)
         )
     )
+    assert await db.count("song") == 1
+
+
+async def test_who_upserts_waits_for_the_block_of_another_who_does(songs, db):
+    outside = contextvars.copy_context()
+    async with db.transaction():
+        first = await songs._named_upsert("from_provider", new(songs, title="One", album="X"))
+        again = songs._named_upsert("from_provider", new(songs, title="ONE", album="X"))
+        waiting = asyncio.create_task(again, context=outside)
+        await asyncio.wait([waiting], timeout=0.3)
+        assert not waiting.done()
+    assert (await waiting).id == first.id
     assert await db.count("song") == 1
 
 

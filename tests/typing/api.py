@@ -23,9 +23,9 @@ from soulspot_db import (
 from soulspot_db.testing import Factories, RecordedEvents
 from soulspot_db.typing import Json
 from soulspot_db_entities import Repositories
-from soulspot_db_entities.core import BackgroundJobCreate, BackgroundJobRepository, BackgroundJobUpdate
+from soulspot_db_entities.core import BackgroundJob, BackgroundJobCreate, BackgroundJobRepository, BackgroundJobUpdate
 from soulspot_db_entities.library import Track, TrackCreate, TrackCreated, TrackId, TrackRepository
-from soulspot_db_entities.metadata import Album, AlbumRepository, Artist
+from soulspot_db_entities.metadata import Album, AlbumRepository, Artist, ArtistId
 from soulspot_db_entities.soulseek import (
     Download,
     DownloadCountByStatus,
@@ -116,6 +116,18 @@ async def named_queries(downloads: DownloadRepository) -> None:
     assert_type(counts, list[DownloadCountByStatus])
     assert_type(counts[0].status, DownloadStatus)
     assert_type(counts[0].n, int)
+
+
+async def queries_of_soulspot(repos: Repositories, new: TrackCreate, artist: ArtistId) -> None:
+    assert_type(await repos.metadata.artist.get_by_name(name="Air"), Artist | None)
+    assert_type(await repos.metadata.artist.list_unified(source="spotify"), Page[Artist])
+    assert_type(await repos.metadata.artist.list_spotify_uris(), list[str])
+    assert_type(await repos.soulseek.download.list_completed_track_ids(), list[TrackId])
+    assert_type(await repos.soulseek.blocklist_entry.is_blocked(username="a", filepath="b"), bool)
+    assert_type(await repos.library.track.upsert_from_provider(new), Track)
+    assert_type(await repos.core.background_job.claim_next(worker="w", job_types=["scan"]), BackgroundJob | None)
+    stats = await repos.metadata.artist_discography.get_stats_for_artist(artist_id=artist)
+    assert_type(stats[0].owned, int)
 
 
 async def relations(tracks: TrackRepository, albums: AlbumRepository, track: Track, album: Album) -> None:

@@ -10,7 +10,15 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
+from soulspot_db.typing import (
+    DatetimeFilter,
+    FieldDocuments,
+    FieldFilter,
+    QueryDocuments,
+    RelatedFilter,
+    RelationDocuments,
+    TextFilter,
+)
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import ArtistId, ArtistWatchlistId
@@ -176,6 +184,19 @@ class ArtistWatchlistSchema(EntitySchema):
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
     relations: ClassVar[RelationDocuments] = {"artist": {"entity": "artist", "local": "artist_id", "remote": "id"}}
+    queries: ClassVar[QueryDocuments] = {
+        "get_by_artist_id": {
+            "where": {"artist_id": {"param": "artist_id"}},
+            "order_by": ["created_at", "id"],
+            "returns": "one",
+        },
+        "list_active": {
+            "where": {"status": "active"},
+            "order_by": ["created_at", "id"],
+            "limit": {"param": "limit", "default": 100},
+            "returns": "page",
+        },
+    }
     model = ArtistWatchlist
     create_model = ArtistWatchlistCreate
     update_model = ArtistWatchlistUpdate
@@ -346,3 +367,18 @@ class ArtistWatchlistRepository(Repository[ArtistWatchlist, ArtistWatchlistId]):
     async def artists(self, rows: Sequence[ArtistWatchlist], *, fresh: bool = False) -> "list[Artist]":
         """The artist of each of several rows."""
         return await self._parents_or_raise("artist", rows, fresh=fresh)
+
+    async def get_by_artist_id(self, *, artist_id: ArtistId, fresh: bool = False) -> ArtistWatchlist | None:
+        """The watch on an artist; of several the first."""
+        return await self._named_one("get_by_artist_id", {"artist_id": artist_id}, fresh=fresh)
+
+    async def list_active(
+        self,
+        *,
+        limit: int = 100,
+        after: str | None = None,
+        before: str | None = None,
+        fresh: bool = False,
+    ) -> Page[ArtistWatchlist]:
+        """Watches that are not paused, the oldest first."""
+        return await self._named_page("list_active", {"limit": limit}, fresh=fresh, after=after, before=before)

@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, TextFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, QueryDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import FilterRuleId
@@ -158,6 +158,13 @@ class FilterRuleSchema(EntitySchema):
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["filter_type", "enabled"]},)
+    queries: ClassVar[QueryDocuments] = {
+        "list_by_type": {
+            "where": {"filter_type": {"param": "filter_type"}, "enabled": {"param": "enabled", "optional": True}},
+            "order_by": ["priority desc", "id"],
+        },
+        "list_enabled": {"where": {"enabled": True}, "order_by": ["priority desc", "id"]},
+    }
     model = FilterRule
     create_model = FilterRuleCreate
     update_model = FilterRuleUpdate
@@ -308,3 +315,11 @@ class FilterRuleRepository(Repository[FilterRule, FilterRuleId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def list_by_type(self, *, filter_type: str, enabled: bool = UNSET, fresh: bool = False) -> list[FilterRule]:
+        """Rules of a type as they are tried, those that are on and those that are off or only one of the two."""
+        return await self._named_list("list_by_type", {"filter_type": filter_type, "enabled": enabled}, fresh=fresh)
+
+    async def list_enabled(self, *, fresh: bool = False) -> list[FilterRule]:
+        """Rules that are on as they are tried."""
+        return await self._named_list("list_enabled", {}, fresh=fresh)

@@ -10,7 +10,15 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import CheckDocuments, DatetimeFilter, FieldDocuments, FieldFilter, ListFilter, TextFilter
+from soulspot_db.typing import (
+    CheckDocuments,
+    DatetimeFilter,
+    FieldDocuments,
+    FieldFilter,
+    ListFilter,
+    QueryDocuments,
+    TextFilter,
+)
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import QualityProfileId
@@ -172,6 +180,11 @@ class QualityProfileSchema(EntitySchema):
         "bitrate_range": {
             "or": [{"min_bitrate": None}, {"max_bitrate": None}, {"min_bitrate": {"lte": {"field": "max_bitrate"}}}],
         },
+    }
+    queries: ClassVar[QueryDocuments] = {
+        "get_active": {"where": {"is_active": True}, "order_by": ["updated_at desc", "id"], "returns": "one"},
+        "deactivate_all": {"update": {"is_active": False}, "all_rows": True},
+        "delete_custom": {"where": {"id": {"param": "id"}, "is_builtin": False, "is_active": False}, "delete": True},
     }
     natural_key = "name"
     model = QualityProfile
@@ -336,3 +349,17 @@ class QualityProfileRepository(Repository[QualityProfile, QualityProfileId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def get_active(self, *, fresh: bool = False) -> QualityProfile | None:
+        """The active profile."""
+        return await self._named_one("get_active", {}, fresh=fresh)
+
+    async def deactivate_all(self) -> int:
+        """Leaves no profile active; one is made active after it in the same transaction. It writes every row, so that
+        of two who do so at once one waits for the other.
+        """
+        return await self._named_write("deactivate_all", {})
+
+    async def delete_custom(self, *, id: QualityProfileId) -> int:
+        """Deletes a profile that the user made and that is not active."""
+        return await self._named_write("delete_custom", {"id": id})

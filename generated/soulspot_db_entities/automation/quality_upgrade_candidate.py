@@ -10,7 +10,15 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
+from soulspot_db.typing import (
+    DatetimeFilter,
+    FieldDocuments,
+    FieldFilter,
+    QueryDocuments,
+    RelatedFilter,
+    RelationDocuments,
+    TextFilter,
+)
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import DownloadId, QualityUpgradeCandidateId, TrackId
@@ -180,6 +188,24 @@ class QualityUpgradeCandidateSchema(EntitySchema):
     relations: ClassVar[RelationDocuments] = {
         "download": {"entity": "download", "local": "download_id", "remote": "id"},
         "track": {"entity": "track", "local": "track_id", "remote": "id"},
+    }
+    queries: ClassVar[QueryDocuments] = {
+        "get_by_track_id": {
+            "where": {"track_id": {"param": "track_id"}},
+            "order_by": ["improvement_score desc", "id"],
+            "returns": "one",
+        },
+        "list_unprocessed": {
+            "where": {"processed": False, "improvement_score": {"gte": {"param": "min_score", "default": 0.0}}},
+            "order_by": ["improvement_score desc", "id"],
+            "limit": {"param": "limit", "default": 100},
+        },
+        "list_by_improvement_score": {
+            "where": {"improvement_score": {"gte": {"param": "min_score"}}},
+            "order_by": ["improvement_score desc", "id"],
+            "limit": {"param": "limit", "default": 100},
+        },
+        "delete_processed": {"where": {"processed": True}, "delete": True},
     }
     model = QualityUpgradeCandidate
     create_model = QualityUpgradeCandidateCreate
@@ -391,3 +417,35 @@ class QualityUpgradeCandidateRepository(Repository[QualityUpgradeCandidate, Qual
     async def tracks(self, rows: Sequence[QualityUpgradeCandidate], *, fresh: bool = False) -> "list[Track]":
         """The track of each of several rows."""
         return await self._parents_or_raise("track", rows, fresh=fresh)
+
+    async def get_by_track_id(self, *, track_id: TrackId, fresh: bool = False) -> QualityUpgradeCandidate | None:
+        """How a track could be had in better quality; of several the one that gains most."""
+        return await self._named_one("get_by_track_id", {"track_id": track_id}, fresh=fresh)
+
+    async def list_unprocessed(
+        self,
+        *,
+        min_score: float = 0.0,
+        limit: int = 100,
+        fresh: bool = False,
+    ) -> list[QualityUpgradeCandidate]:
+        """What is still to be done and gains that much or more, the greatest gain first."""
+        return await self._named_list("list_unprocessed", {"min_score": min_score, "limit": limit}, fresh=fresh)
+
+    async def list_by_improvement_score(
+        self,
+        *,
+        min_score: float,
+        limit: int = 100,
+        fresh: bool = False,
+    ) -> list[QualityUpgradeCandidate]:
+        """What gains that much or more, done or not, the greatest gain first."""
+        return await self._named_list(
+            "list_by_improvement_score",
+            {"min_score": min_score, "limit": limit},
+            fresh=fresh,
+        )
+
+    async def delete_processed(self) -> int:
+        """Forgets what is done."""
+        return await self._named_write("delete_processed", {})

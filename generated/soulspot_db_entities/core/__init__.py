@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from soulspot_db_entities.core.background_job import (
         BackgroundJob,
+        BackgroundJobCountByStatus,
         BackgroundJobCreate,
         BackgroundJobCreated,
         BackgroundJobDeleted,
@@ -52,6 +53,7 @@ else:
             ],
             "soulspot_db_entities.core.background_job": [
                 "BackgroundJob",
+                "BackgroundJobCountByStatus",
                 "BackgroundJobCreate",
                 "BackgroundJobCreated",
                 "BackgroundJobDeleted",
@@ -78,6 +80,7 @@ __all__ = [
     "AppSettingUpdate",
     "AppSettingUpdated",
     "BackgroundJob",
+    "BackgroundJobCountByStatus",
     "BackgroundJobCreate",
     "BackgroundJobCreated",
     "BackgroundJobDeleted",

@@ -3,7 +3,7 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import Annotated, ClassVar, Literal, NamedTuple, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
@@ -18,6 +18,7 @@ from soulspot_db.typing import (
     Json,
     JsonFilter,
     JsonInput,
+    QueryDocuments,
     TextFilter,
 )
 
@@ -26,6 +27,7 @@ from soulspot_db_entities.ids import BackgroundJobId
 
 __all__ = [
     "BackgroundJob",
+    "BackgroundJobCountByStatus",
     "BackgroundJobCreate",
     "BackgroundJobCreated",
     "BackgroundJobDeleted",
@@ -194,6 +196,60 @@ class BackgroundJobSchema(EntitySchema):
         {"fields": ["locked_by", "locked_at"]},
         {"fields": ["next_run_at", "status"]},
     )
+    queries: ClassVar[QueryDocuments] = {
+        "claim_next": {
+            "where": {
+                "status": "pending",
+                "job_type": {"in": {"param": "job_types", "optional": True}},
+                "or": [{"next_run_at": None}, {"next_run_at": {"lte": {"now": "0s"}}}],
+            },
+            "order_by": ["priority desc", "created_at"],
+            "limit": 1,
+            "claim": {
+                "status": "running",
+                "locked_by": {"param": "worker"},
+                "locked_at": {"now": "0s"},
+                "started_at": {"now": "0s"},
+            },
+            "params": {"worker": {"type": "string", "max_length": 100}},
+        },
+        "complete": {
+            "where": {"id": {"param": "id"}, "locked_by": {"param": "worker"}},
+            "update": {
+                "status": "completed",
+                "result": {"param": "result", "optional": True},
+                "completed_at": {"now": "0s"},
+                "locked_by": None,
+                "locked_at": None,
+            },
+            "params": {"worker": {"type": "string", "max_length": 100}},
+        },
+        "retry_later": {
+            "where": {
+                "id": {"param": "id"},
+                "locked_by": {"param": "worker"},
+                "retries": {"lt": {"field": "max_retries"}},
+            },
+            "update": {
+                "status": "pending",
+                "error": {"param": "error"},
+                "next_run_at": {"param": "next_run_at"},
+                "locked_by": None,
+                "locked_at": None,
+            },
+            "increment": {"retries": 1},
+            "params": {"worker": {"type": "string", "max_length": 100}},
+        },
+        "release_stale": {
+            "where": {"status": "running", "locked_at": {"lt": {"param": "locked_before"}}},
+            "update": {"status": "pending", "locked_by": None, "locked_at": None},
+        },
+        "count_by_status": {
+            "order_by": "status",
+            "select": {"status": "status", "n": {"count": "*"}},
+            "group_by": ["status"],
+        },
+    }
     model = BackgroundJob
     create_model = BackgroundJobCreate
     update_model = BackgroundJobUpdate
@@ -239,6 +295,13 @@ class BackgroundJobSchema(EntitySchema):
         sa.Index("ix_core_background_jobs_next_run_at_status", "next_run_at", "status"),
         sqlite_strict=True,
     )
+
+
+class BackgroundJobCountByStatus(NamedTuple):
+    """What `count_by_status` selects."""
+
+    status: str
+    n: int
 
 
 class BackgroundJobRepository(Repository[BackgroundJob, BackgroundJobId]):
@@ -362,3 +425,33 @@ class BackgroundJobRepository(Repository[BackgroundJob, BackgroundJobId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def claim_next(self, *, job_types: Sequence[str] = UNSET, worker: str) -> BackgroundJob | None:
+        """Gives a worker the most urgent job whose time has come; no other worker gets it."""
+        return await self._named_claim_one("claim_next", {"job_types": job_types, "worker": worker})
+
+    async def complete(self, *, id: BackgroundJobId, worker: str, result: JsonInput | None = UNSET) -> int:
+        """Notes that a worker's job is done, and what came of it."""
+        return await self._named_write("complete", {"id": id, "worker": worker, "result": result})
+
+    async def retry_later(
+        self,
+        *,
+        id: BackgroundJobId,
+        worker: str,
+        error: str | None,
+        next_run_at: _dt.datetime | None,
+    ) -> int:
+        """Puts back a worker's job that failed and may be tried again."""
+        return await self._named_write(
+            "retry_later",
+            {"id": id, "worker": worker, "error": error, "next_run_at": next_run_at},
+        )
+
+    async def release_stale(self, *, locked_before: _dt.datetime) -> int:
+        """Puts back jobs whose workers have not been heard of since then."""
+        return await self._named_write("release_stale", {"locked_before": locked_before})
+
+    async def count_by_status(self, *, fresh: bool = False) -> list[BackgroundJobCountByStatus]:
+        """How many jobs have each status."""
+        return await self._named_rows("count_by_status", {}, BackgroundJobCountByStatus, fresh=fresh)

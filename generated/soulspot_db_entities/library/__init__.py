@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from soulspot_db_entities.ids import DuplicateCandidateId, FileDuplicateId, LibraryScanId, OrphanedFileId, TrackId
     from soulspot_db_entities.library.duplicate_candidate import (
         DuplicateCandidate,
+        DuplicateCandidateCountByStatus,
         DuplicateCandidateCreate,
         DuplicateCandidateCreated,
         DuplicateCandidateDeleted,
@@ -83,6 +84,7 @@ else:
             ],
             "soulspot_db_entities.library.duplicate_candidate": [
                 "DuplicateCandidate",
+                "DuplicateCandidateCountByStatus",
                 "DuplicateCandidateCreate",
                 "DuplicateCandidateCreated",
                 "DuplicateCandidateDeleted",
@@ -147,6 +149,7 @@ else:
 
 __all__ = [
     "DuplicateCandidate",
+    "DuplicateCandidateCountByStatus",
     "DuplicateCandidateCreate",
     "DuplicateCandidateCreated",
     "DuplicateCandidateDeleted",

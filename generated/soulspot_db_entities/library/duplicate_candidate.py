@@ -3,7 +3,7 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import Annotated, ClassVar, Literal, NamedTuple, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
@@ -19,6 +19,7 @@ from soulspot_db.typing import (
     Json,
     JsonFilter,
     JsonInput,
+    QueryDocuments,
     TextFilter,
 )
 
@@ -27,6 +28,7 @@ from soulspot_db_entities.ids import DuplicateCandidateId, TrackId
 
 __all__ = [
     "DuplicateCandidate",
+    "DuplicateCandidateCountByStatus",
     "DuplicateCandidateCreate",
     "DuplicateCandidateCreated",
     "DuplicateCandidateDeleted",
@@ -171,6 +173,29 @@ class DuplicateCandidateSchema(EntitySchema):
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["track_id_1", "track_id_2"], "unique": True},)
     checks: ClassVar[CheckDocuments] = {"ordered": {"track_id_1": {"lt": {"field": "track_id_2"}}}}
+    queries: ClassVar[QueryDocuments] = {
+        "list_pending": {
+            "where": {"status": "pending"},
+            "order_by": ["similarity_score desc", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "list_by_status": {
+            "where": {"status": {"param": "status"}},
+            "order_by": ["similarity_score desc", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "count_by_status": {
+            "order_by": "status",
+            "select": {"status": "status", "n": {"count": "*"}},
+            "group_by": ["status"],
+        },
+        "confirm": {"where": {"id": {"param": "id"}}, "update": {"status": "confirmed", "reviewed_at": {"now": "0s"}}},
+        "dismiss": {"where": {"id": {"param": "id"}}, "update": {"status": "dismissed", "reviewed_at": {"now": "0s"}}},
+        "resolve": {
+            "where": {"id": {"param": "id"}},
+            "update": {"status": "resolved", "resolution_action": {"param": "action"}, "reviewed_at": {"now": "0s"}},
+        },
+    }
     model = DuplicateCandidate
     create_model = DuplicateCandidateCreate
     update_model = DuplicateCandidateUpdate
@@ -215,6 +240,13 @@ class DuplicateCandidateSchema(EntitySchema):
         sa.Index("uq_library_duplicate_candidates_track_id_1_track_id_2", "track_id_1", "track_id_2", unique=True),
         sqlite_strict=True,
     )
+
+
+class DuplicateCandidateCountByStatus(NamedTuple):
+    """What `count_by_status` selects."""
+
+    status: str
+    n: int
 
 
 class DuplicateCandidateRepository(Repository[DuplicateCandidate, DuplicateCandidateId]):
@@ -353,3 +385,27 @@ class DuplicateCandidateRepository(Repository[DuplicateCandidate, DuplicateCandi
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def list_pending(self, *, limit: int = 50, fresh: bool = False) -> list[DuplicateCandidate]:
+        """Pairs that nobody has decided about, the most alike first."""
+        return await self._named_list("list_pending", {"limit": limit}, fresh=fresh)
+
+    async def list_by_status(self, *, status: str, limit: int = 50, fresh: bool = False) -> list[DuplicateCandidate]:
+        """Pairs of a status, the most alike first."""
+        return await self._named_list("list_by_status", {"status": status, "limit": limit}, fresh=fresh)
+
+    async def count_by_status(self, *, fresh: bool = False) -> list[DuplicateCandidateCountByStatus]:
+        """How many pairs have each status."""
+        return await self._named_rows("count_by_status", {}, DuplicateCandidateCountByStatus, fresh=fresh)
+
+    async def confirm(self, *, id: DuplicateCandidateId) -> int:
+        """Notes that the two are the same recording."""
+        return await self._named_write("confirm", {"id": id})
+
+    async def dismiss(self, *, id: DuplicateCandidateId) -> int:
+        """Notes that the two are not the same recording."""
+        return await self._named_write("dismiss", {"id": id})
+
+    async def resolve(self, *, id: DuplicateCandidateId, action: str | None) -> int:
+        """Notes what was done about the two."""
+        return await self._named_write("resolve", {"id": id, "action": action})

@@ -15,6 +15,7 @@ from soulspot_db.typing import (
     FieldDocuments,
     FieldFilter,
     IndexDocuments,
+    QueryDocuments,
     RelatedFilter,
     RelationDocuments,
     TextFilter,
@@ -383,6 +384,82 @@ class TrackSchema(EntitySchema):
             "many": True,
         },
         "search_results": {"entity": "search_result", "local": "id", "remote": "track_id", "many": True},
+    }
+    queries: ClassVar[QueryDocuments] = {
+        "list_by_album": {
+            "where": {"album_id": {"param": "album_id"}},
+            "order_by": ["disc_number", "track_number", "id"],
+        },
+        "list_singles_by_artist": {
+            "where": {"artist_id": {"param": "artist_id"}, "album_id": None},
+            "order_by": ["title", "id"],
+        },
+        "count_singles_by_artist": {
+            "where": {"artist_id": {"param": "artist_id"}, "album_id": None},
+            "returns": "count",
+        },
+        "count_with_spotify_id": {"where": {"spotify_id": {"ne": None}}, "returns": "count"},
+        "get_by_title_and_artist": {
+            "where": {"title": {"ieq": {"param": "title"}}, "artist": {"ieq": {"param": "artist"}}},
+            "order_by": ["created_at", "id"],
+            "returns": "one",
+        },
+        "get_by_title_and_album": {
+            "where": {"title": {"ieq": {"param": "title"}}, "album_id": {"param": "album_id"}},
+            "order_by": ["created_at", "id"],
+            "returns": "one",
+        },
+        "search_by_title_artist": {
+            "where": {
+                "title": {"icontains": {"param": "title"}},
+                "artist": {"icontains": {"param": "artist", "optional": True}},
+            },
+            "order_by": ["title", "id"],
+            "limit": {"param": "limit", "default": 20},
+        },
+        "list_unenriched_with_isrc": {
+            "where": {"isrc": {"ne": ""}, "spotify_id": None},
+            "order_by": ["created_at", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "list_without_deezer_id_with_isrc": {
+            "where": {"isrc": {"ne": ""}, "deezer_id": None},
+            "order_by": ["created_at", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "list_missing_provider_ids": {
+            "where": {"or": [{"spotify_id": None}, {"deezer_id": None}, {"tidal_id": None}]},
+            "order_by": ["created_at", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "link_to_local": {
+            "where": {"spotify_id": {"param": "spotify_id"}},
+            "update": {"file_path": {"param": "file_path"}, "ownership_state": "owned", "source": "hybrid"},
+            "params": {
+                "spotify_id": {"type": "string", "max_length": 64},
+                "file_path": {"type": "string", "max_length": 512},
+            },
+        },
+        "upsert_from_provider": {
+            "upsert": {
+                "match": ["isrc", "spotify_id", "deezer_id", "tidal_id", ["lower(title)", "album_id"]],
+                "rules": {
+                    "title": "fill_null",
+                    "artist": "fill_null",
+                    "artist_id": "fill_null",
+                    "album_id": "fill_null",
+                    "source": {"differs": "hybrid"},
+                    "isrc": "fill_null",
+                    "spotify_id": "fill_null",
+                    "deezer_id": "fill_null",
+                    "tidal_id": "fill_null",
+                    "musicbrainz_id": "fill_null",
+                    "genre": "fill_null",
+                    "preview_url": "keep_if_null",
+                    "track_number": "keep_if_null",
+                },
+            },
+        },
     }
     natural_key = "spotify_id"
     cascades = (
@@ -902,3 +979,70 @@ class TrackRepository(Repository[Track, TrackId]):
     ) -> "list[list[SearchResult]]":
         """The search results of each of several rows, at most `limit` for each."""
         return await self._children_of("search_results", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def list_by_album(self, *, album_id: AlbumId | None, fresh: bool = False) -> list[Track]:
+        """An album's tracks as they are played."""
+        return await self._named_list("list_by_album", {"album_id": album_id}, fresh=fresh)
+
+    async def list_singles_by_artist(self, *, artist_id: ArtistId | None, fresh: bool = False) -> list[Track]:
+        """An artist's tracks that are on no album."""
+        return await self._named_list("list_singles_by_artist", {"artist_id": artist_id}, fresh=fresh)
+
+    async def count_singles_by_artist(self, *, artist_id: ArtistId | None, fresh: bool = False) -> int:
+        """How many tracks of an artist are on no album."""
+        return await self._named_count("count_singles_by_artist", {"artist_id": artist_id}, fresh=fresh)
+
+    async def count_with_spotify_id(self, *, fresh: bool = False) -> int:
+        """How many tracks Spotify knows."""
+        return await self._named_count("count_with_spotify_id", {}, fresh=fresh)
+
+    async def get_by_title_and_artist(self, *, title: str, artist: str, fresh: bool = False) -> Track | None:
+        """The track of this title and artist, in upper or lower case; of several the one that was known first."""
+        return await self._named_one("get_by_title_and_artist", {"title": title, "artist": artist}, fresh=fresh)
+
+    async def get_by_title_and_album(
+        self,
+        *,
+        title: str,
+        album_id: AlbumId | None,
+        fresh: bool = False,
+    ) -> Track | None:
+        """An album's track of this title, in upper or lower case; of several the one that was known first."""
+        return await self._named_one("get_by_title_and_album", {"title": title, "album_id": album_id}, fresh=fresh)
+
+    async def search_by_title_artist(
+        self,
+        *,
+        title: str,
+        artist: str = UNSET,
+        limit: int = 20,
+        fresh: bool = False,
+    ) -> list[Track]:
+        """Tracks with this in their title and, if given, that in their artist's name, in upper or lower case."""
+        return await self._named_list(
+            "search_by_title_artist",
+            {"title": title, "artist": artist, "limit": limit},
+            fresh=fresh,
+        )
+
+    async def list_unenriched_with_isrc(self, *, limit: int = 50, fresh: bool = False) -> list[Track]:
+        """Tracks with an ISRC that Spotify does not know yet."""
+        return await self._named_list("list_unenriched_with_isrc", {"limit": limit}, fresh=fresh)
+
+    async def list_without_deezer_id_with_isrc(self, *, limit: int = 50, fresh: bool = False) -> list[Track]:
+        """Tracks with an ISRC that Deezer does not know yet."""
+        return await self._named_list("list_without_deezer_id_with_isrc", {"limit": limit}, fresh=fresh)
+
+    async def list_missing_provider_ids(self, *, limit: int = 50, fresh: bool = False) -> list[Track]:
+        """Tracks that at least one provider does not know yet."""
+        return await self._named_list("list_missing_provider_ids", {"limit": limit}, fresh=fresh)
+
+    async def link_to_local(self, *, spotify_id: str, file_path: str) -> int:
+        """Notes which file of the user a track of Spotify is."""
+        return await self._named_write("link_to_local", {"spotify_id": spotify_id, "file_path": file_path})
+
+    async def upsert_from_provider(self, new: TrackCreate) -> Track:
+        """A track as a provider knows it, found by its ISRC, else by a provider's id, else by title and album. Ids that
+        are known stay, and a track of another source becomes hybrid.
+        """
+        return await self._named_upsert("upsert_from_provider", new)

@@ -16,6 +16,7 @@ from soulspot_db.typing import (
     FieldFilter,
     IndexDocuments,
     ListFilter,
+    QueryDocuments,
     RelatedFilter,
     RelationDocuments,
     TextFilter,
@@ -273,6 +274,82 @@ class AlbumSchema(EntitySchema):
         "artist": {"entity": "artist", "local": "artist_id", "remote": "id"},
         "tracks": {"entity": "track", "local": "id", "remote": "album_id", "many": True},
     }
+    queries: ClassVar[QueryDocuments] = {
+        "get_by_title_and_artist": {
+            "where": {"title": {"ieq": {"param": "title"}}, "artist_id": {"param": "artist_id"}},
+            "order_by": ["created_at", "id"],
+            "returns": "one",
+        },
+        "count_by_source": {"where": {"source": {"param": "source", "optional": True}}, "returns": "count"},
+        "count_with_spotify_uri": {"where": {"spotify_uri": {"ne": None}}, "returns": "count"},
+        "list_with_mbid_needing_cover": {
+            "where": {"musicbrainz_id": {"ne": ""}, "or": [{"cover_url": None}, {"cover_url": ""}]},
+            "order_by": ["created_at", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "list_needing_cover_download": {
+            "where": {"cover_url": {"ne": ""}, "or": [{"cover_path": None}, {"cover_path": ""}]},
+            "order_by": ["created_at", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "list_missing_provider_ids": {
+            "where": {"or": [{"spotify_uri": None}, {"deezer_id": None}, {"tidal_id": None}]},
+            "order_by": ["created_at", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "list_pending_track_sync": {
+            "where": {
+                "spotify_uri": {"ne": None},
+                "tracks_synced_at": None,
+                "source": {"param": "source", "optional": True},
+            },
+            "order_by": ["created_at", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "count_pending_track_sync": {
+            "where": {
+                "spotify_uri": {"ne": None},
+                "tracks_synced_at": None,
+                "source": {"param": "source", "optional": True},
+            },
+            "returns": "count",
+        },
+        "list_new_since": {
+            "where": {"created_at": {"gte": {"param": "since"}}, "artist_id": {"param": "artist_id", "optional": True}},
+            "order_by": ["created_at desc", "id"],
+        },
+        "update_tracks_synced_at": {"where": {"id": {"param": "id"}}, "update": {"tracks_synced_at": {"now": "0s"}}},
+        "upsert_from_provider": {
+            "upsert": {
+                "match": ["spotify_uri", "deezer_id", "tidal_id", "musicbrainz_id", ["lower(title)", "artist_id"]],
+                "rules": {
+                    "title": "fill_null",
+                    "artist_id": "fill_null",
+                    "source": {"differs": "hybrid"},
+                    "spotify_uri": "fill_null",
+                    "deezer_id": "fill_null",
+                    "tidal_id": "fill_null",
+                    "musicbrainz_id": "fill_null",
+                    "is_saved": "sticky_true",
+                    "cover_url": "keep_if_null",
+                    "release_date": "keep_if_null",
+                    "release_date_precision": "keep_if_null",
+                    "release_year": "keep_if_null",
+                    "total_tracks": "keep_if_null",
+                },
+            },
+        },
+        "list_saved_spotify_uris": {
+            "where": {"is_saved": True, "spotify_uri": {"ne": None}},
+            "order_by": "spotify_uri",
+            "select": "spotify_uri",
+        },
+        "count_saved": {"where": {"is_saved": True}, "returns": "count"},
+        "unmark_saved": {
+            "where": {"spotify_uri": {"in": {"param": "spotify_uris"}}, "is_saved": True},
+            "update": {"is_saved": False},
+        },
+    }
     cascades = ("library_tracks",)
     model = Album
     create_model = AlbumCreate
@@ -519,3 +596,73 @@ class AlbumRepository(Repository[Album, AlbumId]):
     ) -> "list[list[Track]]":
         """The tracks of each of several rows, at most `limit` for each."""
         return await self._children_of("tracks", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def get_by_title_and_artist(self, *, title: str, artist_id: ArtistId, fresh: bool = False) -> Album | None:
+        """An artist's album of this title, in upper or lower case; of several the one that was known first."""
+        return await self._named_one("get_by_title_and_artist", {"title": title, "artist_id": artist_id}, fresh=fresh)
+
+    async def count_by_source(self, *, source: AlbumSource = UNSET, fresh: bool = False) -> int:
+        """How many albums there are, of all sources or of one."""
+        return await self._named_count("count_by_source", {"source": source}, fresh=fresh)
+
+    async def count_with_spotify_uri(self, *, fresh: bool = False) -> int:
+        """How many albums Spotify knows."""
+        return await self._named_count("count_with_spotify_uri", {}, fresh=fresh)
+
+    async def list_with_mbid_needing_cover(self, *, limit: int = 50, fresh: bool = False) -> list[Album]:
+        """Albums that MusicBrainz knows and whose cover has no address."""
+        return await self._named_list("list_with_mbid_needing_cover", {"limit": limit}, fresh=fresh)
+
+    async def list_needing_cover_download(self, *, limit: int = 50, fresh: bool = False) -> list[Album]:
+        """Albums whose cover has an address and was not downloaded."""
+        return await self._named_list("list_needing_cover_download", {"limit": limit}, fresh=fresh)
+
+    async def list_missing_provider_ids(self, *, limit: int = 50, fresh: bool = False) -> list[Album]:
+        """Albums that at least one provider does not know yet."""
+        return await self._named_list("list_missing_provider_ids", {"limit": limit}, fresh=fresh)
+
+    async def list_pending_track_sync(
+        self,
+        *,
+        source: AlbumSource = UNSET,
+        limit: int = 50,
+        fresh: bool = False,
+    ) -> list[Album]:
+        """Albums whose tracks were never read from Spotify, of all sources or of one."""
+        return await self._named_list("list_pending_track_sync", {"source": source, "limit": limit}, fresh=fresh)
+
+    async def count_pending_track_sync(self, *, source: AlbumSource = UNSET, fresh: bool = False) -> int:
+        """How many albums there are whose tracks were never read from Spotify, of all sources or of one."""
+        return await self._named_count("count_pending_track_sync", {"source": source}, fresh=fresh)
+
+    async def list_new_since(
+        self,
+        *,
+        since: _dt.datetime,
+        artist_id: ArtistId = UNSET,
+        fresh: bool = False,
+    ) -> list[Album]:
+        """Albums that became known since then, of all artists or of one, the newest first."""
+        return await self._named_list("list_new_since", {"since": since, "artist_id": artist_id}, fresh=fresh)
+
+    async def update_tracks_synced_at(self, *, id: AlbumId) -> int:
+        """Notes that the album's tracks were read just now."""
+        return await self._named_write("update_tracks_synced_at", {"id": id})
+
+    async def upsert_from_provider(self, new: AlbumCreate) -> Album:
+        """An artist's album as a provider knows it, found by the provider's id, else by title. Ids that are known stay,
+        an album that is saved stays saved, and one of another source becomes hybrid.
+        """
+        return await self._named_upsert("upsert_from_provider", new)
+
+    async def list_saved_spotify_uris(self, *, fresh: bool = False) -> list[str]:
+        """The URIs of the albums that the user saved on Spotify."""
+        return await self._named_column("list_saved_spotify_uris", {}, fresh=fresh)
+
+    async def count_saved(self, *, fresh: bool = False) -> int:
+        """How many albums the user saved."""
+        return await self._named_count("count_saved", {}, fresh=fresh)
+
+    async def unmark_saved(self, *, spotify_uris: Sequence[str]) -> int:
+        """Notes that the user no longer saves the albums with these URIs."""
+        return await self._named_write("unmark_saved", {"spotify_uris": spotify_uris})

@@ -16,6 +16,7 @@ from soulspot_db.typing import (
     FieldFilter,
     IndexDocuments,
     ListFilter,
+    QueryDocuments,
     RelatedFilter,
     RelationDocuments,
     TextFilter,
@@ -252,6 +253,90 @@ class ArtistSchema(EntitySchema):
         "artist_discographies": {"entity": "artist_discography", "local": "id", "remote": "artist_id", "many": True},
         "artist_watchlists": {"entity": "artist_watchlist", "local": "id", "remote": "artist_id", "many": True},
         "tracks": {"entity": "track", "local": "id", "remote": "artist_id", "many": True},
+    }
+    queries: ClassVar[QueryDocuments] = {
+        "get_by_name": {"where": {"name": {"param": "name"}}, "order_by": ["created_at", "id"], "returns": "one"},
+        "list_unified": {
+            "where": {"source": {"param": "source", "optional": True}},
+            "order_by": ["name", "id"],
+            "limit": {"param": "limit", "default": 100},
+            "returns": "page",
+        },
+        "count_by_source": {"where": {"source": {"param": "source", "optional": True}}, "returns": "count"},
+        "count_with_spotify_uri": {"where": {"spotify_uri": {"ne": None}}, "returns": "count"},
+        "list_missing_artwork": {
+            "where": {"image_url": None},
+            "order_by": ["name", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "list_needing_image_download": {
+            "where": {"image_url": {"ne": ""}, "or": [{"image_path": None}, {"image_path": ""}]},
+            "order_by": ["name", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "list_missing_provider_ids": {
+            "where": {"or": [{"spotify_uri": None}, {"deezer_id": None}, {"tidal_id": None}]},
+            "order_by": ["created_at", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "list_needing_discography_sync": {
+            "where": {
+                "deezer_id": {"ne": None},
+                "or": [{"albums_synced_at": None}, {"albums_synced_at": {"lt": {"param": "synced_before"}}}],
+            },
+            "order_by": ["albums_synced_at nulls first", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "update_albums_synced_at": {"where": {"id": {"param": "id"}}, "update": {"albums_synced_at": {"now": "0s"}}},
+        "list_spotify_uris": {
+            "where": {"spotify_uri": {"ne": None}, "source": {"param": "source", "optional": True}},
+            "order_by": "spotify_uri",
+            "select": "spotify_uri",
+        },
+        "list_pending_album_sync": {
+            "where": {"source": {"param": "source"}, "spotify_uri": {"ne": None}, "albums_synced_at": None},
+            "order_by": ["name", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "count_pending_album_sync": {
+            "where": {"source": {"param": "source"}, "spotify_uri": {"ne": None}, "albums_synced_at": None},
+            "returns": "count",
+        },
+        "list_due_for_resync": {
+            "where": {
+                "source": {"param": "source"},
+                "spotify_uri": {"ne": None},
+                "albums_synced_at": {"lt": {"param": "synced_before"}},
+            },
+            "order_by": ["albums_synced_at", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "count_due_for_resync": {
+            "where": {
+                "source": {"param": "source"},
+                "spotify_uri": {"ne": None},
+                "albums_synced_at": {"lt": {"param": "synced_before"}},
+            },
+            "returns": "count",
+        },
+        "upsert_from_provider": {
+            "upsert": {
+                "match": ["spotify_uri", "deezer_id", "tidal_id", "musicbrainz_id", "lower(name)"],
+                "rules": {
+                    "name": "fill_null",
+                    "source": {"differs": "hybrid"},
+                    "spotify_uri": "fill_null",
+                    "deezer_id": "fill_null",
+                    "tidal_id": "fill_null",
+                    "musicbrainz_id": "fill_null",
+                    "image_url": "keep_if_null",
+                    "genres": "keep_if_null",
+                    "popularity": "keep_if_null",
+                    "follower_count": "keep_if_null",
+                },
+            },
+        },
+        "delete_by_spotify_uris": {"where": {"spotify_uri": {"in": {"param": "spotify_uris"}}}, "delete": True},
     }
     cascades = (
         "automation_artist_watchlists",
@@ -556,3 +641,120 @@ class ArtistRepository(Repository[Artist, ArtistId]):
     ) -> "list[list[Track]]":
         """The tracks of each of several rows, at most `limit` for each."""
         return await self._children_of("tracks", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def get_by_name(self, *, name: str, fresh: bool = False) -> Artist | None:
+        """The artist of this name; of several the one that was known first."""
+        return await self._named_one("get_by_name", {"name": name}, fresh=fresh)
+
+    async def list_unified(
+        self,
+        *,
+        source: ArtistSource = UNSET,
+        limit: int = 100,
+        after: str | None = None,
+        before: str | None = None,
+        fresh: bool = False,
+    ) -> Page[Artist]:
+        """Artists by name, of all sources or of one."""
+        return await self._named_page(
+            "list_unified",
+            {"source": source, "limit": limit},
+            fresh=fresh,
+            after=after,
+            before=before,
+        )
+
+    async def count_by_source(self, *, source: ArtistSource = UNSET, fresh: bool = False) -> int:
+        """How many artists there are, of all sources or of one."""
+        return await self._named_count("count_by_source", {"source": source}, fresh=fresh)
+
+    async def count_with_spotify_uri(self, *, fresh: bool = False) -> int:
+        """How many artists Spotify knows."""
+        return await self._named_count("count_with_spotify_uri", {}, fresh=fresh)
+
+    async def list_missing_artwork(self, *, limit: int = 50, fresh: bool = False) -> list[Artist]:
+        """Artists without the address of a picture."""
+        return await self._named_list("list_missing_artwork", {"limit": limit}, fresh=fresh)
+
+    async def list_needing_image_download(self, *, limit: int = 50, fresh: bool = False) -> list[Artist]:
+        """Artists whose picture has an address and was not downloaded."""
+        return await self._named_list("list_needing_image_download", {"limit": limit}, fresh=fresh)
+
+    async def list_missing_provider_ids(self, *, limit: int = 50, fresh: bool = False) -> list[Artist]:
+        """Artists that at least one provider does not know yet."""
+        return await self._named_list("list_missing_provider_ids", {"limit": limit}, fresh=fresh)
+
+    async def list_needing_discography_sync(
+        self,
+        *,
+        synced_before: _dt.datetime,
+        limit: int = 50,
+        fresh: bool = False,
+    ) -> list[Artist]:
+        """Artists on Deezer whose releases were not read since then; those that never were come first."""
+        return await self._named_list(
+            "list_needing_discography_sync",
+            {"synced_before": synced_before, "limit": limit},
+            fresh=fresh,
+        )
+
+    async def update_albums_synced_at(self, *, id: ArtistId) -> int:
+        """Notes that the artist's albums were read just now."""
+        return await self._named_write("update_albums_synced_at", {"id": id})
+
+    async def list_spotify_uris(self, *, source: ArtistSource = UNSET, fresh: bool = False) -> list[str]:
+        """The URIs of the artists that Spotify knows, of all sources or of one."""
+        return await self._named_column("list_spotify_uris", {"source": source}, fresh=fresh)
+
+    async def list_pending_album_sync(
+        self,
+        *,
+        source: ArtistSource,
+        limit: int = 50,
+        fresh: bool = False,
+    ) -> list[Artist]:
+        """Artists of a source whose albums were never read."""
+        return await self._named_list("list_pending_album_sync", {"source": source, "limit": limit}, fresh=fresh)
+
+    async def count_pending_album_sync(self, *, source: ArtistSource, fresh: bool = False) -> int:
+        """How many artists of a source there are whose albums were never read."""
+        return await self._named_count("count_pending_album_sync", {"source": source}, fresh=fresh)
+
+    async def list_due_for_resync(
+        self,
+        *,
+        source: ArtistSource,
+        synced_before: _dt.datetime,
+        limit: int = 50,
+        fresh: bool = False,
+    ) -> list[Artist]:
+        """Artists of a source whose albums were last read before then, the longest ago first."""
+        return await self._named_list(
+            "list_due_for_resync",
+            {"source": source, "synced_before": synced_before, "limit": limit},
+            fresh=fresh,
+        )
+
+    async def count_due_for_resync(
+        self,
+        *,
+        source: ArtistSource,
+        synced_before: _dt.datetime,
+        fresh: bool = False,
+    ) -> int:
+        """How many artists of a source there are whose albums were last read before then."""
+        return await self._named_count(
+            "count_due_for_resync",
+            {"source": source, "synced_before": synced_before},
+            fresh=fresh,
+        )
+
+    async def upsert_from_provider(self, new: ArtistCreate) -> Artist:
+        """An artist as a provider knows it, found by the provider's id, else by name. Ids that are known stay, and an
+        artist of another source becomes hybrid.
+        """
+        return await self._named_upsert("upsert_from_provider", new)
+
+    async def delete_by_spotify_uris(self, *, spotify_uris: Sequence[str]) -> int:
+        """Deletes the artists with these URIs, and what belongs to them."""
+        return await self._named_write("delete_by_spotify_uris", {"spotify_uris": spotify_uris})

@@ -3,7 +3,7 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
@@ -15,6 +15,7 @@ from soulspot_db.typing import (
     FieldDocuments,
     FieldFilter,
     IndexDocuments,
+    QueryDocuments,
     RelatedFilter,
     RelationDocuments,
     TextFilter,
@@ -32,6 +33,7 @@ __all__ = [
     "ArtistDiscographyCreated",
     "ArtistDiscographyDeleted",
     "ArtistDiscographyFilter",
+    "ArtistDiscographyGetStatsForArtist",
     "ArtistDiscographyOrder",
     "ArtistDiscographyReleaseDatePrecision",
     "ArtistDiscographyRepository",
@@ -227,6 +229,55 @@ class ArtistDiscographySchema(EntitySchema):
         {"fields": ["artist_id", "is_owned"]},
     )
     relations: ClassVar[RelationDocuments] = {"artist": {"entity": "artist", "local": "artist_id", "remote": "id"}}
+    queries: ClassVar[QueryDocuments] = {
+        "upsert_from_provider": {
+            "upsert": {
+                "match": [["artist_id", "lower(title)", "lower(album_type)"]],
+                "rules": {
+                    "title": "fill_null",
+                    "album_type": "fill_null",
+                    "source": "fill_null",
+                    "deezer_id": "keep_if_null",
+                    "spotify_uri": "keep_if_null",
+                    "musicbrainz_id": "keep_if_null",
+                    "tidal_id": "keep_if_null",
+                    "release_date": "keep_if_null",
+                    "release_date_precision": "keep_if_null",
+                    "total_tracks": "keep_if_null",
+                    "cover_url": "keep_if_null",
+                    "is_owned": "sticky_true",
+                    "discovered_at": "min",
+                    "last_seen_at": "max",
+                },
+            },
+        },
+        "list_for_artist": {
+            "where": {
+                "artist_id": {"param": "artist_id"},
+                "album_type": {"in": {"param": "album_types", "optional": True}},
+            },
+            "order_by": ["release_date desc nulls last", "title", "id"],
+        },
+        "list_missing_for_artist": {
+            "where": {
+                "artist_id": {"param": "artist_id"},
+                "is_owned": False,
+                "album_type": {"in": {"param": "album_types", "optional": True}},
+            },
+            "order_by": ["release_date desc nulls last", "title", "id"],
+        },
+        "get_stats_for_artist": {
+            "where": {"artist_id": {"param": "artist_id"}},
+            "order_by": "album_type",
+            "select": {
+                "album_type": "album_type",
+                "n": {"count": "*"},
+                "owned": {"count": "*", "where": {"is_owned": True}},
+            },
+            "group_by": ["album_type"],
+        },
+        "delete_for_artist": {"where": {"artist_id": {"param": "artist_id"}}, "delete": True},
+    }
     model = ArtistDiscography
     create_model = ArtistDiscographyCreate
     update_model = ArtistDiscographyUpdate
@@ -292,6 +343,14 @@ class ArtistDiscographySchema(EntitySchema):
         sa.Index("ix_metadata_artist_discographies_artist_id_is_owned", "artist_id", "is_owned"),
         sqlite_strict=True,
     )
+
+
+class ArtistDiscographyGetStatsForArtist(NamedTuple):
+    """What `get_stats_for_artist` selects."""
+
+    album_type: str
+    n: int
+    owned: int
 
 
 class ArtistDiscographyRepository(Repository[ArtistDiscography, ArtistDiscographyId]):
@@ -439,3 +498,55 @@ class ArtistDiscographyRepository(Repository[ArtistDiscography, ArtistDiscograph
     async def artists(self, rows: Sequence[ArtistDiscography], *, fresh: bool = False) -> "list[Artist]":
         """The artist of each of several rows."""
         return await self._parents_or_raise("artist", rows, fresh=fresh)
+
+    async def upsert_from_provider(self, new: ArtistDiscographyCreate) -> ArtistDiscography:
+        """A release as a provider knows it, found by its title and type, in upper or lower case. What the provider does
+        not say stays, and a release that the user has is not lost.
+        """
+        return await self._named_upsert("upsert_from_provider", new)
+
+    async def list_for_artist(
+        self,
+        *,
+        artist_id: ArtistId,
+        album_types: Sequence[str] = UNSET,
+        fresh: bool = False,
+    ) -> list[ArtistDiscography]:
+        """An artist's releases, of all types or of some, the newest first."""
+        return await self._named_list(
+            "list_for_artist",
+            {"artist_id": artist_id, "album_types": album_types},
+            fresh=fresh,
+        )
+
+    async def list_missing_for_artist(
+        self,
+        *,
+        artist_id: ArtistId,
+        album_types: Sequence[str] = UNSET,
+        fresh: bool = False,
+    ) -> list[ArtistDiscography]:
+        """An artist's releases that the user does not have, of all types or of some, the newest first."""
+        return await self._named_list(
+            "list_missing_for_artist",
+            {"artist_id": artist_id, "album_types": album_types},
+            fresh=fresh,
+        )
+
+    async def get_stats_for_artist(
+        self,
+        *,
+        artist_id: ArtistId,
+        fresh: bool = False,
+    ) -> list[ArtistDiscographyGetStatsForArtist]:
+        """How many releases of each type an artist has, and how many of them the user has."""
+        return await self._named_rows(
+            "get_stats_for_artist",
+            {"artist_id": artist_id},
+            ArtistDiscographyGetStatsForArtist,
+            fresh=fresh,
+        )
+
+    async def delete_for_artist(self, *, artist_id: ArtistId) -> int:
+        """Forgets an artist's releases."""
+        return await self._named_write("delete_for_artist", {"artist_id": artist_id})

@@ -19,6 +19,7 @@ from soulspot_db.typing import (
     Json,
     JsonFilter,
     JsonInput,
+    QueryDocuments,
     TextFilter,
 )
 
@@ -183,6 +184,49 @@ class EnrichmentCandidateSchema(EntitySchema):
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["entity_type", "entity_id"]},)
+    queries: ClassVar[QueryDocuments] = {
+        "list_by_entity": {
+            "where": {"entity_type": {"param": "entity_type"}, "entity_id": {"param": "entity_id"}},
+            "order_by": ["confidence_score desc", "id"],
+        },
+        "list_pending_for_entity": {
+            "where": {
+                "entity_type": {"param": "entity_type"},
+                "entity_id": {"param": "entity_id"},
+                "is_selected": False,
+                "is_rejected": False,
+            },
+            "order_by": ["confidence_score desc", "id"],
+        },
+        "list_pending": {
+            "where": {
+                "entity_type": {"param": "entity_type", "optional": True},
+                "is_selected": False,
+                "is_rejected": False,
+            },
+            "order_by": ["confidence_score desc", "id"],
+            "limit": {"param": "limit", "default": 50},
+            "returns": "page",
+        },
+        "count_pending": {
+            "where": {
+                "entity_type": {"param": "entity_type", "optional": True},
+                "is_selected": False,
+                "is_rejected": False,
+            },
+            "returns": "count",
+        },
+        "reject_all_for_entity": {
+            "where": {"entity_type": {"param": "entity_type"}, "entity_id": {"param": "entity_id"}},
+            "update": {"is_selected": False, "is_rejected": True},
+        },
+        "mark_selected": {"where": {"id": {"param": "id"}}, "update": {"is_selected": True, "is_rejected": False}},
+        "mark_rejected": {"where": {"id": {"param": "id"}}, "update": {"is_selected": False, "is_rejected": True}},
+        "delete_for_entity": {
+            "where": {"entity_type": {"param": "entity_type"}, "entity_id": {"param": "entity_id"}},
+            "delete": True,
+        },
+    }
     model = EnrichmentCandidate
     create_model = EnrichmentCandidateCreate
     update_model = EnrichmentCandidateUpdate
@@ -349,3 +393,71 @@ class EnrichmentCandidateRepository(Repository[EnrichmentCandidate, EnrichmentCa
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def list_by_entity(
+        self,
+        *,
+        entity_type: str,
+        entity_id: UUID,
+        fresh: bool = False,
+    ) -> list[EnrichmentCandidate]:
+        """What an artist or an album may be, the likeliest first."""
+        return await self._named_list(
+            "list_by_entity",
+            {"entity_type": entity_type, "entity_id": entity_id},
+            fresh=fresh,
+        )
+
+    async def list_pending_for_entity(
+        self,
+        *,
+        entity_type: str,
+        entity_id: UUID,
+        fresh: bool = False,
+    ) -> list[EnrichmentCandidate]:
+        """What an artist or an album may be and nobody has decided about, the likeliest first."""
+        return await self._named_list(
+            "list_pending_for_entity",
+            {"entity_type": entity_type, "entity_id": entity_id},
+            fresh=fresh,
+        )
+
+    async def list_pending(
+        self,
+        *,
+        entity_type: str = UNSET,
+        limit: int = 50,
+        after: str | None = None,
+        before: str | None = None,
+        fresh: bool = False,
+    ) -> Page[EnrichmentCandidate]:
+        """What nobody has decided about, of artists and albums or of one kind, the likeliest first."""
+        return await self._named_page(
+            "list_pending",
+            {"entity_type": entity_type, "limit": limit},
+            fresh=fresh,
+            after=after,
+            before=before,
+        )
+
+    async def count_pending(self, *, entity_type: str = UNSET, fresh: bool = False) -> int:
+        """How many there are that nobody has decided about, of artists and albums or of one kind."""
+        return await self._named_count("count_pending", {"entity_type": entity_type}, fresh=fresh)
+
+    async def reject_all_for_entity(self, *, entity_type: str, entity_id: UUID) -> int:
+        """Rejects all that an artist or an album may be; one is selected after it in the same transaction. It writes
+        every row of the entity, so that of two who do so at once one waits for the other.
+        """
+        return await self._named_write("reject_all_for_entity", {"entity_type": entity_type, "entity_id": entity_id})
+
+    async def mark_selected(self, *, id: EnrichmentCandidateId) -> int:
+        """Notes that the user chose it; reject_all_for_entity comes before it."""
+        return await self._named_write("mark_selected", {"id": id})
+
+    async def mark_rejected(self, *, id: EnrichmentCandidateId) -> int:
+        """Notes that the user did not want it."""
+        return await self._named_write("mark_rejected", {"id": id})
+
+    async def delete_for_entity(self, *, entity_type: str, entity_id: UUID) -> int:
+        """Forgets all that an artist or an album may be."""
+        return await self._named_write("delete_for_entity", {"entity_type": entity_type, "entity_id": entity_id})

@@ -10,7 +10,15 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import CheckDocuments, DatetimeFilter, FieldDocuments, FieldFilter, IndexDocuments, TextFilter
+from soulspot_db.typing import (
+    CheckDocuments,
+    DatetimeFilter,
+    FieldDocuments,
+    FieldFilter,
+    IndexDocuments,
+    QueryDocuments,
+    TextFilter,
+)
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import BlocklistEntryId
@@ -154,6 +162,47 @@ class BlocklistEntrySchema(EntitySchema):
         {"fields": ["username", "filepath", "expires_at"]},
     )
     checks: ClassVar[CheckDocuments] = {"has_target": {"or": [{"username": {"ne": None}}, {"filepath": {"ne": None}}]}}
+    queries: ClassVar[QueryDocuments] = {
+        "get_by_source": {
+            "where": {"username": {"is": {"param": "username"}}, "filepath": {"is": {"param": "filepath"}}},
+            "order_by": ["blocked_at", "id"],
+            "returns": "one",
+        },
+        "is_blocked": {
+            "where": {
+                "and": [
+                    {
+                        "or": [
+                            {"username": {"param": "username"}, "filepath": {"param": "filepath"}},
+                            {"username": {"param": "username"}, "filepath": None},
+                            {"username": None, "filepath": {"param": "filepath"}},
+                        ],
+                    },
+                    {"or": [{"expires_at": None}, {"expires_at": {"gt": {"now": "0s"}}}]},
+                ],
+            },
+            "returns": "exists",
+            "params": {
+                "username": {"type": "string", "max_length": 255},
+                "filepath": {"type": "string", "max_length": 1024},
+            },
+        },
+        "list_active": {
+            "where": {"or": [{"expires_at": None}, {"expires_at": {"gt": {"now": "0s"}}}]},
+            "order_by": ["blocked_at desc", "id"],
+            "limit": {"param": "limit", "default": 100},
+        },
+        "count_active": {
+            "where": {"or": [{"expires_at": None}, {"expires_at": {"gt": {"now": "0s"}}}]},
+            "returns": "count",
+        },
+        "list_expired": {
+            "where": {"expires_at": {"lte": {"now": "0s"}}},
+            "order_by": ["expires_at", "id"],
+            "limit": {"param": "limit", "default": 100},
+        },
+        "delete_expired": {"where": {"expires_at": {"lte": {"now": "0s"}}}, "delete": True},
+    }
     model = BlocklistEntry
     create_model = BlocklistEntryCreate
     update_model = BlocklistEntryUpdate
@@ -321,3 +370,33 @@ class BlocklistEntryRepository(Repository[BlocklistEntry, BlocklistEntryId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def get_by_source(
+        self,
+        *,
+        username: str | None,
+        filepath: str | None,
+        fresh: bool = False,
+    ) -> BlocklistEntry | None:
+        """The entry for this user and this file, either of which may be null."""
+        return await self._named_one("get_by_source", {"username": username, "filepath": filepath}, fresh=fresh)
+
+    async def is_blocked(self, *, username: str, filepath: str, fresh: bool = False) -> bool:
+        """Whether a user's file is not to be downloaded, because of the user, the file or both."""
+        return await self._named_exists("is_blocked", {"username": username, "filepath": filepath}, fresh=fresh)
+
+    async def list_active(self, *, limit: int = 100, fresh: bool = False) -> list[BlocklistEntry]:
+        """Entries that hold, the newest first."""
+        return await self._named_list("list_active", {"limit": limit}, fresh=fresh)
+
+    async def count_active(self, *, fresh: bool = False) -> int:
+        """How many entries hold."""
+        return await self._named_count("count_active", {}, fresh=fresh)
+
+    async def list_expired(self, *, limit: int = 100, fresh: bool = False) -> list[BlocklistEntry]:
+        """Entries that no longer hold, the longest ago first."""
+        return await self._named_list("list_expired", {"limit": limit}, fresh=fresh)
+
+    async def delete_expired(self) -> int:
+        """Deletes the entries that no longer hold."""
+        return await self._named_write("delete_expired", {})

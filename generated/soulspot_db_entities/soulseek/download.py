@@ -280,6 +280,24 @@ class DownloadSchema(EntitySchema):
             "limit": {"param": "limit", "default": 10},
         },
         "count_by_status": {"select": {"status": "status", "n": {"count": "*"}}, "group_by": ["status"]},
+        "get_by_track": {
+            "where": {"track_id": {"param": "track_id"}},
+            "order_by": ["created_at desc", "id desc"],
+            "returns": "one",
+        },
+        "list_active": {
+            "where": {"status": ["pending", "queued", "downloading"]},
+            "order_by": ["priority desc", "created_at", "id"],
+            "limit": {"param": "limit", "default": 100},
+            "returns": "page",
+        },
+        "count_active": {"where": {"status": ["pending", "queued", "downloading"]}, "returns": "count"},
+        "list_waiting": {
+            "where": {"status": "waiting"},
+            "order_by": ["priority desc", "created_at", "id"],
+            "limit": {"param": "limit", "default": 100},
+        },
+        "list_completed_track_ids": {"where": {"status": "completed"}, "select": "track_id", "distinct": True},
     }
     cascades = ("automation_quality_upgrade_candidates",)
     model = Download
@@ -518,3 +536,30 @@ class DownloadRepository(Repository[Download, DownloadId]):
     async def count_by_status(self, *, fresh: bool = False) -> list[DownloadCountByStatus]:
         """How many downloads have each status."""
         return await self._named_rows("count_by_status", {}, DownloadCountByStatus, fresh=fresh)
+
+    async def get_by_track(self, *, track_id: TrackId, fresh: bool = False) -> Download | None:
+        """The last attempt to download a track."""
+        return await self._named_one("get_by_track", {"track_id": track_id}, fresh=fresh)
+
+    async def list_active(
+        self,
+        *,
+        limit: int = 100,
+        after: str | None = None,
+        before: str | None = None,
+        fresh: bool = False,
+    ) -> Page[Download]:
+        """Downloads that are under way, the most urgent first."""
+        return await self._named_page("list_active", {"limit": limit}, fresh=fresh, after=after, before=before)
+
+    async def count_active(self, *, fresh: bool = False) -> int:
+        """How many downloads are under way."""
+        return await self._named_count("count_active", {}, fresh=fresh)
+
+    async def list_waiting(self, *, limit: int = 100, fresh: bool = False) -> list[Download]:
+        """Downloads that wait for their turn, the most urgent first."""
+        return await self._named_list("list_waiting", {"limit": limit}, fresh=fresh)
+
+    async def list_completed_track_ids(self, *, fresh: bool = False) -> list[TrackId]:
+        """The tracks that were downloaded."""
+        return await self._named_column("list_completed_track_ids", {}, fresh=fresh)

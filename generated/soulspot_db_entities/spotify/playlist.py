@@ -15,6 +15,7 @@ from soulspot_db.typing import (
     FieldDocuments,
     FieldFilter,
     IndexDocuments,
+    QueryDocuments,
     RelatedFilter,
     RelationDocuments,
     TextFilter,
@@ -201,6 +202,22 @@ class PlaylistSchema(EntitySchema):
             "remote": "id",
             "many": True,
             "through": {"entity": "playlist_track", "local": "playlist_id", "remote": "track_id"},
+        },
+    }
+    queries: ClassVar[QueryDocuments] = {
+        "count_by_source": {"where": {"source": {"ieq": {"param": "source"}}}, "returns": "count"},
+        "list_spotify_ids": {"where": {"spotify_id": {"ne": None}}, "order_by": "spotify_id", "select": "spotify_id"},
+        "ensure_liked_songs": {
+            "upsert": {
+                "match": ["is_liked_songs"],
+                "rules": {
+                    "name": "fill_null",
+                    "source": "fill_null",
+                    "description": "fill_null",
+                    "user_id": "fill_null",
+                    "spotify_id": "fill_null",
+                },
+            },
         },
     }
     natural_key = "spotify_id"
@@ -424,3 +441,15 @@ class PlaylistRepository(Repository[Playlist, PlaylistId]):
     ) -> "list[list[Track]]":
         """The tracks of each of several rows, at most `limit` for each."""
         return await self._children_of("tracks", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def count_by_source(self, *, source: str, fresh: bool = False) -> int:
+        """How many playlists were made there, in upper or lower case."""
+        return await self._named_count("count_by_source", {"source": source}, fresh=fresh)
+
+    async def list_spotify_ids(self, *, fresh: bool = False) -> list[str]:
+        """Spotify's ids of the playlists that it has."""
+        return await self._named_column("list_spotify_ids", {}, fresh=fresh)
+
+    async def ensure_liked_songs(self, new: PlaylistCreate) -> Playlist:
+        """The playlist of the songs that the user liked, as it is, or else this one."""
+        return await self._named_upsert("ensure_liked_songs", new)

@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, TextFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, QueryDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import SpotifySessionId
@@ -143,6 +143,15 @@ class SpotifySessionSchema(EntitySchema):
         "code_verifier": {"type": "string", "nullable": True, "max_length": 128, "sensitive": True},
         "created_at": {"type": "datetime", "default": "now"},
         "last_accessed_at": {"type": "datetime", "index": True, "default": "now"},
+    }
+    queries: ClassVar[QueryDocuments] = {
+        "get_by_oauth_state": {
+            "where": {"oauth_state": {"param": "oauth_state"}},
+            "order_by": "session_id",
+            "returns": "one",
+            "params": {"oauth_state": {"type": "string", "max_length": 64, "sensitive": True}},
+        },
+        "cleanup_expired": {"where": {"last_accessed_at": {"lt": {"param": "unused_since"}}}, "delete": True},
     }
     events = False
     model = SpotifySession
@@ -293,3 +302,11 @@ class SpotifySessionRepository(Repository[SpotifySession, SpotifySessionId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def get_by_oauth_state(self, *, oauth_state: str, fresh: bool = False) -> SpotifySession | None:
+        """The login that has sent this to Spotify."""
+        return await self._named_one("get_by_oauth_state", {"oauth_state": oauth_state}, fresh=fresh)
+
+    async def cleanup_expired(self, *, unused_since: _dt.datetime) -> int:
+        """Forgets logins that were not used since then."""
+        return await self._named_write("cleanup_expired", {"unused_since": unused_since})

@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, TextFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, QueryDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import SpotifyTokenId
@@ -161,6 +161,30 @@ class SpotifyTokenSchema(EntitySchema):
         "last_refreshed_at": {"type": "datetime", "nullable": True},
         "created_at": {"type": "datetime", "default": "now"},
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
+    }
+    queries: ClassVar[QueryDocuments] = {
+        "get_active": {"where": {"is_valid": True}, "order_by": ["updated_at desc", "id"], "returns": "one"},
+        "get_expiring_soon": {
+            "where": {"is_valid": True, "token_expires_at": {"lte": {"param": "expires_before"}}},
+            "order_by": ["token_expires_at", "id"],
+            "returns": "one",
+        },
+        "update_after_refresh": {
+            "where": {"id": {"param": "id"}},
+            "update": {
+                "access_token": {"param": "access_token"},
+                "refresh_token": {"param": "refresh_token", "optional": True},
+                "token_expires_at": {"param": "token_expires_at"},
+                "is_valid": True,
+                "last_error": None,
+                "last_error_at": None,
+                "last_refreshed_at": {"now": "0s"},
+            },
+        },
+        "mark_invalid": {
+            "where": {"id": {"param": "id"}},
+            "update": {"is_valid": False, "last_error": {"param": "error"}, "last_error_at": {"now": "0s"}},
+        },
     }
     model = SpotifyToken
     create_model = SpotifyTokenCreate
@@ -314,3 +338,34 @@ class SpotifyTokenRepository(Repository[SpotifyToken, SpotifyTokenId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    async def get_active(self, *, fresh: bool = False) -> SpotifyToken | None:
+        """The tokens that Spotify takes."""
+        return await self._named_one("get_active", {}, fresh=fresh)
+
+    async def get_expiring_soon(self, *, expires_before: _dt.datetime, fresh: bool = False) -> SpotifyToken | None:
+        """The tokens that Spotify takes until then at most, and that must be refreshed before."""
+        return await self._named_one("get_expiring_soon", {"expires_before": expires_before}, fresh=fresh)
+
+    async def update_after_refresh(
+        self,
+        *,
+        id: SpotifyTokenId,
+        access_token: str,
+        refresh_token: str = UNSET,
+        token_expires_at: _dt.datetime,
+    ) -> int:
+        """Stores what Spotify sent for a refresh; the refresh token stays where it sent no new one."""
+        return await self._named_write(
+            "update_after_refresh",
+            {
+                "id": id,
+                "access_token": access_token,
+                "refresh_token": refresh_token,
+                "token_expires_at": token_expires_at,
+            },
+        )
+
+    async def mark_invalid(self, *, id: SpotifyTokenId, error: str | None) -> int:
+        """Notes that Spotify refused a refresh, and why."""
+        return await self._named_write("mark_invalid", {"id": id, "error": error})

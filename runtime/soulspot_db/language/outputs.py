@@ -1,6 +1,6 @@
 """What a named query selects: values of fields, and functions over the rows of a group."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,9 @@ class Output:
         return FieldSpec("", "float", "") if self.function == "avg" else self.field
 
 
-def resolve_output(name: str, wanted: Any, entity: HasFields, find: Find | None, *, grouped: bool) -> Output:
+def resolve_output(
+    name: str, wanted: Any, entity: HasFields, find: Find | None, *, grouped: bool, filled: Collection[str]
+) -> Output:
     """Decide what one selected value is.
 
     Args:
@@ -46,6 +48,7 @@ def resolve_output(name: str, wanted: Any, entity: HasFields, find: Find | None,
         entity: the entity.
         find: finds others.
         grouped: whether there are groups, which are never empty.
+        filled: fields that are not null in the rows that are found, though they may be in others.
 
     Raises:
         FilterError: it is neither, or the function is not for such a field.
@@ -54,7 +57,7 @@ def resolve_output(name: str, wanted: Any, entity: HasFields, find: Find | None,
         raise FilterError(f"{name!r} is not a name")
     if isinstance(wanted, str):
         field = field_of(wanted, entity)
-        return Output(name, field, nullable=field.nullable)
+        return Output(name, field, nullable=field.nullable and field.name not in filled)
     where, rest = None, dict(wanted) if isinstance(wanted, Mapping) else {}
     if "count" in rest:
         where = parse_filter(rest.pop("where", None), entity, template=True, find=find)
@@ -71,4 +74,5 @@ def resolve_output(name: str, wanted: Any, entity: HasFields, find: Find | None,
         raise FilterError(f"{function} is for numbers, and {field.name} is of type {field.type}")
     if function in {"min", "max"} and field.type in _NO_LEAST:
         raise FilterError(f"{function} is not for {field.name}, which is of type {field.type}")
-    return Output(name, field, function, where, nullable=function != "count" and (field.nullable or not grouped))
+    is_nullable = not grouped or (field.nullable and field.name not in filled)
+    return Output(name, field, function, where, nullable=function != "count" and is_nullable)

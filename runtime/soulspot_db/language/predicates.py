@@ -19,6 +19,7 @@ __all__ = [
     "Predicate",
     "Related",
     "compares",
+    "filled",
     "is_timed",
     "padded_length",
     "tables_of",
@@ -139,6 +140,16 @@ def _form(value: Any) -> Any:
     if value is None or isinstance(value, bool):
         return value
     return "number" if isinstance(value, (int, float)) else "text"
+
+
+def filled(predicate: Predicate | None) -> Iterator[str]:
+    """The fields that a predicate says are not null."""
+    if isinstance(predicate, Compare):
+        if predicate.operator == "not_null":
+            yield predicate.field
+    elif isinstance(predicate, Group) and predicate.operator == "and":
+        for part in predicate.parts:
+            yield from filled(part)
 
 
 def compares(predicate: Predicate | None) -> Iterator[Compare]:

@@ -12,7 +12,7 @@ from soulspot_db.language.folding import folded
 from soulspot_db.language.order import Term, parse_order
 from soulspot_db.language.outputs import NUMBERS, Output, resolve_output
 from soulspot_db.language.params import INTEGER, ParamSpec, Use, resolve_params, uses_of
-from soulspot_db.language.predicates import Compare, Increment, Param, Predicate, Related
+from soulspot_db.language.predicates import Compare, Increment, Param, Predicate, Related, filled
 from soulspot_db.language.query_document import QueryDocument
 from soulspot_db.language.relations import Find
 from soulspot_db.language.upserts import Match, Rule, resolve_upsert
@@ -96,7 +96,7 @@ class _Reader:
         document = self._document
         verb = self._verb()
         where = self._filter(document.where, "where")
-        outputs = tuple(self._outputs())
+        outputs = tuple(self._outputs(frozenset(filled(where))))
         changes = dict(self._changes())
         limit = self._limit()
         uses = [*uses_of(where, self._entity)]
@@ -187,11 +187,11 @@ class _Reader:
             self._wrong(str(error), "order_by")
             return ()
 
-    def _outputs(self) -> Iterator[Output]:
+    def _outputs(self, not_null: frozenset[str]) -> Iterator[Output]:
         select, grouped = self._document.select, bool(self._document.group_by)
         for name, wanted in ({select: select} if isinstance(select, str) else select or {}).items():
             try:
-                yield resolve_output(name, wanted, self._entity, self._find, grouped=grouped)
+                yield resolve_output(name, wanted, self._entity, self._find, grouped=grouped, filled=not_null)
             except FilterError as error:
                 self._wrong(str(error), "select", *(() if isinstance(select, str) else (name,)))
 

@@ -73,9 +73,15 @@ OtherFilter = TypedDict(
         "a_first_part_of_something_unique": TextFilter[str],
         "the_second_part_of_something_unique": TextFilter[str],
         "a_field_name_that_is_about_as_long_as_such_a_name_may_ever_be": FieldFilter[float],
-        "pair_of_entity_name_that_is_still_allowed_in_a_schemas": RelatedFilter["PairOfEntityNameThatIsStillAllowedInASchemaFilter"],
-        "very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_fixed_key_by_default": RelatedFilter["VeryLongEntityNameThatIsStillAllowedInASchemaFilter"],
-        "very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_reference_to_the_other_that_may_be_missing": RelatedFilter["VeryLongEntityNameThatIsStillAllowedInASchemaFilter"],
+        "pair_of_entity_name_that_is_still_allowed_in_a_schemas": RelatedFilter[
+            "PairOfEntityNameThatIsStillAllowedInASchemaFilter"
+        ],
+        "very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_fixed_key_by_default": RelatedFilter[
+            "VeryLongEntityNameThatIsStillAllowedInASchemaFilter"
+        ],
+        "very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_reference_to_the_other_that_may_be_missing": RelatedFilter[
+            "VeryLongEntityNameThatIsStillAllowedInASchemaFilter"
+        ],
         "and": Sequence["OtherFilter"],
         "or": Sequence["OtherFilter"],
         "not": "OtherFilter",

@@ -175,8 +175,12 @@ VeryLongEntityNameThatIsStillAllowedInASchemaFilter = TypedDict(
         "a_date_by_default_with_a_name_that_leaves_it_no_place": FieldFilter[_dt.date],
         "a_text_by_default_that_fits_on_no_line": TextFilter[str],
         "a_list_by_default_that_fits_on_no_line": ListFilter,
-        "pair_of_entity_name_that_is_still_allowed_in_a_schemas": RelatedFilter["PairOfEntityNameThatIsStillAllowedInASchemaFilter"],
-        "very_long_entity_name_that_is_still_allowed_in_a_schemas": RelatedFilter["VeryLongEntityNameThatIsStillAllowedInASchemaFilter"],
+        "pair_of_entity_name_that_is_still_allowed_in_a_schemas": RelatedFilter[
+            "PairOfEntityNameThatIsStillAllowedInASchemaFilter"
+        ],
+        "very_long_entity_name_that_is_still_allowed_in_a_schemas": RelatedFilter[
+            "VeryLongEntityNameThatIsStillAllowedInASchemaFilter"
+        ],
         "and": Sequence["VeryLongEntityNameThatIsStillAllowedInASchemaFilter"],
         "or": Sequence["VeryLongEntityNameThatIsStillAllowedInASchemaFilter"],
         "not": "VeryLongEntityNameThatIsStillAllowedInASchemaFilter",

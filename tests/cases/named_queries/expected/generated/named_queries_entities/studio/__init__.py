@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from named_queries_entities.studio.take import (
         Take,
         TakeByStatus,
+        TakeCostsOfWorkers,
         TakeCreate,
         TakeCreated,
         TakeDeleted,
@@ -56,6 +57,7 @@ else:
             "named_queries_entities.studio.take": [
                 "Take",
                 "TakeByStatus",
+                "TakeCostsOfWorkers",
                 "TakeCreate",
                 "TakeCreated",
                 "TakeDeleted",
@@ -86,6 +88,7 @@ __all__ = [
     "StudioRepositories",
     "Take",
     "TakeByStatus",
+    "TakeCostsOfWorkers",
     "TakeCreate",
     "TakeCreated",
     "TakeDeleted",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Take",
     "TakeByStatus",
+    "TakeCostsOfWorkers",
     "TakeCreate",
     "TakeCreated",
     "TakeDeleted",
@@ -188,6 +189,16 @@ class TakeSchema(EntitySchema):
         "count_of": {"where": {"song_id": {"param": "song"}}, "returns": "count"},
         "any_with": {"where": {"status": {"in": {"param": "statuses", "default": ["pending"]}}}, "returns": "exists"},
         "workers": {"select": "worker", "distinct": True},
+        "known_workers": {
+            "where": {"worker": {"ne": None}, "status": {"param": "status", "optional": True}},
+            "select": "worker",
+            "distinct": True,
+        },
+        "costs_of_workers": {
+            "where": {"or": [{"worker": {"ne": None}}, {"tries": 0}], "cost": {"ne": None}},
+            "select": {"worker": "worker", "most": {"max": "cost"}},
+            "group_by": ["worker"],
+        },
         "song_ids": {"select": "song_id"},
         "song_of": {"where": {"id": {"param": "id"}}, "returns": "one", "select": "song_id"},
         "by_status": {
@@ -265,6 +276,13 @@ class TakeSchema(EntitySchema):
         sa.ForeignKeyConstraint(["song_id"], ["studio_songs.id"], name="fk_studio_takes_song_id", ondelete="RESTRICT"),
         sqlite_strict=True,
     )
+
+
+class TakeCostsOfWorkers(NamedTuple):
+    """What `costs_of_workers` selects."""
+
+    worker: str | None
+    most: Decimal
 
 
 class TakeByStatus(NamedTuple):
@@ -444,6 +462,14 @@ class TakeRepository(Repository[Take, TakeId]):
     async def workers(self, *, fresh: bool = False) -> list[str | None]:
         """The query workers of the schema."""
         return await self._named_column("workers", {}, fresh=fresh)
+
+    async def known_workers(self, *, status: TakeStatus = UNSET, fresh: bool = False) -> list[str]:
+        """The query known_workers of the schema."""
+        return await self._named_column("known_workers", {"status": status}, fresh=fresh)
+
+    async def costs_of_workers(self, *, fresh: bool = False) -> list[TakeCostsOfWorkers]:
+        """The query costs_of_workers of the schema."""
+        return await self._named_rows("costs_of_workers", {}, TakeCostsOfWorkers, fresh=fresh)
 
     async def song_ids(self, *, fresh: bool = False) -> list[SongId]:
         """The query song_ids of the schema."""
