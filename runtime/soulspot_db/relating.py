@@ -35,7 +35,7 @@ class RelatingRepository(ReadRepository[Model, KeyType], Generic[Model, KeyType]
         found: Any = None if key is None else await rows.parent(key, fresh=fresh)
         return cast("T | None", found)
 
-    async def _parent_or_raise(self, name: str, row: Model, *, fresh: bool = False) -> T:
+    async def _parent_or_raise(self, name: str, row: Model, *, fresh: bool = False) -> T:  # pyright: ignore[reportInvalidTypeVarUse]
         """The row that one refers to, where there always is one; raises where it is gone by now."""
         return (await self._parents_or_raise(name, [row], fresh=fresh))[0]
 
