@@ -37,6 +37,7 @@ class Plan:
     """Everything a repository needs to know about its entity."""
 
     schema: ResolvedSchema
+    spec: EntitySpec
     codec: Codec[Entity]
     keys: KeyCodec
     queries: Queries
@@ -77,11 +78,6 @@ class Plan:
     def read_tags(self, predicate: Predicate | None) -> tuple[Tag, ...]:
         """What the rows that a predicate finds depend on."""
         return (*self.table_tags, *map(tags.table, tables_of(predicate)))
-
-    @property
-    def spec(self) -> EntitySpec:
-        """The entity."""
-        return self.schema.spec
 
     def by_key(self, key: Key) -> Predicate:
         """The predicate that finds one row."""
@@ -179,12 +175,13 @@ class Plans:
         return plan
 
     def _make(self, schema: type[EntitySchema]) -> Plan:
-        complete = resolved(schema).complete(_spec_of)
-        spec = complete.spec
+        complete = resolved(schema)
+        spec = complete.complete_spec(_spec_of)
         codec = Codec(spec, complete.model, self._dialect)
         queries = Queries(spec, complete.table, codec.encode, self._dialect, self._queries_of)
         return Plan(
             schema=complete,
+            spec=spec,
             codec=codec,
             keys=KeyCodec(spec),
             queries=queries,

@@ -182,8 +182,8 @@ class Queries:
             rank = sa.func.row_number().over(partition_by=parent.element, order_by=terms).label(_RANK)
             ranked = found.add_columns(rank).subquery("ranked")
             chosen: list[Any] = [column for column in ranked.c if column.key != _RANK]
-            limited: sa.Select[Any] = sa.select(*chosen)
-            return limited.where(ranked.c[_RANK] <= bind()).order_by(ranked.c[_RANK])
+            limited = sa.select(*chosen).where(ranked.c[_RANK] <= bind()).order_by(ranked.c[_RANK])
+            return cast("sa.Select[Any]", limited)
 
         now, linking = utc_now(), self.clauses if link.through is None else link.through.clauses
         values = [*linking.values(linked, now), *self.clauses.values(where, now), *([] if limit is None else [limit])]

@@ -30,8 +30,8 @@ class ResolvedSchema:
     document: EntityDocument
     spec: EntitySpec
 
-    def complete(self, find: Find | None) -> "ResolvedSchema":
-        """The same with its named queries, which may look at the entities that `find` finds.
+    def complete_spec(self, find: Find | None) -> EntitySpec:
+        """The entity with its named queries, which may look at the entities that `find` finds.
 
         Raises:
             SchemaInvalidError: a query contradicts the language or the entities.
@@ -39,7 +39,7 @@ class ResolvedSchema:
         spec, problems = with_queries(self.spec, self.document, find)
         if problems:
             raise _invalid(self.source, [f"{'.'.join(map(str, p.path))}: {p.message}" for p in problems])
-        return replace(self, spec=spec)
+        return spec
 
     @cached_property
     def model(self) -> type[Entity]:
@@ -94,7 +94,7 @@ def resolved(schema: type[EntitySchema]) -> ResolvedSchema:
         relations = _relations(schema)
         found = ResolvedSchema(schema, document, replace(spec, relations=relations))
         if not relations:  # else others must be known, which may be registered later
-            found.complete(None)
+            found.complete_spec(None)
         _resolved[schema] = found
     return found
 
