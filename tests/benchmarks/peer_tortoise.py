@@ -42,6 +42,8 @@ class TortoiseOrm:
     errors = (BaseORMException,)
 
     def __init__(self, place: Place) -> None:
+        # Statements are kept by the name of the connection, those of one database for the other, too.
+        self._connection = place.kind
         self._is_sqlite = place.kind == "sqlite"
         if self._is_sqlite:
             self._url = place.url.replace("sqlite+aiosqlite:///", "sqlite://")
@@ -50,7 +52,9 @@ class TortoiseOrm:
             self._url = place.url.replace("postgresql+asyncpg", "asyncpg")
 
     async def open(self) -> None:
-        await Tortoise.init(db_url=self._url, modules={"models": [__name__]}, use_tz=not self._is_sqlite)
+        apps = {"models": {"models": [__name__], "default_connection": self._connection}}
+        config = {"connections": {self._connection: self._url}, "apps": apps}
+        await Tortoise.init(config=config, use_tz=not self._is_sqlite)
 
     async def close(self) -> None:
         await Tortoise.close_connections()
