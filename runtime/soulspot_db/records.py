@@ -158,6 +158,12 @@ class Records(Repository[Entity, Any]):
         """Whether any row matches."""
         return await self._exists(where, fresh=fresh)
 
+    async def related(self, entity_id: str, relation: str, where: Mapping[str, Any] | None, **options: Any) -> Any:
+        """The related rows of one row, or the related row; None where there is no such row."""
+        fresh = bool(options.get("fresh"))
+        row = await self._look_up(entity_id, fresh=fresh)
+        return None if row is None else await self._related_records(relation, row, where, **options)
+
     async def run_query(self, name: str, params: Mapping[str, Any], *, fresh: bool) -> Any:
         """What a named query returns or does."""
         query = self._query_spec(name)

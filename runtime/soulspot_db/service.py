@@ -185,3 +185,21 @@ class DatabaseService(ABC):
     ) -> Any:
         """What a named query of the schema returns or does: dicts, values, a number, or whether there is a row."""
         return await self._records(entity_type).run_query(name, params or {}, fresh=fresh)
+
+    async def related(
+        self,
+        entity_type: str,
+        entity_id: str,
+        relation: str,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        order_by: str | Sequence[str] | None = None,
+        limit: int | None = None,
+        fresh: bool = False,
+    ) -> Any:
+        """What belongs to a row by a relation of the schema: a list of dicts, or where there can be one, that or None.
+
+        None, too, where there is no such row.
+        """
+        records = self._records(entity_type)
+        return await records.related(entity_id, relation, filters, order_by=order_by, limit=limit, fresh=fresh)

@@ -20,7 +20,10 @@ from soulspot_db import DatabaseError, DatabaseSettings, EntityRegistry
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-PAGES_THAT_RUN = ("api", "caching", "configuration", "errors", "events", "transactions")
+PAGES_THAT_RUN = (
+    *("api", "caching", "configuration", "errors", "events", "transactions"),
+    *sorted(f"howto/{page.stem}" for page in DOCS.glob("howto/*.md")),
+)
 
 _FENCE = re.compile(r"^```(?P<language>\S*)[^\n]*\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")

@@ -139,6 +139,16 @@ async def test_lists_of_answers_are_the_caller_s_own(songs, db):
     assert len(await artists._children("songs", artist)) == 2
 
 
+async def test_the_facade_has_them_as_dicts(songs, db):
+    assert [row["id"] for row in await db.related("artist", "1", "songs", {"rating": 1})] == [1]
+    assert [row["id"] for row in await db.related("artist", "1", "songs", order_by="id desc", limit=1)] == [2]
+    assert (await db.related("song", "1", "artist"))["name"] == "a"
+    assert await db.related("song", "4", "artist") is None
+    assert await db.related("song", "99", "lists") is None
+    with pytest.raises(ValidationFailedError, match="which is one row"):
+        await db.related("song", "1", "artist", {"name": "a"})
+
+
 async def test_an_unknown_relation_or_field_is_refused(songs):
     row = await songs._get(1)
     with pytest.raises(ValidationFailedError, match="has no relation 'singer'"):

@@ -6,7 +6,7 @@ from soulspot_db.errors import ConnectionFailedError, ConstraintViolationError, 
 
 __all__ = ["in_another_loop", "not_open", "ran_too_long", "refused_by_constraint", "transaction_gone"]
 
-_TAKEN = "Another row has this value already: fetch it and `update` it (an `upsert` that does both comes with a later version)."
+_TAKEN = "Another row has this value already: `update` that one, or `upsert`, which inserts a row or changes the one that is there."
 _ADVICE = {
     "unique": _TAKEN,
     "primary key": _TAKEN,
