@@ -16,6 +16,9 @@ class Contestant(Protocol):
         get_many(keys)              the rows of these keys
         query(kind)                 the 100 rows of a kind of entity with the highest score, as models
         count(kind)                 how many there are
+        page(place)                 the 50 rows after this many, by key
+        groups(None)                for each kind, how many rows there are and their highest score
+        upsert(row)                 change the row with this key, or add it
         save(row)                   add a row; it is durable when the call returns
         update((key, score))        change the score and `updated_at` of a row
         transaction(row)            five statements: save, update, get, update another field, delete

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from pydantic import BaseModel, ConfigDict, Json
 
 __all__ = [
+    "BY_KEY",
     "COLUMNS",
     "KEYS",
     "KINDS",
@@ -17,6 +18,7 @@ __all__ = [
     "Candidate",
     "all_rows",
     "candidate",
+    "changed_rows",
     "new_rows",
     "stored",
     "text_of",
@@ -28,6 +30,8 @@ KINDS = [f"kind {n}" for n in range(20)]  # of entity: what `query` and `count` 
 SAVED = "saved"  # the kind of rows that a workload adds, by which they are found and removed
 BEGAN = datetime(2026, 11, 24, 12, 0, 0, 1, tzinfo=UTC)
 KEYS = [UUID(int=bits, version=4) for bits in map(random.Random(6).getrandbits, [128] * ROWS)]
+
+BY_KEY = sorted(KEYS, key=str)  # as text and as uuids
 
 
 class Candidate(BaseModel):
@@ -74,6 +78,11 @@ def row(n: int, key: UUID, kind: str) -> dict[str, Any]:
 def all_rows() -> list[dict[str, Any]]:
     """The rows that are there from the beginning."""
     return [row(n, key, KINDS[n % len(KINDS)]) for n, key in enumerate(KEYS)]
+
+
+def changed_rows(numbers: list[int]) -> list[dict[str, Any]]:
+    """Some of these rows, with another name."""
+    return [row(n, KEYS[n], KINDS[n % len(KINDS)]) | {"spotify_name": f"Renamed, once {n}"} for n in numbers]
 
 
 def new_rows(count: int) -> list[dict[str, Any]]:

@@ -25,6 +25,8 @@ class SoulspotDb:
     def __init__(self, place: Place) -> None:
         self._db = Database(DatabaseSettings(**place.settings, auto_migrate=True, enable_query_logging=False))
 
+        self._cursors: list[str] = []
+
     async def open(self) -> None:
         assert EnrichmentCandidateSchema.table_name == TABLE
         await self._db.open()
@@ -48,6 +50,21 @@ class SoulspotDb:
 
     async def count(self, kind: str) -> int:
         return await self._candidates.count({"entity_type": kind}, fresh=True)
+
+    async def page(self, place: int) -> Any:
+        # Who looks at a page has its cursor from the page before.
+        if not self._cursors:
+            page = await self._candidates.page(fresh=True)
+            while page.next is not None:
+                self._cursors.append(page.next)
+                page = await self._candidates.page(after=page.next, fresh=True)
+        return (await self._candidates.page(after=self._cursors[place // 50 - 1], fresh=True)).items
+
+    async def groups(self, _nothing: None) -> Any:
+        return await self._candidates.count_by_entity_type(fresh=True)
+
+    async def upsert(self, row: dict[str, Any]) -> None:
+        await self._candidates.upsert(EnrichmentCandidateCreate(**row), on=["id"])
 
     async def save(self, row: dict[str, Any]) -> None:
         await self._candidates.save(EnrichmentCandidateCreate(**row))

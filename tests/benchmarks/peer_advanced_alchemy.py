@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from advanced_alchemy.base import DefaultBase
 from advanced_alchemy.exceptions import AdvancedAlchemyError
 from advanced_alchemy.filters import CollectionFilter, LimitOffset, OrderBy
@@ -26,6 +27,11 @@ class CandidateRepository(SQLAlchemyAsyncRepository[AlchemyCandidate]):
     """Its repository."""
 
     model_type = AlchemyCandidate
+
+
+GROUPS = sa.select(
+    AlchemyCandidate.entity_type, sa.func.count(), sa.func.max(AlchemyCandidate.confidence_score)
+).group_by(AlchemyCandidate.entity_type)
 
 
 class AdvancedAlchemy:
@@ -60,6 +66,19 @@ class AdvancedAlchemy:
     async def count(self, kind: str) -> int:
         async with self._sessions() as session:
             return await CandidateRepository(session=session).count(entity_type=kind)
+
+    async def page(self, place: int) -> Any:
+        async with self._sessions() as session:
+            repository = CandidateRepository(session=session)
+            return await repository.list(OrderBy("id", "asc"), LimitOffset(50, place))
+
+    async def upsert(self, row: dict[str, Any]) -> None:
+        async with self._sessions() as session:
+            await CandidateRepository(session=session).upsert(AlchemyCandidate(**as_mapped(row)), auto_commit=True)
+
+    async def groups(self, _nothing: None) -> Any:
+        async with self._sessions() as session:  # its repositories have no groups
+            return (await session.execute(GROUPS)).all()
 
     async def save(self, row: dict[str, Any]) -> None:
         async with self._sessions() as session:

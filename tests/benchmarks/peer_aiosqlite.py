@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import aiosqlite
-from data import Candidate, candidate, stored, text_of
+from data import BY_KEY, Candidate, candidate, stored, text_of
 from mapped import now
 from place import SqlitePlace
 from statements import QUESTIONS as SQL
@@ -47,6 +47,18 @@ class Aiosqlite:
         async with self._connection.execute(SQL.count, (kind,)) as cursor:
             (found,) = await cursor.fetchone()
             return int(found)
+
+    async def page(self, place: int) -> list[Candidate]:
+        async with self._connection.execute(SQL.page, (str(BY_KEY[place - 1]),)) as cursor:
+            return [candidate(row) async for row in cursor]
+
+    async def groups(self, _nothing: None) -> Any:
+        async with self._connection.execute(SQL.groups) as cursor:
+            return await cursor.fetchall()
+
+    async def upsert(self, row: dict[str, Any]) -> None:
+        await self._connection.execute(SQL.upsert, stored(row))
+        await self._connection.commit()
 
     async def save(self, row: dict[str, Any]) -> None:
         await self._connection.execute(SQL.save, stored(row))

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from data import Candidate, candidate
+from data import BY_KEY, Candidate, candidate
 from mapped import now
 from place import Place
 from statements import NUMBERS as SQL
@@ -44,6 +44,15 @@ class Asyncpg:
 
     async def count(self, kind: str) -> Any:
         return await self._pool.fetchval(SQL.count, kind)
+
+    async def page(self, place: int) -> list[Candidate]:
+        return [candidate(tuple(row)) for row in await self._pool.fetch(SQL.page, BY_KEY[place - 1])]
+
+    async def groups(self, _nothing: None) -> Any:
+        return await self._pool.fetch(SQL.groups)
+
+    async def upsert(self, row: dict[str, Any]) -> None:
+        await self._pool.execute(SQL.upsert, *arguments(row))
 
     async def save(self, row: dict[str, Any]) -> None:
         await self._pool.execute(SQL.save, *arguments(row))

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from data import TABLE
+from data import BY_KEY, TABLE
 from mapped import CandidateColumns, as_mapped, engine_for, now
 from place import Place
 from sqlalchemy.exc import SQLAlchemyError
@@ -40,6 +40,21 @@ def counting(kind: str) -> sa.Select[Any]:
     return sa.select(sa.func.count()).select_from(MappedCandidate).where(MappedCandidate.entity_type == kind)
 
 
+def page_after(place: int) -> sa.Select[Any]:
+    """What `page` asks: by key, because whoever turns a page knows the last row of the one before."""
+    return (
+        sa.select(MappedCandidate)
+        .where(MappedCandidate.id > str(BY_KEY[place - 1]))
+        .order_by(MappedCandidate.id)
+        .limit(50)
+    )
+
+
+GROUPS = sa.select(
+    MappedCandidate.entity_type, sa.func.count(), sa.func.max(MappedCandidate.confidence_score)
+).group_by(MappedCandidate.entity_type)
+
+
 class SqlalchemyOrm:
     """Sessions and mapped objects."""
 
@@ -73,6 +88,19 @@ class SqlalchemyOrm:
     async def count(self, kind: str) -> Any:
         async with self._sessions() as session:
             return await session.scalar(counting(kind))
+
+    async def page(self, place: int) -> Any:
+        async with self._sessions() as session:
+            return (await session.scalars(page_after(place))).all()
+
+    async def groups(self, _nothing: None) -> Any:
+        async with self._sessions() as session:
+            return (await session.execute(GROUPS)).all()
+
+    async def upsert(self, row: dict[str, Any]) -> None:
+        async with self._sessions() as session:
+            await session.merge(MappedCandidate(**as_mapped(row)))
+            await session.commit()
 
     async def save(self, row: dict[str, Any]) -> None:
         async with self._sessions() as session:

@@ -4,7 +4,7 @@ import sqlite3
 from typing import Any
 from uuid import UUID
 
-from data import Candidate, candidate, stored, text_of
+from data import BY_KEY, Candidate, candidate, stored, text_of
 from mapped import now
 from place import SqlitePlace
 from statements import QUESTIONS as SQL
@@ -48,6 +48,15 @@ class Sqlite3:
     async def count(self, kind: str) -> int:
         (found,) = self._connection.execute(SQL.count, (kind,)).fetchone()
         return int(found)
+
+    async def page(self, place: int) -> list[Candidate]:
+        return [candidate(row) for row in self._connection.execute(SQL.page, (str(BY_KEY[place - 1]),))]
+
+    async def groups(self, _nothing: None) -> Any:
+        return self._connection.execute(SQL.groups).fetchall()
+
+    async def upsert(self, row: dict[str, Any]) -> None:
+        self._connection.execute(SQL.upsert, stored(row))
 
     async def save(self, row: dict[str, Any]) -> None:
         self._connection.execute(SQL.save, stored(row))

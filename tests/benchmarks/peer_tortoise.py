@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from data import TABLE
+from data import BY_KEY, TABLE
 from mapped import now
 from place import Place
 from tortoise import Tortoise, fields
 from tortoise.exceptions import BaseORMException
+from tortoise.functions import Count, Max
 from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
@@ -74,6 +75,17 @@ class TortoiseOrm:
 
     async def count(self, kind: str) -> int:
         return await TortoiseCandidate.filter(entity_type=kind).count()
+
+    async def page(self, place: int) -> Any:
+        return await TortoiseCandidate.filter(id__gt=BY_KEY[place - 1]).order_by("id").limit(50)
+
+    async def groups(self, _nothing: None) -> Any:
+        grouped = TortoiseCandidate.annotate(n=Count("id"), best=Max("confidence_score")).group_by("entity_type")
+        return await grouped.values("entity_type", "n", "best")
+
+    async def upsert(self, row: dict[str, Any]) -> None:
+        values = dict(row)
+        await TortoiseCandidate.update_or_create(values, id=values.pop("id"))
 
     async def save(self, row: dict[str, Any]) -> None:
         await TortoiseCandidate.create(**row)

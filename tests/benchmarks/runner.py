@@ -22,7 +22,7 @@ __all__ = ["run"]
 ROUNDS = 5
 MIXED_ROUNDS = 3
 NAME = COLUMNS.index("spotify_name")
-READS = {"get", "get_cached", "get_many", "query", "count"}
+READS = {"get", "get_cached", "get_many", "query", "count", "page", "groups"}
 
 
 @asynccontextmanager
@@ -48,6 +48,9 @@ async def check(contestant: Contestant) -> None:
         assert len(await contestant.query(KINDS[3])) == 100, contestant.name
         assert await contestant.count(KINDS[3]) == len(KEYS) // len(KINDS), contestant.name
         assert len(await contestant.get_many(KEYS[:100])) == 100, contestant.name
+    if hasattr(contestant, "page"):
+        assert len(await contestant.page(9_950)) == 50, contestant.name
+        assert len(await contestant.groups(None)) == len(KINDS), contestant.name
     for method in ("get", "get_cached"):
         if hasattr(contestant, method):
             found = await getattr(contestant, method)(KEYS[5])

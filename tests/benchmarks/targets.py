@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from workloads import BULK, CACHED, COLD, GETS, MANY, QUERY, SAVE, SAVES, TRANSACTION
+from workloads import BULK, CACHED, COLD, GETS, GROUPS, MANY, PAGE, QUERY, SAVE, SAVES, TRANSACTION, UPSERT
 
 __all__ = ["TARGETS", "Target"]
 
@@ -51,6 +51,9 @@ TARGETS: dict[str, tuple[Target, ...]] = {
         Target(MANY, "sqlite3", within=2),
         Target(QUERY, "advanced-alchemy", faster=5),
         Target(QUERY, "sqlite3", within=2),
+        Target(PAGE, "advanced-alchemy", faster=3),
+        Target(GROUPS, "SQLAlchemy ORM", faster=3),
+        Target(UPSERT, "advanced-alchemy", faster=3),
         Target(SAVE, "advanced-alchemy", faster=5),
         Target(SAVES, "advanced-alchemy", faster=60),
         Target(SAVES, "group commit by hand", within=1.5),
@@ -65,6 +68,9 @@ TARGETS: dict[str, tuple[Target, ...]] = {
         Target(MANY, "advanced-alchemy", faster=100, peers_workload=GETS),
         Target(MANY, "asyncpg", within=2),
         Target(QUERY, "advanced-alchemy", faster=5),
+        Target(PAGE, "advanced-alchemy", faster=3),
+        Target(GROUPS, "SQLAlchemy ORM", faster=3),
+        Target(UPSERT, "advanced-alchemy", faster=3),
         Target(SAVE, "advanced-alchemy", faster=5),
         Target(SAVES, "advanced-alchemy", faster=60),
         Target(TRANSACTION, "advanced-alchemy", faster=4),

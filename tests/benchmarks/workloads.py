@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from data import KEYS, KINDS, new_rows
+from data import KEYS, KINDS, changed_rows, new_rows
 
 __all__ = ["WORKLOADS", "Workload"]
 
@@ -76,12 +76,25 @@ def changes(count: int) -> Callable[[], Sequence[Any]]:
     return lambda: [(key, CHOICE.random()) for key in CHOICE.sample(KEYS, count)]
 
 
+def places(count: int) -> Callable[[], Sequence[Any]]:
+    """How many rows are before a page."""
+    return lambda: [CHOICE.randrange(1, len(KEYS) // 50) * 50 for _ in range(count)]
+
+
+def renamed(count: int) -> Callable[[], Sequence[Any]]:
+    """Rows that are there, with another name."""
+    return lambda: changed_rows(CHOICE.sample(range(len(KEYS)), count))
+
+
 CACHED = "get, cached"
 COLD = "get, cold"
 GETS = "100 gets at once, cold"
 MANY = "get_many of 100 keys"
 QUERY = "query of 100 rows"
 COUNT = "count"
+PAGE = "page of 50"
+GROUPS = "group by, 20 groups"
+UPSERT = "upsert"
 SAVE = "save, one at a time"
 SAVES = "50 saves at once"
 UPDATE = "update"
@@ -94,9 +107,12 @@ WORKLOADS = (
     Workload(MANY, "get_many", 20, lists_of_keys(20, 100), one_by_one),
     Workload(QUERY, "query", 20, kinds(20), one_by_one),
     Workload(COUNT, "count", 100, kinds(100), one_by_one),
+    Workload(PAGE, "page", 40, places(40), one_by_one),
+    Workload(GROUPS, "groups", 10, lambda: [None] * 10, one_by_one),
     Workload(SAVE, "save", 50, rows(50), one_by_one, adds=50),
     Workload(SAVES, "save", 4, rows(200), at_once(50), adds=200),
     Workload(UPDATE, "update", 50, changes(50), one_by_one),
+    Workload(UPSERT, "upsert", 50, renamed(50), one_by_one),
     Workload(TRANSACTION, "transaction", 30, rows(30), one_by_one),
     Workload(BULK, "save_many", 1, lambda: [new_rows(10_000)], one_by_one, adds=10_000),
 )

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     )
     from soulspot_db_entities.metadata.enrichment_candidate import (
         EnrichmentCandidate,
+        EnrichmentCandidateCountByEntityType,
         EnrichmentCandidateCreate,
         EnrichmentCandidateCreated,
         EnrichmentCandidateDeleted,
@@ -110,6 +111,7 @@ else:
             ],
             "soulspot_db_entities.metadata.enrichment_candidate": [
                 "EnrichmentCandidate",
+                "EnrichmentCandidateCountByEntityType",
                 "EnrichmentCandidateCreate",
                 "EnrichmentCandidateCreated",
                 "EnrichmentCandidateDeleted",
@@ -163,6 +165,7 @@ __all__ = [
     "ArtistUpdate",
     "ArtistUpdated",
     "EnrichmentCandidate",
+    "EnrichmentCandidateCountByEntityType",
     "EnrichmentCandidateCreate",
     "EnrichmentCandidateCreated",
     "EnrichmentCandidateDeleted",

@@ -3,7 +3,7 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import Annotated, ClassVar, Literal, NamedTuple, TypeAlias, TypedDict
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -28,6 +28,7 @@ from soulspot_db_entities.ids import EnrichmentCandidateId
 
 __all__ = [
     "EnrichmentCandidate",
+    "EnrichmentCandidateCountByEntityType",
     "EnrichmentCandidateCreate",
     "EnrichmentCandidateCreated",
     "EnrichmentCandidateDeleted",
@@ -216,6 +217,11 @@ class EnrichmentCandidateSchema(EntitySchema):
             },
             "returns": "count",
         },
+        "count_by_entity_type": {
+            "order_by": "entity_type",
+            "select": {"entity_type": "entity_type", "n": {"count": "*"}, "best": {"max": "confidence_score"}},
+            "group_by": ["entity_type"],
+        },
         "reject_all_for_entity": {
             "where": {"entity_type": {"param": "entity_type"}, "entity_id": {"param": "entity_id"}},
             "update": {"is_selected": False, "is_rejected": True},
@@ -265,6 +271,14 @@ class EnrichmentCandidateSchema(EntitySchema):
         sa.Index("ix_metadata_enrichment_candidates_entity_type_entity_id", "entity_type", "entity_id"),
         sqlite_strict=True,
     )
+
+
+class EnrichmentCandidateCountByEntityType(NamedTuple):
+    """What `count_by_entity_type` selects."""
+
+    entity_type: str
+    n: int
+    best: float
 
 
 class EnrichmentCandidateRepository(Repository[EnrichmentCandidate, EnrichmentCandidateId]):
@@ -443,6 +457,10 @@ class EnrichmentCandidateRepository(Repository[EnrichmentCandidate, EnrichmentCa
     async def count_pending(self, *, entity_type: str = UNSET, fresh: bool = False) -> int:
         """How many there are that nobody has decided about, of artists and albums or of one kind."""
         return await self._named_count("count_pending", {"entity_type": entity_type}, fresh=fresh)
+
+    async def count_by_entity_type(self, *, fresh: bool = False) -> list[EnrichmentCandidateCountByEntityType]:
+        """How many there are of artists and of albums, and how likely the likeliest is."""
+        return await self._named_rows("count_by_entity_type", {}, EnrichmentCandidateCountByEntityType, fresh=fresh)
 
     async def reject_all_for_entity(self, *, entity_type: str, entity_id: UUID) -> int:
         """Rejects all that an artist or an album may be; one is selected after it in the same transaction. It writes
