@@ -22,7 +22,7 @@ class SongSchema(EntitySchema):
         "rating": {"type": "integer", "nullable": True},
     }
     relations = {
-        "artist": {"entity": "artist", "local": "artist_id", "remote": "id"},
+        "artist": {"entity": "artist", "local": "artist_id", "remote": "id", "several": "artists"},
         "original": {"entity": "song", "local": "cover_of", "remote": "id"},
         "covers": {"entity": "song", "local": "id", "remote": "cover_of", "many": True},
         "lists": {

@@ -1,6 +1,7 @@
 """Resolved entities to the IR: every name, type, import and order that the templates print."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from soulspot_db.language.spec import EntitySpec
 
@@ -89,15 +90,24 @@ def _lookups(spec: EntitySpec, stored: Mapping[str, str]) -> Iterator[ir.Lookup]
         yield ir.Lookup("get_by_" + "_and_".join(group), " and ".join(map(naming.words, group)), fields)
 
 
-def _relations(spec: EntitySpec, modules: Mapping[str, str]) -> Iterator[ir.Relation]:
+def _loaders(spec: EntitySpec) -> dict[str, str]:
+    """The loader for several rows of each relation."""
     taken = {*naming.TAKEN_METHODS, *spec.queries, *spec.relations}
+    found: dict[str, str] = {}
     for relation in spec.relations.values():
         plural = naming.plural(relation.name)
         several = f"{relation.name}_of" if relation.many or plural in taken else plural
         taken.add(several)
+        found[relation.name] = several
+    return found
+
+
+def _relations(spec: EntitySpec, modules: Mapping[str, str]) -> Iterator[ir.Relation]:
+    loaders = _loaders(spec)
+    for relation in spec.relations.values():
         yield ir.Relation(
             name=relation.name,
-            several=several,
+            several=loaders[relation.name],
             words=naming.words(relation.name),
             target=naming.pascal(relation.entity),
             module=f"{modules[relation.entity]}.{relation.entity}",
@@ -150,7 +160,10 @@ def _documents(entity: ResolvedEntity) -> dict[str, Expression]:
     if document.checks:
         lines["checks: ClassVar[CheckDocuments]"] = literal(document.checks)
     if spec.relations:
-        relations = {name: relation.as_given() for name, relation in spec.relations.items()}
+        loaders = _loaders(spec)
+        relations = {
+            name: replace(relation, several=loaders[name]).as_given() for name, relation in spec.relations.items()
+        }
         lines["relations: ClassVar[RelationDocuments]"] = literal(relations)
     if document.queries:
         queries = {

@@ -22,6 +22,7 @@ from soulspot_db.events.limits import is_seconds
 from soulspot_db.events.publisher import Publisher, PublishesEvents
 from soulspot_db.migrations.guard import guard_for
 from soulspot_db.monitoring.hooks import Hooks
+from soulspot_db.monitoring.loops import LoopWatch
 from soulspot_db.monitoring.recorder import StatementRecorder
 from soulspot_db.operations import Effects, Write
 from soulspot_db.plan import Plans
@@ -80,7 +81,8 @@ class Database(DatabaseService, Generic[Bus]):
         self._engine = self._make_engine()
         self.cache = CacheControl(self._cache, self._records)
         self._publisher = Publisher(self.events, is_shared=events is not None)
-        plans = Plans(self._cache, self._publisher.wanted, self._dialect)
+        watch = LoopWatch(self.settings.n_plus_one_threshold)
+        plans = Plans(self._cache, self._publisher.wanted, self._dialect, watch)
         self.hooks = Hooks()
         self._session = Session(self._engine, self._cache, self._publisher, plans, self.hooks)
         self._is_open = False

@@ -22,6 +22,7 @@ from soulspot_db.language.cascades import cascades
 from soulspot_db.language.predicates import Compare, Group, Predicate, tables_of
 from soulspot_db.language.relations import RelationSpec
 from soulspot_db.language.spec import EntitySpec
+from soulspot_db.monitoring.loops import LoopWatch
 from soulspot_db.operations import Effects
 from soulspot_db.query import Link, Queries
 from soulspot_db.registry import EntityRegistry
@@ -46,6 +47,7 @@ class Plan:
     turns: Turns
     dialect: Dialect
     queries_of: Callable[[str], Queries]
+    watch: LoopWatch
     by_one: ByKey | None
     """How rows are found by a key of one part, several at once."""
 
@@ -156,7 +158,8 @@ def _cascades(schema: ResolvedSchema) -> set[str]:
 class Plans:
     """The plans of one database, by schema."""
 
-    def __init__(self, cache: Cache, wanted: Callable[[str], bool], dialect: Dialect) -> None:
+    def __init__(self, cache: Cache, wanted: Callable[[str], bool], dialect: Dialect, watch: LoopWatch) -> None:
+        self._watch = watch
         self._dialect = dialect
         self._cache = cache
         self._wanted = wanted
@@ -190,6 +193,7 @@ class Plans:
             turns=self._cache.turns,
             dialect=self._dialect,
             queries_of=self._queries_of,
+            watch=self._watch,
             by_one=_by_key(spec, queries, codec) if len(spec.key) == 1 else None,
         )
 

@@ -32,11 +32,13 @@ class RelatingRepository(ReadRepository[Model, KeyType], Generic[Model, KeyType]
         """The row that one refers to, or None."""
         local, rows = self._related(name)
         key = getattr(row, local)
+        self._loads_one(name)
         found: Any = None if key is None else await rows.parent(key, fresh=fresh)
         return cast("T | None", found)
 
     async def _parent_or_raise(self, name: str, row: Model, *, fresh: bool = False) -> T:  # pyright: ignore[reportInvalidTypeVarUse]
         """The row that one refers to, where there always is one; raises where it is gone by now."""
+        self._loads_one(name)
         return (await self._parents_or_raise(name, [row], fresh=fresh))[0]
 
     async def _parents(self, name: str, rows: Sequence[Model], *, fresh: bool = False) -> list[T | None]:
@@ -73,6 +75,7 @@ class RelatingRepository(ReadRepository[Model, KeyType], Generic[Model, KeyType]
     ) -> list[T]:
         """The rows that refer to one, or are linked with it."""
         local, rows = self._related(name)
+        self._loads_one(name)
         return await rows.children(getattr(row, local), where, order_by, limit, fresh=fresh)
 
     async def _children_of(
@@ -90,6 +93,11 @@ class RelatingRepository(ReadRepository[Model, KeyType], Generic[Model, KeyType]
         keys = [getattr(row, local) for row in self._listed(rows, "rows", name)]
         found = await others.children_of(list(dict.fromkeys(keys)), where, order_by, limit, fresh=fresh)
         return [list(found[key]) for key in keys]
+
+    def _loads_one(self, name: str) -> None:
+        spec = self._plan.spec
+        several = spec.relations[name].several or "the loader of several"
+        self._plan.watch.loads_one(spec.entity_type, name, several, (type(self).__module__,))
 
     def _related(self, name: str) -> tuple[str, RelatedRows]:
         """The field of ours that links, and the rows at the other end."""

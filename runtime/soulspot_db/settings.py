@@ -67,6 +67,7 @@ class DatabaseSettings(BaseSettings):
     cache_recheck: float = Field(1.0, ge=0, le=1_000_000)
     slow_query_threshold: _Seconds = 1.0
     slow_transaction_threshold: _Seconds = 5.0
+    n_plus_one_threshold: Annotated[int, Field(ge=0)] = 10
     enable_query_logging: bool = True
 
     def __init__(self, **values: Any) -> None:

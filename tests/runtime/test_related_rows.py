@@ -139,6 +139,40 @@ async def test_lists_of_answers_are_the_caller_s_own(songs, db):
     assert len(await artists._children("songs", artist)) == 2
 
 
+async def loop(songs, rows):
+    for row in rows:
+        await songs._parent("artist", row)
+
+
+@pytest.fixture
+def warned(caplog):
+    caplog.set_level("WARNING", "soulspot_db.monitoring")
+    return lambda: [record.getMessage() for record in caplog.records if "a loop at" in record.getMessage()]
+
+
+async def test_a_loop_that_loads_one_row_after_another_is_told_once_with_its_line(songs, warned):
+    rows = await songs._query()
+    for _ in range(4):
+        await loop(songs, rows)
+    [message] = warned()
+    assert message.endswith("loads artist of song one row after another: artists(rows) loads them with one statement")
+    assert f"test_related_rows.py:{loop.__code__.co_firstlineno + 2} " in message
+
+
+async def test_what_is_loaded_together_is_no_loop(songs, warned):
+    rows = await songs._query() * 5
+    await asyncio.gather(*(songs._parent("artist", row) for row in rows))
+    await songs._parents("artist", rows)
+    await loop(songs, rows[:9])
+    assert warned() == []
+
+
+async def test_the_warning_can_be_switched_off(open_database, songs, warned):
+    db = await open_database(n_plus_one_threshold=0)
+    await loop(Songs(db), await Songs(db)._query() * 5)
+    assert warned() == []
+
+
 async def test_the_facade_has_them_as_dicts(songs, db):
     assert [row["id"] for row in await db.related("artist", "1", "songs", {"rating": 1})] == [1]
     assert [row["id"] for row in await db.related("artist", "1", "songs", order_by="id desc", limit=1)] == [2]

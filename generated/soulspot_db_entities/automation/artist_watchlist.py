@@ -183,7 +183,9 @@ class ArtistWatchlistSchema(EntitySchema):
         "created_at": {"type": "datetime", "default": "now"},
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
-    relations: ClassVar[RelationDocuments] = {"artist": {"entity": "artist", "local": "artist_id", "remote": "id"}}
+    relations: ClassVar[RelationDocuments] = {
+        "artist": {"entity": "artist", "local": "artist_id", "remote": "id", "several": "artists"},
+    }
     queries: ClassVar[QueryDocuments] = {
         "get_by_artist_id": {
             "where": {"artist_id": {"param": "artist_id"}},

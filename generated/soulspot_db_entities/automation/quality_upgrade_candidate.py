@@ -186,8 +186,8 @@ class QualityUpgradeCandidateSchema(EntitySchema):
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
     relations: ClassVar[RelationDocuments] = {
-        "download": {"entity": "download", "local": "download_id", "remote": "id"},
-        "track": {"entity": "track", "local": "track_id", "remote": "id"},
+        "download": {"entity": "download", "local": "download_id", "remote": "id", "several": "downloads"},
+        "track": {"entity": "track", "local": "track_id", "remote": "id", "several": "tracks"},
     }
     queries: ClassVar[QueryDocuments] = {
         "get_by_track_id": {

@@ -158,7 +158,7 @@ class FileDuplicateSchema(EntitySchema):
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
     relations: ClassVar[RelationDocuments] = {
-        "primary_track": {"entity": "track", "local": "primary_track_id", "remote": "id"},
+        "primary_track": {"entity": "track", "local": "primary_track_id", "remote": "id", "several": "primary_tracks"},
     }
     model = FileDuplicate
     create_model = FileDuplicateCreate

@@ -182,7 +182,7 @@ class OrphanedFileSchema(EntitySchema):
         "resolved_at": {"type": "datetime", "nullable": True},
     }
     relations: ClassVar[RelationDocuments] = {
-        "related_track": {"entity": "track", "local": "related_track_id", "remote": "id"},
+        "related_track": {"entity": "track", "local": "related_track_id", "remote": "id", "several": "related_tracks"},
     }
     natural_key = "file_path"
     model = OrphanedFile

@@ -352,38 +352,72 @@ class TrackSchema(EntitySchema):
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["title", "artist_id"]},)
     relations: ClassVar[RelationDocuments] = {
-        "album": {"entity": "album", "local": "album_id", "remote": "id"},
-        "downloads": {"entity": "download", "local": "id", "remote": "track_id", "many": True},
+        "album": {"entity": "album", "local": "album_id", "remote": "id", "several": "albums"},
+        "downloads": {
+            "entity": "download",
+            "local": "id",
+            "remote": "track_id",
+            "many": True,
+            "several": "downloads_of",
+        },
         "duplicate_candidates_by_track_id_1": {
             "entity": "duplicate_candidate",
             "local": "id",
             "remote": "track_id_1",
             "many": True,
+            "several": "duplicate_candidates_by_track_id_1_of",
         },
         "duplicate_candidates_by_track_id_2": {
             "entity": "duplicate_candidate",
             "local": "id",
             "remote": "track_id_2",
             "many": True,
+            "several": "duplicate_candidates_by_track_id_2_of",
         },
-        "file_duplicates": {"entity": "file_duplicate", "local": "id", "remote": "primary_track_id", "many": True},
-        "main_artist": {"entity": "artist", "local": "artist_id", "remote": "id"},
-        "orphaned_files": {"entity": "orphaned_file", "local": "id", "remote": "related_track_id", "many": True},
-        "playlist_tracks": {"entity": "playlist_track", "local": "id", "remote": "track_id", "many": True},
+        "file_duplicates": {
+            "entity": "file_duplicate",
+            "local": "id",
+            "remote": "primary_track_id",
+            "many": True,
+            "several": "file_duplicates_of",
+        },
+        "main_artist": {"entity": "artist", "local": "artist_id", "remote": "id", "several": "main_artists"},
+        "orphaned_files": {
+            "entity": "orphaned_file",
+            "local": "id",
+            "remote": "related_track_id",
+            "many": True,
+            "several": "orphaned_files_of",
+        },
+        "playlist_tracks": {
+            "entity": "playlist_track",
+            "local": "id",
+            "remote": "track_id",
+            "many": True,
+            "several": "playlist_tracks_of",
+        },
         "playlists": {
             "entity": "playlist",
             "local": "id",
             "remote": "id",
             "many": True,
             "through": {"entity": "playlist_track", "local": "track_id", "remote": "playlist_id"},
+            "several": "playlists_of",
         },
         "quality_upgrade_candidates": {
             "entity": "quality_upgrade_candidate",
             "local": "id",
             "remote": "track_id",
             "many": True,
+            "several": "quality_upgrade_candidates_of",
         },
-        "search_results": {"entity": "search_result", "local": "id", "remote": "track_id", "many": True},
+        "search_results": {
+            "entity": "search_result",
+            "local": "id",
+            "remote": "track_id",
+            "many": True,
+            "several": "search_results_of",
+        },
     }
     queries: ClassVar[QueryDocuments] = {
         "list_by_album": {

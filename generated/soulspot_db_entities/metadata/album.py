@@ -271,8 +271,8 @@ class AlbumSchema(EntitySchema):
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["title", "artist_id"]},)
     relations: ClassVar[RelationDocuments] = {
-        "artist": {"entity": "artist", "local": "artist_id", "remote": "id"},
-        "tracks": {"entity": "track", "local": "id", "remote": "album_id", "many": True},
+        "artist": {"entity": "artist", "local": "artist_id", "remote": "id", "several": "artists"},
+        "tracks": {"entity": "track", "local": "id", "remote": "album_id", "many": True, "several": "tracks_of"},
     }
     queries: ClassVar[QueryDocuments] = {
         "get_by_title_and_artist": {

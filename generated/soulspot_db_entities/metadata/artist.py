@@ -249,10 +249,22 @@ class ArtistSchema(EntitySchema):
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["lower(name)"]},)
     relations: ClassVar[RelationDocuments] = {
-        "albums": {"entity": "album", "local": "id", "remote": "artist_id", "many": True},
-        "artist_discographies": {"entity": "artist_discography", "local": "id", "remote": "artist_id", "many": True},
-        "artist_watchlists": {"entity": "artist_watchlist", "local": "id", "remote": "artist_id", "many": True},
-        "tracks": {"entity": "track", "local": "id", "remote": "artist_id", "many": True},
+        "albums": {"entity": "album", "local": "id", "remote": "artist_id", "many": True, "several": "albums_of"},
+        "artist_discographies": {
+            "entity": "artist_discography",
+            "local": "id",
+            "remote": "artist_id",
+            "many": True,
+            "several": "artist_discographies_of",
+        },
+        "artist_watchlists": {
+            "entity": "artist_watchlist",
+            "local": "id",
+            "remote": "artist_id",
+            "many": True,
+            "several": "artist_watchlists_of",
+        },
+        "tracks": {"entity": "track", "local": "id", "remote": "artist_id", "many": True, "several": "tracks_of"},
     }
     queries: ClassVar[QueryDocuments] = {
         "get_by_name": {"where": {"name": {"param": "name"}}, "order_by": ["created_at", "id"], "returns": "one"},

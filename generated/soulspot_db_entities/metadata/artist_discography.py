@@ -228,7 +228,9 @@ class ArtistDiscographySchema(EntitySchema):
         {"fields": ["artist_id", "title", "album_type"], "unique": True},
         {"fields": ["artist_id", "is_owned"]},
     )
-    relations: ClassVar[RelationDocuments] = {"artist": {"entity": "artist", "local": "artist_id", "remote": "id"}}
+    relations: ClassVar[RelationDocuments] = {
+        "artist": {"entity": "artist", "local": "artist_id", "remote": "id", "several": "artists"},
+    }
     queries: ClassVar[QueryDocuments] = {
         "upsert_from_provider": {
             "upsert": {

@@ -266,8 +266,9 @@ class DownloadSchema(EntitySchema):
             "local": "id",
             "remote": "download_id",
             "many": True,
+            "several": "quality_upgrade_candidates_of",
         },
-        "track": {"entity": "track", "local": "track_id", "remote": "id"},
+        "track": {"entity": "track", "local": "track_id", "remote": "id", "several": "tracks"},
     }
     queries: ClassVar[QueryDocuments] = {
         "list_retry_eligible": {

@@ -161,7 +161,9 @@ class SearchResultSchema(EntitySchema):
         "found_at": {"type": "datetime", "default": "now"},
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["track_id", "quality_score desc"]},)
-    relations: ClassVar[RelationDocuments] = {"track": {"entity": "track", "local": "track_id", "remote": "id"}}
+    relations: ClassVar[RelationDocuments] = {
+        "track": {"entity": "track", "local": "track_id", "remote": "id", "several": "tracks"},
+    }
     model = SearchResult
     create_model = SearchResultCreate
     update_model = SearchResultUpdate

@@ -195,13 +195,20 @@ class PlaylistSchema(EntitySchema):
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["user_id", "spotify_id"], "unique": True},)
     relations: ClassVar[RelationDocuments] = {
-        "playlist_tracks": {"entity": "playlist_track", "local": "id", "remote": "playlist_id", "many": True},
+        "playlist_tracks": {
+            "entity": "playlist_track",
+            "local": "id",
+            "remote": "playlist_id",
+            "many": True,
+            "several": "playlist_tracks_of",
+        },
         "tracks": {
             "entity": "track",
             "local": "id",
             "remote": "id",
             "many": True,
             "through": {"entity": "playlist_track", "local": "playlist_id", "remote": "track_id"},
+            "several": "tracks_of",
         },
     }
     queries: ClassVar[QueryDocuments] = {

@@ -127,8 +127,8 @@ class PlaylistTrackSchema(EntitySchema):
     }
     indexes: ClassVar[IndexDocuments] = ({"fields": ["playlist_id", "position"]},)
     relations: ClassVar[RelationDocuments] = {
-        "playlist": {"entity": "playlist", "local": "playlist_id", "remote": "id"},
-        "track": {"entity": "track", "local": "track_id", "remote": "id"},
+        "playlist": {"entity": "playlist", "local": "playlist_id", "remote": "id", "several": "playlists"},
+        "track": {"entity": "track", "local": "track_id", "remote": "id", "several": "tracks"},
     }
     primary_key = ("playlist_id", "track_id")
     model = PlaylistTrack

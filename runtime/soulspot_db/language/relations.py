@@ -32,6 +32,8 @@ class RelationSpec:
     remote: str
     many: bool = False
     through: Through | None = None
+    several: str = ""
+    """The loader for several rows, where there is generated code."""
 
     @classmethod
     def of(cls, name: str, given: Mapping[str, Any]) -> "RelationSpec":
@@ -51,6 +53,8 @@ class RelationSpec:
         if self.through is not None:
             through = self.through
             found["through"] = {"entity": through.entity, "local": through.local, "remote": through.remote}
+        if self.several:
+            found["several"] = self.several
         return found
 
 

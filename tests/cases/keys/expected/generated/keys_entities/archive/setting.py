@@ -100,7 +100,7 @@ class SettingSchema(EntitySchema):
         "value": {"type": "integer", "default": 0},
     }
     relations: ClassVar[RelationDocuments] = {
-        "albums": {"entity": "album", "local": "name", "remote": "setting", "many": True},
+        "albums": {"entity": "album", "local": "name", "remote": "setting", "many": True, "several": "albums_of"},
     }
     model = Setting
     create_model = SettingCreate

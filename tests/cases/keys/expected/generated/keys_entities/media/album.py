@@ -118,9 +118,21 @@ class AlbumSchema(EntitySchema):
         "setting": {"type": "string", "default": "main", "references": "archive.setting"},
     }
     relations: ClassVar[RelationDocuments] = {
-        "album_covers": {"entity": "album_cover", "local": "id", "remote": "album_id", "many": True},
-        "album_tracks": {"entity": "album_track", "local": "id", "remote": "album_id", "many": True},
-        "artist": {"entity": "artist", "local": "artist_id", "remote": "id"},
+        "album_covers": {
+            "entity": "album_cover",
+            "local": "id",
+            "remote": "album_id",
+            "many": True,
+            "several": "album_covers_of",
+        },
+        "album_tracks": {
+            "entity": "album_track",
+            "local": "id",
+            "remote": "album_id",
+            "many": True,
+            "several": "album_tracks_of",
+        },
+        "artist": {"entity": "artist", "local": "artist_id", "remote": "id", "several": "artists"},
     }
     cascades = ("media_album_covers", "media_album_tracks")
     model = Album

@@ -98,7 +98,9 @@ class AlbumCoverSchema(EntitySchema):
         "album_id": {"type": "integer", "primary_key": True, "references": "media.album", "on_delete": "cascade"},
         "path": {"type": "string"},
     }
-    relations: ClassVar[RelationDocuments] = {"album": {"entity": "album", "local": "album_id", "remote": "id"}}
+    relations: ClassVar[RelationDocuments] = {
+        "album": {"entity": "album", "local": "album_id", "remote": "id", "several": "albums"},
+    }
     model = AlbumCover
     create_model = AlbumCoverCreate
     update_model = AlbumCoverUpdate

@@ -126,7 +126,9 @@ class AlbumTrackSchema(EntitySchema):
         "title": {"type": "string"},
         "added_by": {"type": "uuid", "nullable": True, "references": "media.artist", "on_delete": "set_null"},
     }
-    relations: ClassVar[RelationDocuments] = {"album": {"entity": "album", "local": "album_id", "remote": "id"}}
+    relations: ClassVar[RelationDocuments] = {
+        "album": {"entity": "album", "local": "album_id", "remote": "id", "several": "albums"},
+    }
     primary_key = ("album_id", "disc", "side", "released")
     model = AlbumTrack
     create_model = AlbumTrackCreate

@@ -115,10 +115,16 @@ class ArtistSchema(EntitySchema):
         "parent_id": {"type": "uuid", "nullable": True, "references": "media.artist", "on_delete": "cascade"},
     }
     relations: ClassVar[RelationDocuments] = {
-        "album_tracks": {"entity": "album_track", "local": "id", "remote": "added_by", "many": True},
-        "albums": {"entity": "album", "local": "id", "remote": "artist_id", "many": True},
-        "artists": {"entity": "artist", "local": "id", "remote": "parent_id", "many": True},
-        "parent": {"entity": "artist", "local": "parent_id", "remote": "id"},
+        "album_tracks": {
+            "entity": "album_track",
+            "local": "id",
+            "remote": "added_by",
+            "many": True,
+            "several": "album_tracks_of",
+        },
+        "albums": {"entity": "album", "local": "id", "remote": "artist_id", "many": True, "several": "albums_of"},
+        "artists": {"entity": "artist", "local": "id", "remote": "parent_id", "many": True, "several": "artists_of"},
+        "parent": {"entity": "artist", "local": "parent_id", "remote": "id", "several": "parents"},
     }
     natural_key = "name"
     cascades = ("media_album_covers", "media_album_tracks", "media_albums", "media_artists")

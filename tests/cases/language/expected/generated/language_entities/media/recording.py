@@ -281,7 +281,7 @@ class RecordingSchema(EntitySchema):
         "not_changed_before_made": {"updated_at": {"gte": {"field": "created_at"}}},
     }
     relations: ClassVar[RelationDocuments] = {
-        "rooms": {"entity": "room", "local": "id", "remote": "recording_id", "many": True},
+        "rooms": {"entity": "room", "local": "id", "remote": "recording_id", "many": True, "several": "rooms_of"},
     }
     cascades = ("studio_rooms",)
     model = Recording

@@ -134,7 +134,7 @@ class RoomSchema(EntitySchema):
     indexes: ClassVar[IndexDocuments] = ({"fields": ["upper(name)"], "unique": True}, {"fields": ["created_at desc"]})
     checks: ClassVar[CheckDocuments] = {"not_changed_before_made": {"updated_at": {"gte": {"field": "created_at"}}}}
     relations: ClassVar[RelationDocuments] = {
-        "recording": {"entity": "recording", "local": "recording_id", "remote": "id"},
+        "recording": {"entity": "recording", "local": "recording_id", "remote": "id", "several": "recordings"},
     }
     model = Room
     create_model = RoomCreate

@@ -150,18 +150,21 @@ class OtherSchema(EntitySchema):
             "local": "id",
             "remote": "second_one_of_the_two",
             "many": True,
+            "several": "pair_of_entity_name_that_is_still_allowed_in_a_schemas_of",
         },
         "very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_fixed_key_by_default": {
             "entity": "very_long_entity_name_that_is_still_allowed_in_a_schema",
             "local": "id",
             "remote": "a_fixed_key_by_default",
             "many": True,
+            "several": "very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_fixed_key_by_default_of",
         },
         "very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_reference_to_the_other_that_may_be_missing": {
             "entity": "very_long_entity_name_that_is_still_allowed_in_a_schema",
             "local": "id",
             "remote": "a_reference_to_the_other_that_may_be_missing",
             "many": True,
+            "several": "very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_reference_to_the_other_that_may_be_missing_of",
         },
     }
     cascades = ("pairs",)

@@ -346,12 +346,14 @@ class VeryLongEntityNameThatIsStillAllowedInASchemaSchema(EntitySchema):
             "local": "id",
             "remote": "first_one_of_the_two",
             "many": True,
+            "several": "pair_of_entity_name_that_is_still_allowed_in_a_schemas_of",
         },
         "very_long_entity_name_that_is_still_allowed_in_a_schemas": {
             "entity": "very_long_entity_name_that_is_still_allowed_in_a_schema",
             "local": "id",
             "remote": "a_reference_to_another_of_the_same_kind",
             "many": True,
+            "several": "very_long_entity_name_that_is_still_allowed_in_a_schemas_of",
         },
     }
     cascades = ("long_ones", "pairs")

@@ -93,7 +93,7 @@ class SongSchema(EntitySchema):
     table_name = "studio_songs"
     fields: ClassVar[FieldDocuments] = {"id": {"type": "uuid", "primary_key": True}}
     relations: ClassVar[RelationDocuments] = {
-        "takes": {"entity": "take", "local": "id", "remote": "song_id", "many": True},
+        "takes": {"entity": "take", "local": "id", "remote": "song_id", "many": True, "several": "takes_of"},
     }
     model = Song
     create_model = SongCreate

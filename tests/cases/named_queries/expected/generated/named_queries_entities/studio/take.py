@@ -163,7 +163,9 @@ class TakeSchema(EntitySchema):
         "tries": {"type": "integer", "default": 0},
         "due_at": {"type": "datetime", "default": "now"},
     }
-    relations: ClassVar[RelationDocuments] = {"song": {"entity": "song", "local": "song_id", "remote": "id"}}
+    relations: ClassVar[RelationDocuments] = {
+        "song": {"entity": "song", "local": "song_id", "remote": "id", "several": "songs"},
+    }
     queries: ClassVar[QueryDocuments] = {
         "list_due": {
             "where": {

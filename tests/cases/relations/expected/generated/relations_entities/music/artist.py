@@ -107,7 +107,13 @@ class ArtistSchema(EntitySchema):
         "songs": {"type": "integer", "default": 0},
     }
     relations: ClassVar[RelationDocuments] = {
-        "recordings": {"entity": "song", "local": "id", "remote": "artist_id", "many": True},
+        "recordings": {
+            "entity": "song",
+            "local": "id",
+            "remote": "artist_id",
+            "many": True,
+            "several": "recordings_of",
+        },
     }
     model = Artist
     create_model = ArtistCreate

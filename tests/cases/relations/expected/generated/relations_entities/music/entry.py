@@ -99,8 +99,8 @@ class EntrySchema(EntitySchema):
         "song_id": {"type": "uuid", "index": True, "references": "music.song"},
     }
     relations: ClassVar[RelationDocuments] = {
-        "setlist": {"entity": "setlist", "local": "setlist_id", "remote": "id"},
-        "song": {"entity": "song", "local": "song_id", "remote": "id"},
+        "setlist": {"entity": "setlist", "local": "setlist_id", "remote": "id", "several": "setlists"},
+        "song": {"entity": "song", "local": "song_id", "remote": "id", "several": "songs"},
     }
     primary_key = ("setlist_id", "song_id")
     model = Entry

@@ -98,7 +98,7 @@ class SetlistSchema(EntitySchema):
     table_name = "music_setlists"
     fields: ClassVar[FieldDocuments] = {"id": {"type": "uuid", "primary_key": True}, "name": {"type": "string"}}
     relations: ClassVar[RelationDocuments] = {
-        "entries": {"entity": "entry", "local": "id", "remote": "setlist_id", "many": True},
+        "entries": {"entity": "entry", "local": "id", "remote": "setlist_id", "many": True, "several": "entries_of"},
     }
     model = Setlist
     create_model = SetlistCreate

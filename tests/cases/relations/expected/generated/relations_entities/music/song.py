@@ -123,16 +123,17 @@ class SongSchema(EntitySchema):
         "rating": {"type": "integer", "nullable": True},
     }
     relations: ClassVar[RelationDocuments] = {
-        "artist": {"entity": "artist", "local": "artist_id", "remote": "id"},
-        "covers": {"entity": "song", "local": "id", "remote": "cover_of", "many": True},
-        "entries": {"entity": "entry", "local": "id", "remote": "song_id", "many": True},
-        "original": {"entity": "song", "local": "cover_of", "remote": "id"},
+        "artist": {"entity": "artist", "local": "artist_id", "remote": "id", "several": "artists"},
+        "covers": {"entity": "song", "local": "id", "remote": "cover_of", "many": True, "several": "covers_of"},
+        "entries": {"entity": "entry", "local": "id", "remote": "song_id", "many": True, "several": "entries_of"},
+        "original": {"entity": "song", "local": "cover_of", "remote": "id", "several": "originals"},
         "setlists": {
             "entity": "setlist",
             "local": "id",
             "remote": "id",
             "many": True,
             "through": {"entity": "entry", "local": "song_id", "remote": "setlist_id"},
+            "several": "setlists_of",
         },
     }
     queries: ClassVar[QueryDocuments] = {

@@ -91,7 +91,7 @@ class ASchema(EntitySchema):
     table_name = "names_as"
     fields: ClassVar[FieldDocuments] = {"a": {"type": "integer", "primary_key": True}}
     relations: ClassVar[RelationDocuments] = {
-        "freshes": {"entity": "fresh", "local": "a", "remote": "other", "many": True},
+        "freshes": {"entity": "fresh", "local": "a", "remote": "other", "many": True, "several": "freshes_of"},
     }
     model = A
     create_model = ACreate

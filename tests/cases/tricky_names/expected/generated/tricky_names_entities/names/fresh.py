@@ -101,7 +101,7 @@ class FreshSchema(EntitySchema):
         "other": {"type": "integer", "nullable": True, "references": "names.a"},
     }
     relations: ClassVar[RelationDocuments] = {
-        "changes": {"entity": "changes", "local": "fresh", "remote": "of", "many": True},
+        "changes": {"entity": "changes", "local": "fresh", "remote": "of", "many": True, "several": "changes_of"},
     }
     model = Fresh
     create_model = FreshCreate

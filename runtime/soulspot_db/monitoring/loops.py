@@ -1,0 +1,81 @@
+"""Loops that load related rows one by one, where one statement would do: the "N+1 queries" of object mappers."""
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from soulspot_db.monitoring.quiet import log_quietly
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["LoopWatch"]
+
+_log = logging.getLogger("soulspot_db.monitoring")
+_OURS = __name__.partition(".")[0]
+_PAUSE = 1.0  # seconds; what comes later belongs to no loop
+
+
+class LoopWatch:
+    """Counts what each task loads one after another, and warns once for each place in the code.
+
+    Tasks of `gather` are many, and each loads one: those are asked for together and are no loop.
+
+    Args:
+        threshold: from how many on it is one; 0 switches it off.
+    """
+
+    def __init__(self, threshold: int) -> None:
+        self._threshold = threshold
+        self._counts: WeakKeyDictionary[asyncio.Task[object], dict[tuple[str, str], tuple[int, float]]] = (
+            WeakKeyDictionary()
+        )
+        self._told: set[str] = set()
+
+    def loads_one(self, entity: str, relation: str, several: str, within: Collection[str]) -> None:
+        """Note that one row's relation is loaded.
+
+        Args:
+            entity: the row's entity.
+            relation: the relation.
+            several: the loader for several rows.
+            within: modules whose lines are not the caller's.
+        """
+        task = asyncio.current_task()
+        if not self._threshold or task is None:
+            return
+        counts = self._counts.setdefault(task, {})
+        count, last = counts.get((entity, relation), (0, 0.0))
+        now = time.monotonic()
+        count = count + 1 if now - last < _PAUSE else 1
+        counts[entity, relation] = (count, now)
+        if count == self._threshold:
+            self._tell(_caller({_OURS, *within}), entity, relation, several)
+
+    def _tell(self, place: str, entity: str, relation: str, several: str) -> None:
+        if place in self._told:
+            return
+        self._told.add(place)
+        log_quietly(
+            _log,
+            logging.WARNING,
+            "a loop at %s loads %s of %s one row after another: %s(rows) loads them with one statement",
+            place,
+            relation,
+            entity,
+            several,
+        )
+
+
+def _caller(within: Collection[str]) -> str:
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - `inspect` offers the same at many times the cost
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__"))
+        if module not in within and module.partition(".")[0] not in within:
+            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        frame = frame.f_back
+    return "an unknown place"
