@@ -49,6 +49,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "items": "items: string",
         "references": "references: metadata.image",
         "on_delete": "on_delete: cascade",
+        "version": "version: true",
         "sensitive": "sensitive: true",
         "deprecated": "deprecated: use title",
         "renamed_from": "renamed_from: title",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         UnknownFieldError,
         UnsafeWriteError,
         ValidationFailedError,
+        VersionConflictError,
     )
     from soulspot_db.events.bus import Event, EventBus, Subscription
     from soulspot_db.language import rules
@@ -68,6 +69,7 @@ else:
                 "UnknownFieldError",
                 "UnsafeWriteError",
                 "ValidationFailedError",
+                "VersionConflictError",
             ],
             "soulspot_db.events.bus": ["Event", "EventBus", "Subscription"],
             "soulspot_db.language": ["rules"],
@@ -122,6 +124,7 @@ __all__ = [
     "UnknownFieldError",
     "UnsafeWriteError",
     "ValidationFailedError",
+    "VersionConflictError",
     "rules",
 ]
 

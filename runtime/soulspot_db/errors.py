@@ -6,6 +6,7 @@ DatabaseError
 ├── QueryTimeoutError           DATABASE_QUERY_TIMEOUT
 ├── LockedError                 DATABASE_LOCKED                 retryable
 ├── SerializationFailedError    DATABASE_SERIALIZATION_FAILED   retryable
+├── VersionConflictError        DATABASE_VERSION_CONFLICT
 ├── PoolExhaustedError          DATABASE_POOL_EXHAUSTED
 ├── DiskFullError               DATABASE_DISK_FULL
 ├── QueryFailedError            DATABASE_QUERY_FAILED
@@ -48,6 +49,7 @@ __all__ = [
     "UnknownFieldError",
     "UnsafeWriteError",
     "ValidationFailedError",
+    "VersionConflictError",
 ]
 
 
@@ -134,6 +136,13 @@ class SerializationFailedError(DatabaseError):
     code = "DATABASE_SERIALIZATION_FAILED"
     page = "locks"
     retryable = True
+
+
+class VersionConflictError(DatabaseError):
+    """The row was changed since it was read."""
+
+    code = "DATABASE_VERSION_CONFLICT"
+    page = "locks"
 
 
 class PoolExhaustedError(DatabaseError):

@@ -118,7 +118,11 @@ class Records(Repository[Entity, Any]):
         if not changes.model_fields_set:
             statement = self._plan.queries.exists(where)
             return await self._answer("update", None, statement, bool, fresh=True)
-        return bool(await self._change("update", where, changes, self._touched(key, where), len, names=list(updates)))
+        asked = self._as_read(where, changes)
+        changed = await self._change("update", asked, changes, self._touched(key, where), len, names=list(updates))
+        if not changed:
+            await self._check_version(where, changes)
+        return bool(changed)
 
     async def update_where(self, filters: Mapping[str, Any], updates: Mapping[str, Any], **options: Any) -> int:
         """Change matching rows."""

@@ -8,7 +8,7 @@ from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity, EntityCreate
 from soulspot_db.errors import SerializationFailedError, ValidationFailedError
-from soulspot_db.language.predicates import Compare, Group, Merged, Predicate
+from soulspot_db.language.predicates import Compare, Group, Increment, Merged, Predicate
 from soulspot_db.language.upserts import Match, Rule, is_unique
 from soulspot_db.named import NamedQueries
 from soulspot_db.operations import Effects, Write
@@ -88,6 +88,8 @@ class UpsertRepository(NamedQueries[Model, KeyType], Generic[Model, KeyType]):
         stored = dict(changes)
         if changes:
             stored = {field.name: values[field.name] for field in plan.spec.fields.values() if field.touched} | stored
+        if changes and plan.spec.version is not None:
+            stored[plan.spec.version] = Increment(1)
         look = plan.queries.update(where, stored, whole=True) if changes else plan.queries.select(where)
         lock = plan.queries.lock() if locked else None
         before = [look] if lock is None else [lock, look]

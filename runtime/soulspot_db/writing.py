@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from soulspot_db.access import Filter
 from soulspot_db.batching import MOST, chunks
@@ -13,10 +13,10 @@ from soulspot_db.clauses import Where
 from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity, EntityCreate, EntityUpdate
-from soulspot_db.errors import DatabaseError, UnsafeWriteError
+from soulspot_db.errors import DatabaseError, UnsafeWriteError, ValidationFailedError, VersionConflictError
 from soulspot_db.fairness import spread
 from soulspot_db.language.folding import folded
-from soulspot_db.language.predicates import Predicate
+from soulspot_db.language.predicates import Compare, Group, Increment, Predicate
 from soulspot_db.operations import Effects, Read, Write
 from soulspot_db.paging import PagingRepository
 from soulspot_db.refusals import stopped_after
@@ -143,7 +143,33 @@ class WriteRepository(PagingRepository[Model, KeyType]):
         def result(rows: Rows) -> Model | None:
             return self._decode(rows[0]) if rows else None
 
-        return await self._change("update", plan.by_key(values), changes, plan.touched([values]), result, whole=True)
+        where, tags = plan.by_key(values), plan.touched([values])
+        changed = await self._change("update", self._as_read(where, changes), changes, tags, result, whole=True)
+        if changed is None:
+            await self._check_version(where, changes)
+        return changed
+
+    def _as_read(self, where: Where, changes: EntityUpdate) -> Where:
+        """The row that `where` finds, if it has the version that is given."""
+        version = self._plan.spec.version
+        if version is None or version not in changes.model_fields_set:
+            return where
+        return Group("and", (cast("Predicate", where), Compare(version, "eq", (getattr(changes, version),))))
+
+    async def _check_version(self, where: Where, changes: EntityUpdate) -> None:
+        """Of a row that was not changed, tell one that somebody else has changed from one that is not there."""
+        spec = self._plan.spec
+        if spec.version is None or spec.version not in changes.model_fields_set:
+            return
+        if await self._answer("update", None, self._plan.queries.exists(where), bool, fresh=True):
+            raise VersionConflictError(
+                f"this {spec.entity_type} was changed since it was read: {spec.version} is not "
+                f"{getattr(changes, spec.version)} any more",
+                "Read the row again, decide again, and update it with its new version.",
+                entity_type=spec.entity_type,
+                operation="update",
+                field=spec.version,
+            )
 
     async def _change(
         self,
@@ -157,7 +183,10 @@ class WriteRepository(PagingRepository[Model, KeyType]):
         whole: bool = False,
     ) -> T:
         """Change the rows that `where` finds, as `_set` does; `names` is the order in which the caller gave the fields."""
-        given = [name for name in names or self._plan.spec.fields if name in changes.model_fields_set]
+        version = self._plan.spec.version
+        given = [
+            name for name in names or self._plan.spec.fields if name in changes.model_fields_set and name != version
+        ]
         values = {name: getattr(changes, name) for name in given}
         return await self._set(operation, where, values, tags, result, whole=whole)
 
@@ -187,6 +216,8 @@ class WriteRepository(PagingRepository[Model, KeyType]):
         for field in plan.spec.fields.values():
             if field.touched:
                 stored.setdefault(field.name, now)
+            if field.version:
+                stored[field.name] = Increment(1)
 
         def effects(results: Sequence[Rows]) -> Effects:
             keys = list(map(plan.codec.stored_key, results[0])) if whole else results[0]
@@ -207,6 +238,15 @@ class WriteRepository(PagingRepository[Model, KeyType]):
     ) -> int:
         predicate = self._condition(where, all_rows, "update_where")
         self._check_model(changes, self._plan.schema.update_model, "update_where")
+        version = self._plan.spec.version
+        if version is not None and version in changes.model_fields_set:
+            raise ValidationFailedError(
+                f"update_where of {self._plan.spec.entity_type} takes no {version}, which each row has for itself",
+                f"Leave it out, or make {version} part of the filter.",
+                entity_type=self._plan.spec.entity_type,
+                operation="update_where",
+                field=version,
+            )
         if not changes.model_fields_set:
             return await self._count(where, fresh=True)
 

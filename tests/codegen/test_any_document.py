@@ -47,6 +47,7 @@ KEYS = {
     "items": st.sampled_from([*TYPES]) | ANY,
     "references": st.sampled_from(["m.thing", "m.other", "m.nothing", "thing"]) | ANY,
     "on_delete": st.sampled_from(["cascade", "set_null", "restrict"]) | ANY,
+    "version": st.booleans() | ANY,
     "sensitive": st.booleans() | ANY,
     "deprecated": st.booleans() | TEXT | ANY,
     "renamed_from": NAMES | ANY,

@@ -45,6 +45,7 @@ PUBLIC = [
     "UnknownFieldError",
     "UnsafeWriteError",
     "ValidationFailedError",
+    "VersionConflictError",
     "rules",
 ]
 

@@ -47,6 +47,7 @@ class FieldSpec:
     made: Made | None = None
     assigned: bool = False  # by the database: a single integer primary key
     touched: bool = False  # set to now on every update
+    version: bool = False  # counted up on every update
     max_length: int | None = None
     pattern: str | None = None
     minimum: float | None = None
@@ -141,6 +142,8 @@ def resolve_field(
     default: Any = Missing
     if "default" in document.model_fields_set and made is None:
         default = tuple(document.default) if isinstance(document.default, list) else document.default
+    elif document.version:
+        default = 1
     elif made is None and single_key and document.type == "uuid" and document.references is None:
         made = "uuid7"
     field = FieldSpec(
@@ -154,6 +157,7 @@ def resolve_field(
         made=made,
         assigned=single_key and document.type == "integer" and document.references is None and default is Missing,
         touched=document.on_update is not None,
+        version=document.version,
         max_length=document.max_length,
         pattern=document.pattern,
         minimum=document.minimum,
@@ -194,6 +198,9 @@ def _check_rules(document: FieldDocument, at: tuple[str | int, ...], problems: l
     for position, value in enumerate(document.values or ()):
         if not value.isprintable() and any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value):
             problems.append(Problem((*at, "values", position), f"{value!r} cannot be stored"))
+    if document.version and (document.type != "integer" or document.nullable or document.unique):
+        message = "'version: true' is for an integer that is neither nullable nor unique"
+        problems.append(Problem((*at, "version"), message))
     if document.on_update and document.type != "datetime":
         problems.append(Problem((*at, "on_update"), "'on_update: now' is for datetime fields"))
     _check_limits(document, at, problems)

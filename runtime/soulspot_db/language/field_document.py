@@ -91,6 +91,11 @@ class FieldDocument(Document):
     on_delete: Literal["cascade", "set_null", "restrict"] | None = Field(
         None, description="What happens to this row when the referenced one is deleted; default restrict."
     )
+    version: bool = Field(
+        False,
+        description="Counts the changes of a row: an update that is given the number it has read is refused where it is another "
+        "by now.",
+    )
     sensitive: bool = Field(False, description="The value is left out of what a row prints as.")
     deprecated: Deprecation = Field(False, description="`true`, or what to use instead; shown in docstrings.")
     renamed_from: Name | None = Field(

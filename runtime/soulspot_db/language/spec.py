@@ -47,6 +47,11 @@ class EntitySpec:
         """The fields that may be null."""
         return frozenset(field.name for field in self.fields.values() if field.nullable)
 
+    @cached_property
+    def version(self) -> str | None:
+        """The field that counts the changes of a row."""
+        return next((field.name for field in self.fields.values() if field.version), None)
+
     @property
     def unique_groups(self) -> tuple[tuple[str, ...], ...]:
         """The field groups, other than the key, by which at most one row is found."""
@@ -73,6 +78,7 @@ def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
     fields = {name: resolve_field(name, field, key, problems) for name, field in document.fields.items()}
     _check_columns(fields, problems)
     _check_history(document, problems)
+    _check_versions(fields, key, problems)
     _check_key_types(key, fields, problems)
     scope = _Scope(document.entity_type, fields)
     spec = EntitySpec(
@@ -163,6 +169,14 @@ def _check_history(document: EntityDocument, problems: list[Problem]) -> None:
 
 
 _COUNTED = "remove one of the two; a 'renamed_from' that has counted may go"
+
+
+def _check_versions(fields: Mapping[str, FieldSpec], key: tuple[str, ...], problems: list[Problem]) -> None:
+    counting = [field.name for field in fields.values() if field.version]
+    for name in counting:
+        if name in key or name != counting[0]:
+            message = "a key is never changed" if name in key else f"{counting[0]!r} counts the changes already"
+            problems.append(Problem(("fields", name, "version"), message))
 
 
 def _checks(document: EntityDocument, scope: _Scope, problems: list[Problem]) -> dict[str, Predicate]:

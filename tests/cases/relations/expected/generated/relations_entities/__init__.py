@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MIGRATION_HEAD", "Repositories"]
 
-MIGRATION_HEAD = "196ee099629b"
+MIGRATION_HEAD = "b8f6025d5e7e"
 """The revision whose tables this code was generated for."""
 
 EntityRegistry.register_migrations(__name__, MIGRATION_HEAD)

@@ -6,13 +6,13 @@ from alembic import op
 from soulspot_db import ddl
 from soulspot_db.migrations import steps
 
-revision = "196ee099629b"
+revision = "b8f6025d5e7e"
 down_revision = None
 branch_labels = None
 depends_on = None
 
 modules = ["music"]
-schema_after = "ff80c85e7278d395"
+schema_after = "3eb4f9666840677d"
 
 
 def upgrade() -> None:
@@ -34,6 +34,7 @@ def upgrade() -> None:
         "music_setlists",
         sa.Column("id", ddl.uuid(), nullable=False),
         sa.Column("name", ddl.string(), nullable=False),
+        sa.Column("revision", ddl.integer(), nullable=False, server_default=ddl.default(1)),
         sa.PrimaryKeyConstraint("id", name="pk_music_setlists"),
         ddl.check(
             "\"id\" GLOB '????????-????-????-????-????????????' AND \"id\" NOT GLOB '*[^-0-9a-f]*' AND length(replace(\"id\", '-', '')) = 32",

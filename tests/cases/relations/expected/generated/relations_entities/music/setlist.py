@@ -36,6 +36,7 @@ class Setlist(Entity):
 
     id: SetlistId
     name: str
+    revision: int
 
 
 class SetlistCreate(EntityCreate):
@@ -43,12 +44,14 @@ class SetlistCreate(EntityCreate):
 
     id: Annotated[SetlistId, _rules.uuid] = Field(default_factory=lambda: SetlistId(_defaults.uuid7()))
     name: Annotated[str, _rules.text]
+    revision: Annotated[int, _rules.integer] = 1
 
 
 class SetlistUpdate(EntityUpdate):
     """What `update` takes: the fields of one setlist to change."""
 
     name: Annotated[str, _rules.text] = UNSET
+    revision: Annotated[int, _rules.integer] = UNSET
 
 
 SetlistFilter = TypedDict(
@@ -56,6 +59,7 @@ SetlistFilter = TypedDict(
     {
         "id": FieldFilter[SetlistId],
         "name": TextFilter[str],
+        "revision": FieldFilter[int],
         "entries": RelatedFilter["EntryFilter"],
         "and": Sequence["SetlistFilter"],
         "or": Sequence["SetlistFilter"],
@@ -65,7 +69,7 @@ SetlistFilter = TypedDict(
 )
 """Which rows: fields and what they must be, and `and`, `or`, `not`."""
 
-SetlistOrder: TypeAlias = Literal["id", "id desc"] | Literal["name", "name desc"]
+SetlistOrder: TypeAlias = Literal["id", "id desc"] | Literal["name", "name desc"] | Literal["revision", "revision desc"]
 """What rows can be ordered by."""
 
 
@@ -96,7 +100,11 @@ class SetlistSchema(EntitySchema):
 
     entity_type = "setlist"
     table_name = "music_setlists"
-    fields: ClassVar[FieldDocuments] = {"id": {"type": "uuid", "primary_key": True}, "name": {"type": "string"}}
+    fields: ClassVar[FieldDocuments] = {
+        "id": {"type": "uuid", "primary_key": True},
+        "name": {"type": "string"},
+        "revision": {"type": "integer", "version": True},
+    }
     relations: ClassVar[RelationDocuments] = {
         "entries": {"entity": "entry", "local": "id", "remote": "setlist_id", "many": True, "several": "entries_of"},
     }
@@ -108,6 +116,7 @@ class SetlistSchema(EntitySchema):
         METADATA,
         sa.Column("id", ddl.uuid(), nullable=False),
         sa.Column("name", ddl.string(), nullable=False),
+        sa.Column("revision", ddl.integer(), nullable=False, server_default=ddl.default(1)),
         sa.PrimaryKeyConstraint("id", name="pk_music_setlists"),
         ddl.stored("id", "uuid", name="ck_music_setlists_id_uuid"),
         sqlite_strict=True,
