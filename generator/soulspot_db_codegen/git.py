@@ -103,5 +103,8 @@ def _git(root: Path, *arguments: str, given: bytes = b"") -> bytes | None:
         [program, *arguments], cwd=root, env=english, input=given, capture_output=True, check=False
     )
     if done.returncode != 0 and b"not a git repository" in done.stderr:
-        raise ConfigurationError(f"{root} is in no git repository, and what it has must be looked at")
+        raise ConfigurationError(
+            f"{root} is in no git repository, so nothing says whether others have the newest revision already; "
+            "run 'git init', or 'soulspot-db generate' without --amend"
+        )
     return done.stdout if done.returncode == 0 else None

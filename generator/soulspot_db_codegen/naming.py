@@ -88,7 +88,7 @@ def is_name(text: str) -> bool:
 
 def parameter(field: str) -> str:
     """The parameter that takes a field's value, where the other parameters have taken no such name."""
-    return f"{field}_" if field in {"self", "fresh", "changes", "after", "before"} else field
+    return f"{field}_" if field in {"self", "fresh", "changes"} else field
 
 
 def pascal(name: str) -> str:

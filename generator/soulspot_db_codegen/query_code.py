@@ -36,6 +36,14 @@ _METHODS: Mapping[tuple[str, bool], tuple[str, str]] = {
 }
 
 
+_OF_READS = frozenset({"self", "fresh"})
+# The parameters that a method has beside its own.
+_TAKEN = {
+    "page": frozenset({"self", "fresh", "after", "before"}),
+    **dict.fromkeys(("update", "delete", "claim", "upsert"), frozenset({"self"})),
+}
+
+
 def row_class(entity_type: str, query: str) -> str:
     """The class of the rows that a query selects."""
     return naming.pascal(entity_type) + naming.pascal(query)
@@ -59,7 +67,7 @@ def query_code(query: QuerySpec, spec: EntitySpec, stored: Mapping[str, str]) ->
         "value": value,
         "found": value.removesuffix(" | None"),
     }
-    given = {name: naming.parameter(name) for name in query.params}
+    given = {name: f"{name}_" if name in _TAKEN.get(query.verb, _OF_READS) else name for name in query.params}
     passed = tuple(prefixed(value, f"{one_line(literal(name))}: ") for name, value in given.items())
     arguments = [literal(query.name), "new" if query.verb == "upsert" else Brackets("{", passed, "}")]
     arguments += [row] if row else []
@@ -116,7 +124,7 @@ def _parameter(name: str, param: ParamSpec, types: _Types) -> str:
     kind = "JsonInput" if param.field.type == "json" else kind
     kind = f"Sequence[{kind}]" if param.many else kind
     default = _default(param)
-    kind += " | None" if param.nullable else ""
+    kind += " | None" if param.nullable or param.skips_none else ""
     return f"{name}: {kind}" + (f" = {default}" if default else "")
 
 
@@ -124,6 +132,8 @@ def _default(param: ParamSpec) -> str | None:
     """The code of a default; what cannot be written down is UNSET, and the runtime makes it."""
     if param.required:
         return None
+    if param.skips_none:
+        return "None"
     plain = (str, int, float, bool, type(None))
     is_plain = isinstance(param.default, plain) and param.field.type in {
         "string",

@@ -41,7 +41,10 @@ def resolve_relations(
             problem = entity.add(name, document)
             if problem is not None:
                 problems.append(located[path].problem(("relations", name), *problem, at_key=True))
-        entity.add_others()
+        for name in entity.add_others():
+            message = f"the query {name!r} has the name of a relation, which would be left out"
+            hint = "choose another name, or give the relation one: 'relations: {...: {...}}'"
+            problems.append(located[path].problem(("queries", name), message, hint, at_key=True))
         found[path] = dict(sorted(entity.relations.items()))
     return found, problems
 
@@ -73,20 +76,30 @@ class _Entity:
             return f"unknown entity {document.entity!r}", nearest(document.entity, self.specs)
         return self._add_theirs(name, document.entity, document.field)
 
-    def add_others(self) -> None:
-        """Add the relations that nobody has named, where their names are free."""
+    def add_others(self) -> list[str]:
+        """Add the relations that nobody has named, where their names are free; returns those that are queries' names."""
+        hidden = []
         ours = [each for each in self.references if each.source == self.path]
         theirs = [each for each in self.references if each.target == self.path]
         for each in ours:
             name = each.field.removesuffix("_id")
-            if each not in self.used and name != each.field and name not in self._taken() | self.relations.keys():
+            if each in self.used or name == each.field:
+                continue
+            if name in self.queries:
+                hidden.append(name)
+            elif name not in self._taken() | self.relations.keys():
                 self.relations[name] = self._to_one(name, each)
         for each in theirs:
             same = [other for other in theirs if other.source == each.source]
             plural = naming.plural(self.specs[each.source].entity_type)
             name = plural if len(same) == 1 else f"{plural}_by_{each.field.removesuffix('_id')}"
-            if each not in self.used and name not in self._taken() | self.relations.keys():
+            if each in self.used:
+                continue
+            if name in self.queries:
+                hidden.append(name)
+            elif name not in self._taken() | self.relations.keys():
                 self.relations[name] = self._to_many(name, each)
+        return hidden
 
     def _add_own(self, name: str, document: RelationDocument) -> tuple[str, str | None] | None:
         ours = {each.field: each for each in self.references if each.source == self.path}

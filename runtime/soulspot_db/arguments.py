@@ -29,7 +29,7 @@ def arguments(query: QuerySpec, given: Mapping[str, Any], entity_type: str) -> d
         raise _refused(query, entity_type, name, f"has no parameter {name!r}; {hint}")
     found = {}
     for name, param in query.params.items():
-        if name in given:
+        if name in given and not (given[name] is None and param.skips_none):
             found[name] = _checked(param, given[name], query, entity_type)
         elif param.default is not Missing:
             found[name] = param.default

@@ -10,13 +10,16 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.order import Term
 from soulspot_db.language.spec import EntitySpec
 
 __all__ = ["CursorError", "read_cursor", "write_cursor"]
+
+
+_STORED = {"decimal": TypeAdapter(Decimal)}
 
 
 class CursorError(ValueError):
@@ -75,4 +78,7 @@ def _value(field: FieldSpec, value: Any) -> Any:
         if not field.nullable:
             raise CursorError("the field is never null")
         return None
-    return bytes.fromhex(value) if field.type == "bytes" else field.adapter.validate_python(value)
+    if field.type == "bytes":
+        return bytes.fromhex(value)
+    # What is stored may be more than may be given by now.
+    return _STORED[field.type].validate_python(value) if field.type in _STORED else field.adapter.validate_python(value)

@@ -63,8 +63,8 @@ def refused_input(error: ValidationError, spec: EntitySpec, operation: str) -> D
 def refused_filter(problem: FilterError, spec: EntitySpec, operation: str) -> DatabaseError:
     """The error for a filter or an order that does not fit the entity."""
     context = {"entity_type": spec.entity_type, "operation": operation, "field": problem.field}
-    if problem.unknown:
-        return UnknownFieldError(str(problem), f"Use one of its fields: {', '.join(spec.fields)}.", **context)
+    if problem.known is not None:
+        return UnknownFieldError(str(problem), f"Use one of its fields: {', '.join(problem.known)}.", **context)
     return ValidationFailedError(
         str(problem), "Correct the filter or order; docs/api.md shows all operators.", **context
     )

@@ -31,6 +31,7 @@ class RelatingRepository(ReadRepository[Model, KeyType], Generic[Model, KeyType]
     async def _parent(self, name: str, row: Model, *, fresh: bool = False) -> T | None:  # pyright: ignore[reportInvalidTypeVarUse]
         """The row that one refers to, or None."""
         local, rows = self._related(name)
+        self._check_row(name, row)
         key = getattr(row, local)
         self._loads_one(name)
         found: Any = None if key is None else await rows.parent(key, fresh=fresh)
@@ -44,7 +45,7 @@ class RelatingRepository(ReadRepository[Model, KeyType], Generic[Model, KeyType]
     async def _parents(self, name: str, rows: Sequence[Model], *, fresh: bool = False) -> list[T | None]:
         """The rows that several refer to, in their order."""
         local, others = self._related(name)
-        keys = [getattr(row, local) for row in self._listed(rows, "rows", name)]
+        keys = [getattr(self._check_row(name, row), local) for row in self._listed(rows, "rows", name)]
         found = await others.parents(dict.fromkeys(key for key in keys if key is not None), fresh=fresh)
         return [cast("T | None", found.get(key)) for key in keys]
 
@@ -75,6 +76,7 @@ class RelatingRepository(ReadRepository[Model, KeyType], Generic[Model, KeyType]
     ) -> list[T]:
         """The rows that refer to one, or are linked with it."""
         local, rows = self._related(name)
+        self._check_row(name, row)
         self._loads_one(name)
         return await rows.children(getattr(row, local), where, order_by, limit, fresh=fresh)
 
@@ -90,9 +92,18 @@ class RelatingRepository(ReadRepository[Model, KeyType], Generic[Model, KeyType]
     ) -> list[list[T]]:
         """The same for several, in their order; `limit` is how many there are at most for each."""
         local, others = self._related(name)
-        keys = [getattr(row, local) for row in self._listed(rows, "rows", name)]
+        keys = [getattr(self._check_row(name, row), local) for row in self._listed(rows, "rows", name)]
         found = await others.children_of(list(dict.fromkeys(keys)), where, order_by, limit, fresh=fresh)
         return [list(found[key]) for key in keys]
+
+    def _check_row(self, name: str, row: object) -> object:
+        """A row of another entity may have a field of the same name, and so relatives that are not meant."""
+        model = self._plan.schema.model
+        if not isinstance(row, model):
+            several = self._plan.spec.relations[name].several
+            more = f"; {several} takes several" if several and isinstance(row, (list, tuple)) else ""
+            raise self._refuse(name, f"a {model.__name__}, got {type(row).__name__}{more}")
+        return row
 
     def _loads_one(self, name: str) -> None:
         spec = self._plan.spec

@@ -128,19 +128,23 @@ class UpsertRepository(NamedQueries[Model, KeyType], Generic[Model, KeyType]):
         """The fields by which a row is found."""
         spec, given = self._plan.spec, {name for name in new.model_fields_set if getattr(new, name) is not None}
         natural = [] if spec.natural_key is None else [(spec.natural_key,)]
-        groups: list[tuple[str, ...]] = list(dict.fromkeys([*natural, *spec.unique_groups, spec.key]))
+        # A key that is given says which row is meant; otherwise what people know it by.
+        groups: list[tuple[str, ...]] = list(dict.fromkeys([spec.key, *natural, *spec.unique_groups]))
+        known = " or ".join(" and ".join(group) for group in groups)
         if on is None:
             chosen = next((group for group in groups if given.issuperset(group)), None)
+            problem = f"needs a value for what is unique about the row: {known}"
         else:
-            wanted = [on] if isinstance(on, str) else list(on)
-            chosen = next(
-                (group for group in groups if sorted(group) == sorted(wanted) and given.issuperset(group)), None
-            )
+            wanted = sorted([on] if isinstance(on, str) else on)
+            chosen = next((group for group in groups if sorted(group) == wanted), None)
+            problem = f"cannot find a row by {' and '.join(wanted)}, which is not unique; it can by {known}"
+        missing = [] if chosen is None else [name for name in chosen if name not in given]
+        if missing:
+            chosen, problem = None, f"finds the row by {' and '.join(missing)}, which is not given, or null"
         if chosen is None:
-            known = " or ".join(" and ".join(group) for group in groups)
             raise ValidationFailedError(
-                f"{operation} of {spec.entity_type} needs a value for what is unique about the row: {known}",
-                "Give one of these, not null, and name it with on= where several are given.",
+                f"{operation} of {spec.entity_type} {problem}",
+                "Give what is unique about the row, not null, and name it with on= where several values are given.",
                 entity_type=spec.entity_type,
                 operation=operation,
             )

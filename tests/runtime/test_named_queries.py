@@ -136,6 +136,7 @@ async def test_a_list_has_its_condition_its_order_and_its_limit(tasks):
 async def test_an_optional_condition_is_left_out_with_its_parameter(tasks):
     assert ids(await tasks._named_list("list_of", {"owner": "bob"})) == [3, 4]
     assert ids(await tasks._named_list("list_of", {"owner": "bob", "status": "pending"})) == []
+    assert ids(await tasks._named_list("list_of", {"owner": "bob", "status": None})) == [3, 4]
     assert ids(await tasks._named_list("list_of", {"owner": None})) == [2]
 
 

@@ -183,6 +183,17 @@ async def test_the_facade_has_them_as_dicts(songs, db):
         await db.related("song", "1", "artist", {"name": "a"})
 
 
+async def test_a_row_of_another_entity_or_no_row_is_refused(songs, db):
+    artist, song = await Artists(db)._get(1), await songs._get(1)
+    for wrong in (artist, None, 1, [song]):
+        with pytest.raises(ValidationFailedError, match="artist of song takes a Song, got"):
+            await songs._parent("artist", wrong)
+        with pytest.raises(ValidationFailedError, match="lists of song takes a Song, got"):
+            await songs._children_of("lists", [song, wrong])
+    with pytest.raises(ValidationFailedError, match="artists takes several"):
+        await songs._parent("artist", [song])
+
+
 async def test_an_unknown_relation_or_field_is_refused(songs):
     row = await songs._get(1)
     with pytest.raises(ValidationFailedError, match="has no relation 'singer'"):

@@ -163,4 +163,6 @@ async def test_writes_take_them_too(songs, db):
 async def test_what_is_no_condition_on_related_rows_is_refused(songs, where, problem):
     with pytest.raises(Exception, match=problem) as caught:
         await songs._count(where)
+    if caught.value.code == "DATABASE_UNKNOWN_FIELD":
+        assert caught.value.resolution == "1. Use one of its fields: id, name."
     assert isinstance(caught.value, ValidationFailedError) or caught.value.code == "DATABASE_UNKNOWN_FIELD"

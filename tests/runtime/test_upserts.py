@@ -112,6 +112,11 @@ async def test_a_unique_value_of_another_row_is_a_violation(songs, db):
     assert await db.count("song") == 1
 
 
+async def test_a_key_that_is_given_says_which_row_is_meant(songs):
+    row = await songs._upsert(new(songs, code="a"))
+    assert (await songs._upsert(new(songs, id=row.id, code="b"))).id == row.id
+
+
 @pytest.mark.parametrize(
     ("values", "on"), [({}, None), ({"code": None}, None), ({"code": "a"}, ["title"]), ({"code": "a"}, ["uri"])]
 )

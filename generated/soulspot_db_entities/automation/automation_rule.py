@@ -370,7 +370,7 @@ class AutomationRuleRepository(Repository[AutomationRule, AutomationRuleId]):
         self,
         *,
         trigger: str,
-        enabled: bool = UNSET,
+        enabled: bool | None = None,
         fresh: bool = False,
     ) -> list[AutomationRule]:
         """Rules for a trigger as they are tried, those that are on and those that are off or only one of the two."""

@@ -316,7 +316,13 @@ class FilterRuleRepository(Repository[FilterRule, FilterRuleId]):
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
 
-    async def list_by_type(self, *, filter_type: str, enabled: bool = UNSET, fresh: bool = False) -> list[FilterRule]:
+    async def list_by_type(
+        self,
+        *,
+        filter_type: str,
+        enabled: bool | None = None,
+        fresh: bool = False,
+    ) -> list[FilterRule]:
         """Rules of a type as they are tried, those that are on and those that are off or only one of the two."""
         return await self._named_list("list_by_type", {"filter_type": filter_type, "enabled": enabled}, fresh=fresh)
 

@@ -426,7 +426,7 @@ class BackgroundJobRepository(Repository[BackgroundJob, BackgroundJobId]):
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
 
-    async def claim_next(self, *, job_types: Sequence[str] = UNSET, worker: str) -> BackgroundJob | None:
+    async def claim_next(self, *, job_types: Sequence[str] | None = None, worker: str) -> BackgroundJob | None:
         """Gives a worker the most urgent job whose time has come; no other worker gets it."""
         return await self._named_claim_one("claim_next", {"job_types": job_types, "worker": worker})
 

@@ -1048,7 +1048,7 @@ class TrackRepository(Repository[Track, TrackId]):
         self,
         *,
         title: str,
-        artist: str = UNSET,
+        artist: str | None = None,
         limit: int = 20,
         fresh: bool = False,
     ) -> list[Track]:

@@ -601,7 +601,7 @@ class AlbumRepository(Repository[Album, AlbumId]):
         """An artist's album of this title, in upper or lower case; of several the one that was known first."""
         return await self._named_one("get_by_title_and_artist", {"title": title, "artist_id": artist_id}, fresh=fresh)
 
-    async def count_by_source(self, *, source: AlbumSource = UNSET, fresh: bool = False) -> int:
+    async def count_by_source(self, *, source: AlbumSource | None = None, fresh: bool = False) -> int:
         """How many albums there are, of all sources or of one."""
         return await self._named_count("count_by_source", {"source": source}, fresh=fresh)
 
@@ -624,14 +624,14 @@ class AlbumRepository(Repository[Album, AlbumId]):
     async def list_pending_track_sync(
         self,
         *,
-        source: AlbumSource = UNSET,
+        source: AlbumSource | None = None,
         limit: int = 50,
         fresh: bool = False,
     ) -> list[Album]:
         """Albums whose tracks were never read from Spotify, of all sources or of one."""
         return await self._named_list("list_pending_track_sync", {"source": source, "limit": limit}, fresh=fresh)
 
-    async def count_pending_track_sync(self, *, source: AlbumSource = UNSET, fresh: bool = False) -> int:
+    async def count_pending_track_sync(self, *, source: AlbumSource | None = None, fresh: bool = False) -> int:
         """How many albums there are whose tracks were never read from Spotify, of all sources or of one."""
         return await self._named_count("count_pending_track_sync", {"source": source}, fresh=fresh)
 
@@ -639,7 +639,7 @@ class AlbumRepository(Repository[Album, AlbumId]):
         self,
         *,
         since: _dt.datetime,
-        artist_id: ArtistId = UNSET,
+        artist_id: ArtistId | None = None,
         fresh: bool = False,
     ) -> list[Album]:
         """Albums that became known since then, of all artists or of one, the newest first."""

@@ -661,7 +661,7 @@ class ArtistRepository(Repository[Artist, ArtistId]):
     async def list_unified(
         self,
         *,
-        source: ArtistSource = UNSET,
+        source: ArtistSource | None = None,
         limit: int = 100,
         after: str | None = None,
         before: str | None = None,
@@ -676,7 +676,7 @@ class ArtistRepository(Repository[Artist, ArtistId]):
             before=before,
         )
 
-    async def count_by_source(self, *, source: ArtistSource = UNSET, fresh: bool = False) -> int:
+    async def count_by_source(self, *, source: ArtistSource | None = None, fresh: bool = False) -> int:
         """How many artists there are, of all sources or of one."""
         return await self._named_count("count_by_source", {"source": source}, fresh=fresh)
 
@@ -714,7 +714,7 @@ class ArtistRepository(Repository[Artist, ArtistId]):
         """Notes that the artist's albums were read just now."""
         return await self._named_write("update_albums_synced_at", {"id": id})
 
-    async def list_spotify_uris(self, *, source: ArtistSource = UNSET, fresh: bool = False) -> list[str]:
+    async def list_spotify_uris(self, *, source: ArtistSource | None = None, fresh: bool = False) -> list[str]:
         """The URIs of the artists that Spotify knows, of all sources or of one."""
         return await self._named_column("list_spotify_uris", {"source": source}, fresh=fresh)
 

@@ -511,7 +511,7 @@ class ArtistDiscographyRepository(Repository[ArtistDiscography, ArtistDiscograph
         self,
         *,
         artist_id: ArtistId,
-        album_types: Sequence[str] = UNSET,
+        album_types: Sequence[str] | None = None,
         fresh: bool = False,
     ) -> list[ArtistDiscography]:
         """An artist's releases, of all types or of some, the newest first."""
@@ -525,7 +525,7 @@ class ArtistDiscographyRepository(Repository[ArtistDiscography, ArtistDiscograph
         self,
         *,
         artist_id: ArtistId,
-        album_types: Sequence[str] = UNSET,
+        album_types: Sequence[str] | None = None,
         fresh: bool = False,
     ) -> list[ArtistDiscography]:
         """An artist's releases that the user does not have, of all types or of some, the newest first."""

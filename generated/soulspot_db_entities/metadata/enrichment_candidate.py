@@ -439,7 +439,7 @@ class EnrichmentCandidateRepository(Repository[EnrichmentCandidate, EnrichmentCa
     async def list_pending(
         self,
         *,
-        entity_type: str = UNSET,
+        entity_type: str | None = None,
         limit: int = 50,
         after: str | None = None,
         before: str | None = None,
@@ -454,7 +454,7 @@ class EnrichmentCandidateRepository(Repository[EnrichmentCandidate, EnrichmentCa
             before=before,
         )
 
-    async def count_pending(self, *, entity_type: str = UNSET, fresh: bool = False) -> int:
+    async def count_pending(self, *, entity_type: str | None = None, fresh: bool = False) -> int:
         """How many there are that nobody has decided about, of artists and albums or of one kind."""
         return await self._named_count("count_pending", {"entity_type": entity_type}, fresh=fresh)
 

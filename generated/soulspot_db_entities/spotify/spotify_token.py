@@ -352,7 +352,7 @@ class SpotifyTokenRepository(Repository[SpotifyToken, SpotifyTokenId]):
         *,
         id: SpotifyTokenId,
         access_token: str,
-        refresh_token: str = UNSET,
+        refresh_token: str | None = None,
         token_expires_at: _dt.datetime,
     ) -> int:
         """Stores what Spotify sent for a refresh; the refresh token stays where it sent no new one."""

@@ -8,7 +8,7 @@
 {"tracks": {"none": {"status": "ready"}}} some, none or every of the related rows
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -57,12 +57,20 @@ _QUANTIFIERS = ("some", "none", "every")
 
 
 class FilterError(ValueError):
-    """A filter or an order that does not fit the entity. `field` is None where no single field is at fault."""
+    """A filter or an order that does not fit the entity. `field` is None where no single field is at fault.
 
-    def __init__(self, message: str, field: str | None = None, *, unknown: bool = False) -> None:
+    `known` are the fields that there are instead of one that is unknown; of another entity, where it was asked for there.
+    """
+
+    def __init__(self, message: str, field: str | None = None, *, known: Collection[str] | None = None) -> None:
         super().__init__(message)
         self.field = field
-        self.unknown = unknown
+        self.known = known
+
+    @property
+    def unknown(self) -> bool:
+        """Whether there is no such field."""
+        return self.known is not None
 
 
 class HasFields(Protocol):
@@ -159,7 +167,7 @@ def field_of(name: object, entity: HasFields) -> FieldSpec:
     if field is None:
         hint = nearest(str(name), entity.fields)
         message = f"{entity.entity_type} has no field {name!r}" + (f"; {hint}" if hint else "")
-        raise FilterError(message, str(name), unknown=True)
+        raise FilterError(message, str(name), known=entity.fields)
     return field
 
 

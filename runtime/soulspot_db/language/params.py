@@ -39,6 +39,11 @@ class ParamSpec:
     """Whether it becomes the value of a field, and so must pass the rules of that."""
 
     @property
+    def skips_none(self) -> bool:
+        """Whether None means that it is not given, as it cannot be its value."""
+        return self.optional and not self.nullable
+
+    @property
     def required(self) -> bool:
         """Whether a caller must give it."""
         return not self.optional and self.default is Missing and self.made is None

@@ -441,7 +441,7 @@ class TakeRepository(Repository[Take, TakeId]):
         """Takes whose time has come; of one worker, if it is given."""
         return await self._named_list("list_due", {"worker": worker, "status": status, "limit": limit}, fresh=fresh)
 
-    async def list_tagged(self, *, tag: str, details: JsonInput = UNSET, fresh: bool = False) -> list[Take]:
+    async def list_tagged(self, *, tag: str, details: JsonInput | None = None, fresh: bool = False) -> list[Take]:
         """The query list_tagged of the schema."""
         return await self._named_list("list_tagged", {"tag": tag, "details": details}, fresh=fresh)
 
@@ -465,7 +465,7 @@ class TakeRepository(Repository[Take, TakeId]):
         """The query workers of the schema."""
         return await self._named_column("workers", {}, fresh=fresh)
 
-    async def known_workers(self, *, status: TakeStatus = UNSET, fresh: bool = False) -> list[str]:
+    async def known_workers(self, *, status: TakeStatus | None = None, fresh: bool = False) -> list[str]:
         """The query known_workers of the schema."""
         return await self._named_column("known_workers", {"status": status}, fresh=fresh)
 
