@@ -1,5 +1,6 @@
 """Resolved entities to the IR: every name, type, import and order that the templates print."""
 
+import keyword
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
@@ -96,7 +97,8 @@ def _loaders(spec: EntitySpec) -> dict[str, str]:
     found: dict[str, str] = {}
     for relation in spec.relations.values():
         plural = naming.plural(relation.name)
-        several = f"{relation.name}_of" if relation.many or plural in taken else plural
+        is_free = not relation.many and plural not in taken and not keyword.iskeyword(plural)
+        several = plural if is_free else f"{relation.name}_of"
         taken.add(several)
         found[relation.name] = several
     return found

@@ -62,6 +62,8 @@ TAKEN_METHODS = frozenset(
     {"get", "get_or_raise", "get_many", "query", "count", "exists", "schema"}
     | {"save", "save_many", "save_stream", "update", "update_where", "delete", "delete_where"}
     | {"page", "stream", "upsert", "get_or_create"}
+    # In the body of a class they would hide the types of the same names.
+    | {"bool", "bytes", "float", "int", "list", "str", "tuple"}
 )
 # What is generated for every entity, after its class name.
 _SUFFIXES = (

@@ -36,14 +36,6 @@ _METHODS: Mapping[tuple[str, bool], tuple[str, str]] = {
 }
 
 
-_OF_READS = frozenset({"self", "fresh"})
-# The parameters that a method has beside its own.
-_TAKEN = {
-    "page": frozenset({"self", "fresh", "after", "before"}),
-    **dict.fromkeys(("update", "delete", "claim", "upsert"), frozenset({"self"})),
-}
-
-
 def row_class(entity_type: str, query: str) -> str:
     """The class of the rows that a query selects."""
     return naming.pascal(entity_type) + naming.pascal(query)
@@ -67,14 +59,13 @@ def query_code(query: QuerySpec, spec: EntitySpec, stored: Mapping[str, str]) ->
         "value": value,
         "found": value.removesuffix(" | None"),
     }
-    given = {name: f"{name}_" if name in _TAKEN.get(query.verb, _OF_READS) else name for name in query.params}
-    passed = tuple(prefixed(value, f"{one_line(literal(name))}: ") for name, value in given.items())
+    passed = tuple(f"{one_line(literal(name))}: {name}" for name in query.params)
     arguments = [literal(query.name), "new" if query.verb == "upsert" else Brackets("{", passed, "}")]
     arguments += [row] if row else []
     options = {} if query.verb in {"update", "delete", "claim", "upsert"} else {"fresh": "fresh"}
     pages = ["after: str | None = None", "before: str | None = None"] if query.verb == "page" else []
     options |= {"after": "after", "before": "before"} if pages else {}
-    parameters = [_parameter(given[name], param, types) for name, param in query.params.items()]
+    parameters = [_parameter(name, param, types) for name, param in query.params.items()]
     parameters += [*pages, *(["fresh: bool = False"] if options else [])]
     if query.verb == "upsert":
         taken: tuple[str, ...] = (f"new: {naming.pascal(spec.entity_type)}Create",)

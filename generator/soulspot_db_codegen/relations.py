@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from soulspot_db.language.document import RelationDocument
+from soulspot_db.language.names import check_field_name
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.relations import RelationSpec, Through
 from soulspot_db.language.spec import EntitySpec
@@ -49,6 +50,14 @@ def resolve_relations(
     return found, problems
 
 
+def _is_name(name: str) -> bool:
+    try:
+        check_field_name(name)
+    except ValueError:
+        return False
+    return True
+
+
 @dataclass
 class _Entity:
     """One entity while its relations are found."""
@@ -83,7 +92,7 @@ class _Entity:
         theirs = [each for each in self.references if each.target == self.path]
         for each in ours:
             name = each.field.removesuffix("_id")
-            if each in self.used or name == each.field:
+            if each in self.used or name == each.field or not _is_name(name):
                 continue
             if name in self.queries:
                 hidden.append(name)

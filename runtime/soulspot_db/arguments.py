@@ -13,6 +13,7 @@ from soulspot_db.language.nearest import nearest
 from soulspot_db.language.params import ParamSpec
 from soulspot_db.language.predicates import Increment, Param
 from soulspot_db.language.queries import QuerySpec
+from soulspot_db.language.spec import EntitySpec
 
 __all__ = ["arguments", "changes"]
 
@@ -40,7 +41,7 @@ def arguments(query: QuerySpec, given: Mapping[str, Any], entity_type: str) -> d
     return found
 
 
-def changes(query: QuerySpec, values: Mapping[str, Any], entity_type: str) -> dict[str, Any]:
+def changes(query: QuerySpec, values: Mapping[str, Any], spec: EntitySpec) -> dict[str, Any]:
     """The new values of the fields that a query sets, without those whose optional parameter is not among `values`.
 
     Raises:
@@ -52,11 +53,24 @@ def changes(query: QuerySpec, values: Mapping[str, Any], entity_type: str) -> di
         if isinstance(inner, Param):
             if inner.name not in values:
                 continue
-            inner = values[inner.name]
+            inner = _fitting(query, spec, name, inner.name, values[inner.name], is_added=inner is not value)
         found[name] = Increment(inner) if isinstance(value, Increment) else inner
     if not found:
-        raise _refused(query, entity_type, None, "sets nothing without its parameters")
+        raise _refused(query, spec.entity_type, None, "sets nothing without its parameters")
     return found
+
+
+def _fitting(query: QuerySpec, spec: EntitySpec, name: str, param: str, value: Any, *, is_added: bool) -> Any:
+    """A new value of a field, which may have been declared as something else; or what is added to it."""
+    field = spec.fields[name]
+    if value is None and field.nullable and not is_added:
+        return None
+    adapter = field.adapter if is_added else field.input_adapter
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        reason = error.errors(include_input=False, include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise _refused(query, spec.entity_type, param, f"cannot take this {param!r}: {reason}") from None
 
 
 def _checked(param: ParamSpec, value: Any, query: QuerySpec, entity_type: str) -> Any:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, cast
+from weakref import WeakKeyDictionary
 
 from typing_extensions import TypeVar
 
@@ -87,7 +88,8 @@ class Database(DatabaseService, Generic[Bus]):
         self._session = Session(self._engine, self._cache, self._publisher, plans, self.hooks)
         self._is_open = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._switching = asyncio.Lock()  # opening and closing, one after another
+        # Opening and closing, one after another; a lock belongs to the loop in which it was waited for.
+        self._switching: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
         self._closing: asyncio.Task[None] | None = None
 
     @property
@@ -127,7 +129,13 @@ class Database(DatabaseService, Generic[Bus]):
             MigrationRequiredError: the database is older than the code, and `auto_migrate` is off.
             SchemaAheadError: the database is newer than the code.
         """
-        async with self._switching:
+        loop = asyncio.get_running_loop()
+        async with self._switching.setdefault(loop, asyncio.Lock()):
+            if self._is_open and self._loop is not loop:
+                if self._loop is not None and self._loop.is_running():
+                    raise in_another_loop(operation="open")
+                await self._disconnect()  # its loop has ended without closing it
+                self._is_open = False
             if self._is_open:
                 return self
             if self._is_connected:  # by an `open` or a `close` that was cancelled
@@ -172,7 +180,7 @@ class Database(DatabaseService, Generic[Bus]):
         began = time.monotonic()
         if self._is_open:
             await self._publisher.drain(drain)  # handlers may still use the database
-        async with self._switching:
+        async with self._switching.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
             if not self._is_connected:
                 return
             self._is_open = False
@@ -195,8 +203,10 @@ class Database(DatabaseService, Generic[Bus]):
         await asyncio.shield(self._closing)
 
     async def _close_all(self) -> None:
-        await self._engine.close()
-        self._cache.clear()  # a closed database answers nothing, and who knows what happens to the file meanwhile
+        try:
+            await self._engine.close()
+        finally:
+            self._cache.clear()  # a closed database answers nothing, and who knows what happens to the file meanwhile
 
     async def __aenter__(self) -> Self:
         return await self.open()

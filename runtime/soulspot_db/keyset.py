@@ -4,13 +4,16 @@ Markus Winand, "Use The Index, Luke": no row is skipped or met twice when others
 page costs no more than the first.
 """
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from soulspot_db.language.order import Term
 from soulspot_db.language.predicates import Compare, Group, Predicate
 
-__all__ = ["backwards", "beyond", "complete"]
+__all__ = ["backwards", "beyond", "complete", "in_order"]
+
+T = TypeVar("T")
 
 
 def complete(order: Sequence[Term], key: Sequence[str]) -> tuple[Term, ...]:
@@ -51,3 +54,14 @@ def _after(term: Term, value: Any, *, nulls_follow: bool) -> Predicate:
         return Group("or", ()) if nulls_follow else Compare(term.field, "not_null")
     strictly = Compare(term.field, "lt" if term.descending else "gt", (value,))
     return Group("or", (strictly, Compare(term.field, "is_null"))) if nulls_follow else strictly
+
+
+def in_order(models: Iterable[T], order: Sequence[Term]) -> list[T]:
+    """Rows as the database would order them."""
+    found = list(models)
+    for term in reversed(order):
+        nulls = [model for model in found if getattr(model, term.field) is None]
+        others = [model for model in found if getattr(model, term.field) is not None]
+        others.sort(key=attrgetter(term.field), reverse=term.descending)
+        found = nulls + others if term.nulls_first else others + nulls
+    return found

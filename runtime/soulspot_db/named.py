@@ -8,8 +8,10 @@ from soulspot_db.arguments import arguments, changes
 from soulspot_db.cache.question import question
 from soulspot_db.clauses import Chosen
 from soulspot_db.entity import Entity
-from soulspot_db.errors import ValidationFailedError
-from soulspot_db.language.filters import FilterError
+from soulspot_db.errors import UnsafeWriteError, ValidationFailedError
+from soulspot_db.keyset import complete, in_order
+from soulspot_db.language.filters import FilterError, check_size
+from soulspot_db.language.folding import folded
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.predicates import Compare, Group, Param, Predicate, is_timed
 from soulspot_db.language.queries import QuerySpec
@@ -113,20 +115,30 @@ class NamedQueries(WriteRepository[Model, KeyType], Generic[Model, KeyType]):
     async def _named_write(self, name: str, given: Given) -> int:
         """Change or delete the rows; how many there were."""
         query, values, where = self._asked(name, given)
+        spec = self._plan.spec
+        if not query.all_rows and (where is None or folded(where, spec.fields) is True):
+            raise UnsafeWriteError(
+                f"{name} with these parameters would touch every {spec.entity_type}",
+                "Give it values that leave rows out.",
+                "Write 'all_rows: true' in the query if every row may be meant.",
+                entity_type=spec.entity_type,
+                operation=name,
+            )
         tags = self._touched_by(where)
         if query.verb == "delete":
             return await self._remove(name, where, tags)
-        return await self._set(name, where, changes(query, values, self._plan.spec.entity_type), tags, len)
+        return await self._set(name, where, changes(query, values, self._plan.spec), tags, len)
 
     async def _named_claim(self, name: str, given: Given) -> list[Model]:
         """Change the first rows that no other is claiming, and return them."""
         query, values, where = self._asked(name, given)
         limit = self._limit(query, values)
         chosen = Chosen(where, query.order, 1 if limit is None else limit)
-        new = changes(query, values, self._plan.spec.entity_type)
+        new = changes(query, values, self._plan.spec)
 
         def result(rows: Sequence[Any]) -> list[Model]:
-            return list(map(self._decode, rows))
+            # RETURNING has no order.
+            return in_order(map(self._decode, rows), complete(query.order, self._plan.spec.key))
 
         return await self._set(name, chosen, new, self._plan.touched(), result, whole=True)
 
@@ -155,9 +167,11 @@ class NamedQueries(WriteRepository[Model, KeyType], Generic[Model, KeyType]):
 
     def _bound(self, predicate: Predicate, *, values: Given, operation: str) -> Predicate | None:
         try:
-            return bound(predicate, values, self._plan.spec)
+            found = bound(predicate, values, self._plan.spec)
+            check_size(found)
         except FilterError as problem:
             raise refused_filter(problem, self._plan.spec, operation) from None
+        return found
 
     def _limit(self, query: QuerySpec, values: Given) -> int | None:
         limit = values.get(query.limit.name) if isinstance(query.limit, Param) else query.limit

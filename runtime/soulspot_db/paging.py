@@ -21,6 +21,7 @@ Model = TypeVar("Model")
 EntityModel = TypeVar("EntityModel", bound=Entity)
 KeyType = TypeVar("KeyType")
 PAGE_SIZE = 50
+_MOST = 2**62  # one row more is asked for
 Order = str | Sequence[str] | None
 
 
@@ -69,7 +70,7 @@ class PagingRepository(RelatingRepository[EntityModel, KeyType], Generic[EntityM
         self, operation: str, asking: Hashable | None, wanted: Wanted, *, kept: bool = True, fresh: bool
     ) -> Page[EntityModel]:
         """The page that is wanted; the other arguments are those of `_found`."""
-        spec, size = self._plan.spec, self._amount("limit", wanted.limit)
+        spec, size = self._plan.spec, min(self._amount("limit", wanted.limit), _MOST)
         where, order = wanted.where, complete(wanted.order, spec.key)
         self._check_order(order)
         if wanted.after is not None and wanted.before is not None:

@@ -199,12 +199,7 @@ class Queries:
         """Insert one row that is encoded, with these fields, and return it whole."""
 
         def build() -> sa.Insert:
-            bind = Binder()
-            given = {self._columns[name].name: bind() for name in names}
-            if self._sequence in names:
-                column = self._columns[self._sequence]
-                key = given[column.name]
-                given[column.name] = sa.func.coalesce(moved_to(key, column, self._dialect), key)
+            given = self._given(names, Binder())
             return sa.insert(self._table).values(given).returning(*self._columns.values())
 
         return self._statement(("insert", names), build, row)
@@ -217,17 +212,26 @@ class Queries:
 
         def build() -> sa.sql.ClauseElement:
             bind = Binder()
-            columns = [self._columns[name] for name in names]
             # In a SELECT, PostgreSQL has nothing to tell the types of parameters by.
-            values = [sa.cast(bind(), column.type) if self._dialect.has_arrays else bind() for column in columns]
+            given = self._given(names, bind, typed=self._dialect.has_arrays)
             missing = ~sa.select(_ONE).select_from(self._table).where(self.clauses.clause(where, bind)).exists()
             insert = self._dialect.insert(self._table)
-            insert = insert.from_select([column.name for column in columns], sa.select(*values).where(missing))
+            insert = insert.from_select([*given], sa.select(*given.values()).where(missing))
             insert = insert.on_conflict_do_nothing() if quietly else insert
             return insert.returning(*self._columns.values())  # type: ignore[no-any-return]
 
         shape = ("insert unless", names, where.shape, quietly)
         return self._statement(shape, build, [*row, *self.clauses.values(where, utc_now())])
+
+    def _given(self, names: Sequence[str], bind: Binder, *, typed: bool = False) -> dict[str, Any]:
+        """The values of a new row, by column; a key that is given moves the sequence, which would give it to another."""
+        given: dict[str, Any] = {}
+        for name in names:
+            column = self._columns[name]
+            value = sa.cast(bind(), column.type) if typed else bind()
+            moved = sa.func.coalesce(moved_to(value, column, self._dialect), value) if name == self._sequence else value
+            given[column.name] = moved
+        return given
 
     def lock(self) -> Statement | None:
         """Have others who do the same wait until the end of the transaction; None where one writes at a time anyway."""
@@ -285,7 +289,7 @@ class Queries:
             return query if where is None else query.where(self.clauses.clause(where, bind))
 
         now = utc_now()
-        values = [self._encode(name, given) for name, value in changes.items() for given in _given(value, now)]
+        values = [self._encode(name, given) for name, value in changes.items() for given in _bound(value, now)]
         forms = tuple(map(_form, changes.values()))
         shape = ("update", names, forms, where and where.shape, whole)
         return self._statement(shape, build, [*values, *self.clauses.values(where, now)])
@@ -329,7 +333,7 @@ class Queries:
         return list(self.clauses.values(where, utc_now()))
 
 
-def _given(value: Any, now: datetime) -> Iterator[Any]:
+def _bound(value: Any, now: datetime) -> Iterator[Any]:
     """What of a change is bound."""
     match value:
         case OtherField():

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, 
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from immutabledict import immutabledict
 from pydantic import BaseModel, ValidationError
 
 from soulspot_db.access import first
@@ -179,8 +178,8 @@ class Records(Repository[Entity, Any]):
             case "claim":
                 found = await self._exported(await self._named_claim(name, params))
             case "column" | "rows":
-                found = list(await self._selected(name, params, self._maker(query), most, fresh=fresh))
-                found = found if query.verb == "column" else list(map(dict, found))
+                rows = await self._selected(name, params, _values, most, fresh=fresh)
+                found = list(map(self._shower(query), rows))
             case "page":
                 rest = {key: value for key, value in params.items() if key not in {"after", "before"}}
                 places = {key: params.get(key) for key in ("after", "before")}
@@ -198,18 +197,19 @@ class Records(Repository[Entity, Any]):
             return found[0] if found else None
         return found
 
-    def _maker(self, query: QuerySpec) -> Callable[..., Any]:
+    def _shower(self, query: QuerySpec) -> Callable[[tuple[Any, ...]], Any]:
+        """Makes what a caller gets of the values of a row: his own, which he may change."""
         exports = [exporter(output.value) for output in query.outputs]
         names = [output.name for output in query.outputs]
 
-        def record(*values: Any) -> Any:
-            shown = [
+        def shown(values: tuple[Any, ...]) -> Any:
+            own = [
                 value if value is None or export is None else export(value)
                 for export, value in zip(exports, values, strict=True)
             ]
-            return shown[0] if query.verb == "column" else immutabledict(zip(names, shown, strict=True))
+            return own[0] if query.verb == "column" else dict(zip(names, own, strict=True))
 
-        return record
+        return shown
 
     # What `db.cache` asks.
 
@@ -263,3 +263,7 @@ class Records(Repository[Entity, Any]):
             return model.model_validate(dict(data))
         except ValidationError as error:
             raise refused_input(error, self._plan.spec, operation) from None
+
+
+def _values(*values: Any) -> tuple[Any, ...]:
+    return values

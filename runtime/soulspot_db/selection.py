@@ -31,7 +31,8 @@ def selected(
         bind: hands out parameters.
     """
     named = {output.name: _value(output, columns, clauses, bind).label(output.name) for output in outputs}
-    found = sa.select(*named.values()).group_by(*(columns[name] for name in query.group_by))
+    # Counting rows names no column, by which SQLAlchemy would know the table.
+    found = sa.select(*named.values()).select_from(clauses.table).group_by(*(columns[name] for name in query.group_by))
     nullable = {output.name: output.nullable for output in outputs}
     # By the expression and not by its label, which could be a column's name as well.
     order = (ordered(named[term.field].element, term, nullable=nullable[term.field]) for term in query.order)

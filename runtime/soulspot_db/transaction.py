@@ -19,7 +19,7 @@ from soulspot_db.operations import Read, ReadMany, Write
 from soulspot_db.plan import Plans
 from soulspot_db.records import Records
 from soulspot_db.registry import EntityRegistry
-from soulspot_db.retry import checked_attempts
+from soulspot_db.retry import awaited, checked_attempts
 from soulspot_db.savepoint import Frame, Savepoint
 from soulspot_db.service import DatabaseService
 from soulspot_db.session import Session
@@ -96,7 +96,7 @@ class Transaction(DatabaseService):
         """Call `await fn(tx)` in a nested block, once: only the outer block can be run again as a whole."""
         checked_attempts(attempts)
         async with self.transaction() as tx:
-            return await fn(tx)
+            return await awaited(fn)(tx)
 
     async def read(self, request: Read[T]) -> T:
         """Ask the database itself: the cache does not know what this transaction has written."""

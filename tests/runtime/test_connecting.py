@@ -78,6 +78,13 @@ async def listening(answer):
 
 
 async def test_a_host_without_an_address_is_told_as_such():
+    try:
+        async with asyncio.timeout(3):
+            await asyncio.get_running_loop().getaddrinfo("nosuch.invalid", 5432)
+    except TimeoutError:
+        pytest.skip("who resolves names here takes longer than a connection may")
+    except OSError:
+        pass
     error = await refusal(database="nosuch.invalid:5432/soulspot")
     assert (
         "nosuch.invalid:5432/soulspot cannot be reached: no address is known for the name of the host" in error.message
@@ -98,6 +105,15 @@ async def test_a_server_that_does_not_answer_is_told_as_such():
         settings = support.settings(database=f"127.0.0.1:{silent.getsockname()[1]}/soulspot")
         with pytest.raises(ConnectionFailedError, match="it does not answer\n"):
             await peek_server(settings, "SELECT 1")
+
+
+async def test_a_host_that_does_not_answer_does_not_keep_the_next_from_being_asked(server):
+    with closing(socket.socket()) as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(8)
+        hosts = f"127.0.0.1:{silent.getsockname()[1]},127.0.0.1:{server.address.port}"
+        async with Database(support.settings(database=f"{hosts}/soulspot", user="postgres")) as db:
+            assert db._engine.connections().total == 1
 
 
 async def test_a_server_that_is_no_postgresql_is_told_as_such():

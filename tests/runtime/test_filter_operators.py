@@ -9,6 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from soulspot_db import Database, DatabaseSettings, EntityRegistry, EntitySchema, Repository, ValidationFailedError
+from soulspot_db.language import folding
+from soulspot_db.language.filters import parse_filter
+from soulspot_db.schema import resolved
 
 DATABASES = homes.ALL
 NOW = dt.datetime.now(dt.UTC)
@@ -231,7 +234,21 @@ def test_between_includes_both_ends(find):
     ]
 
 
-@pytest.mark.parametrize("offset", ["", "1", "h", "-1x", "1h-1m", 5, None, "999999999w"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"name": {"contains": ""}},
+        {"name": {"istarts_with": ["x", ""]}},
+        {"name": {"like": "%%"}},
+        {"tags": {"contains": []}},
+    ],
+)
+def test_an_empty_search_counts_as_no_condition_of_a_write(where):
+    predicate = parse_filter(where, resolved(ThingSchema).spec)
+    assert folding.folded(predicate, resolved(ThingSchema).spec.fields) is True
+
+
+@pytest.mark.parametrize("offset", ["3000000d", "", "1", "h", "-1x", "1h-1m", 5, None, "999999999w"])
 def test_what_is_no_distance_from_now_is_refused(find, offset):
     with pytest.raises(ValidationFailedError, match="now"):
         find({"at": {"lt": {"now": offset}}})

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import homes
 import pytest
-from soulspot_db import EntityRegistry, EntitySchema, SchemaInvalidError, ValidationFailedError
+from soulspot_db import EntityRegistry, EntitySchema, SchemaInvalidError, UnsafeWriteError, ValidationFailedError
 from soulspot_db.repository import Repository
 
 DATABASES = homes.ALL
@@ -21,6 +21,7 @@ class TaskSchema(EntitySchema):
         "id": {"type": "integer", "primary_key": True},
         "status": {"type": "enum", "values": ["pending", "running", "failed"], "default": "pending"},
         "owner": {"type": "string", "nullable": True, "max_length": 10},
+        "tags": {"type": "list", "items": "string", "default": []},
         "priority": {"type": "integer", "default": 0},
         "retries": {"type": "integer", "default": 0, "minimum": 0},
         "most": {"type": "integer", "default": 3},
@@ -66,6 +67,17 @@ class TaskSchema(EntitySchema):
             "order_by": "n desc, status",
         },
         "totals": {"select": {"n": {"count": "*"}, "cost": {"sum": "cost"}, "retries": {"sum": "retries"}}},
+        "with_tags": {"select": {"tags": "tags"}, "where": {"tags": {"contains": "a"}}},
+        "how_many": {"select": {"n": {"count": "*"}}},
+        "sizes": {"select": {"n": {"count": "*"}}, "group_by": ["status"], "order_by": "n"},
+        "drop_others": {"delete": True, "where": {"id": {"not_in": {"param": "keep"}}}},
+        "drop_named": {"delete": True, "where": {"owner": {"contains": {"param": "text"}}}},
+        "countdown": {"increment": {"retries": -1}, "where": {"id": {"param": "id"}}},
+        "hand_over": {
+            "update": {"owner": {"param": "to"}},
+            "where": {"id": {"param": "id"}},
+            "params": {"to": {"type": "text"}},
+        },
         "release": {"update": {"status": "pending", "owner": None}, "where": {"owner": {"param": "owner"}}},
         "rename": {
             "update": {"owner": {"param": "owner"}, "due_at": {"param": "due_at", "optional": True}},
@@ -100,7 +112,7 @@ class Tasks(Repository):
 
 
 TASKS = [
-    {"status": "pending", "owner": "Ann", "priority": 1, "cost": Decimal("1.10")},
+    {"status": "pending", "owner": "Ann", "tags": ["a"], "priority": 1, "cost": Decimal("1.10")},
     {"status": "pending", "owner": None, "priority": 9, "cost": None},
     {"status": "failed", "owner": "bob", "retries": 1, "due_at": NOW - HOUR, "cost": Decimal("2.25")},
     {"status": "failed", "owner": "bob", "retries": 3, "due_at": NOW - HOUR, "priority": 5},
@@ -184,6 +196,28 @@ async def test_a_total_is_one_row_also_of_nothing(tasks, db):
     assert await tasks._named_total("totals", {}, lambda *values: values) == (0, None, None)
 
 
+async def test_rows_are_counted_where_no_field_is_named(tasks):
+    assert await tasks._named_total("how_many", {}, lambda n: n) == 6
+    assert await tasks._named_rows("sizes", {}, lambda n: n) == [2, 4]
+
+
+@pytest.mark.parametrize(("name", "given"), [("drop_others", {"keep": []}), ("drop_named", {"text": ""})])
+async def test_a_write_whose_parameters_leave_no_row_out_is_refused(tasks, db, name, given):
+    with pytest.raises(UnsafeWriteError, match=f"{name} with these parameters would touch every task"):
+        await tasks._named_write(name, given)
+    assert await db.count("task") == 6
+
+
+async def test_what_is_added_may_be_less_than_the_field_may_hold(tasks):
+    assert await tasks._named_write("countdown", {"id": 3}) == 1
+    assert (await tasks._get(3)).retries == 0
+
+
+async def test_a_declared_parameter_must_fit_the_field_that_it_is_set_to(tasks):
+    with pytest.raises(ValidationFailedError, match="at most 10 characters"):
+        await tasks._named_write("hand_over", {"id": 1, "to": "x" * 11})
+
+
 async def test_an_update_says_how_many_rows_it_changed_and_tells_of_each(tasks, db, told):
     assert await tasks._named_write("release", {"owner": "bob"}) == 2
     assert await db.count("task", {"owner": None, "status": "pending"}) == 3
@@ -234,6 +268,12 @@ async def test_a_claim_takes_the_first_rows_in_its_order(tasks):
     assert ids(await tasks._named_claim("claim_some", {"limit": 5})) == [1]
 
 
+async def test_claimed_rows_come_in_their_order(tasks, db):
+    await db.save_many("task", [{"priority": n % 3} for n in range(12)])
+    found = [(row.id, row.status) for row in await tasks._named_claim("claim_some", {"limit": 9})]
+    assert found == [(number, "running") for number in (1, 2, *range(7, 14))]
+
+
 async def test_answers_are_kept_until_a_write_and_never_where_they_depend_on_the_time(tasks, db):
     for _ in range(2):
         assert await tasks._named_count("count_of", {"owner": "bob"}) == 2
@@ -278,6 +318,10 @@ async def test_the_facade_runs_them_by_name(tasks, db):
 async def test_an_answer_belongs_to_its_caller(tasks, db):
     (await db.run_query("task", "totals"))["n"] = 0
     (await tasks._named_column("owners", {})).clear()
+    for _ in range(2):
+        [row] = await db.run_query("task", "with_tags")
+        assert row == {"tags": ["a"]}
+        row["tags"].append("mine")
     assert (await db.run_query("task", "totals"))["n"] == 6
     assert len(await tasks._named_column("owners", {})) == 4
 
@@ -287,6 +331,18 @@ async def test_an_answer_belongs_to_its_caller(tasks, db):
     [
         ({"delete": True}, "a write needs a condition"),
         ({"delete": True, "where": {"id": {"ne": None}}}, "a write needs a condition"),
+        (
+            {"delete": True, "where": {"id": {"ne": None}, "owner": {"param": "owner", "optional": True}}},
+            "a write needs a condition",
+        ),
+        ({"increment": {"retries": None}, "where": {"id": 1}}, "expected an integer"),
+        ({"increment": {"retries": {"field": "priority"}}, "where": {"id": 1}}, "expected an integer"),
+        ({"select": {"n": {"count": "*"}}, "limit": 1}, "which takes no limit"),
+        ({"select": {"count": {"count": "*"}}}, "a method of every row"),
+        ({"select": {"class": "owner"}}, "keeps for itself"),
+        ({"where": {"owner": {"param": "fresh"}}}, "a parameter 'fresh' of its own"),
+        ({"where": {"owner": {"param": "after"}}, "returns": "page"}, "a parameter 'after' of its own"),
+        ({"where": {"due_at": {"lt": {"now": "-3000000d"}}}}, "further from now"),
         ({"delete": True, "where": {"owner": {"param": "owner", "optional": True}}}, "a write needs a condition"),
         ({"update": {"id": 1}, "where": {"owner": "x"}}, "id is part of the key"),
         ({"update": {"status": "done"}, "where": {"owner": "x"}}, "Input should be"),

@@ -189,6 +189,10 @@ async def test_the_facade_has_pages_and_streams_of_dicts(entries, db):
     ]
 
 
+async def test_a_page_may_be_as_large_as_a_number_can_be(entries):
+    assert len((await entries._page(limit=2**63 - 1)).items) == 24
+
+
 async def test_a_page_of_nothing_has_no_neighbours(entries):
     assert await entries._page({"number": 99}) == Page([], None, None)
     assert await entries._page(limit=0) == Page([], None, None)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from related_schemas import ARTISTS, DATA, ENTRIES, SETLISTS, SONGS, Artists, Songs, fill, make, register
-from soulspot_db import Database, DatabaseSettings, EntityRegistry, ValidationFailedError
+from soulspot_db import Database, DatabaseSettings, EntityRegistry, UnsafeWriteError, ValidationFailedError
 
 DATABASES = homes.ALL
 
@@ -148,6 +148,21 @@ async def test_writes_take_them_too(songs, db):
         await songs._update_where({"artist": {"some": {"name": "a"}}}, songs._plan.schema.update_model(rating=9)) == 2
     )
     assert await db.count("song", {"rating": 9}) == 2
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"lists": {"every": {}}},
+        {"lists": {"none": {"name": []}}},
+        {"lists": {"every": {"name": {"not_in": []}}}},
+        {"id": {"is": {"field": "id"}}},
+    ],
+)
+async def test_a_write_whose_condition_holds_for_every_row_is_refused(songs, db, where):
+    with pytest.raises(UnsafeWriteError):
+        await songs._delete_where(where)
+    assert await db.count("song") == 7
 
 
 @pytest.mark.parametrize(

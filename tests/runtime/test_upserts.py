@@ -239,3 +239,18 @@ def test_an_upsert_that_makes_no_sense_is_refused_with_the_schema(upsert, proble
     with pytest.raises(SchemaInvalidError) as caught:
         EntityRegistry.register("song", Broken)
     assert any(found.startswith("queries.broken") and problem in found for found in caught.value.context["problems"])
+
+
+class CountedSchema(EntitySchema):
+    entity_type = "counted"
+    table_name = "counteds"
+    fields = {"id": {"type": "integer", "primary_key": True}, "name": {"type": "string", "default": ""}}
+
+
+async def test_after_a_key_that_was_given_the_database_gives_the_next(db):
+    EntityRegistry.register("counted", CountedSchema)
+    await db.create_table("counted")
+    assert await db.save("counted", {}) == "1"
+    await db.upsert("counted", {"id": 2})
+    assert (await db.get_or_create("counted", {"id": 3}))[1] is True
+    assert await db.save("counted", {}) == "4"

@@ -41,11 +41,11 @@ class Worker:
     @property
     def is_at_work(self) -> bool:
         """Whether the task has something left to do."""
-        return self._task is not None and not self._task.done()
+        return self._task is not None and not _is_over(self._task)
 
     def start(self) -> asyncio.Task[None]:
         """The task at work. One that has ended, or was cancelled before the end, is replaced."""
-        if self._task is None or self._task.done():
+        if self._task is None or _is_over(self._task):
             # Made past the loop's task factory. One that starts tasks at once would call handlers in the middle of a
             # COMMIT, and they could come back here before there is a task to be found. An empty context: a handler must
             # not find itself in the transaction of whoever published.
@@ -57,7 +57,7 @@ class Worker:
     def cancel(self) -> asyncio.Task[None] | None:
         """Cancel the task and return it; not the one that calls this, whose work is not over."""
         task = self._task
-        if task is None or task.done() or task is asyncio.current_task():
+        if task is None or _is_over(task) or task is asyncio.current_task():
             return None
         task.cancel()
         return task
@@ -65,3 +65,8 @@ class Worker:
     def _ended(self, task: asyncio.Task[None]) -> None:
         if isinstance(task, _Task) and task.has_cancelled_itself:
             self.start()  # whoever cancels it from outside wants it to end, as `asyncio.run` does; this nobody wanted
+
+
+def _is_over(task: asyncio.Task[None]) -> bool:
+    """Whether a task will not go on: also because its loop has been closed in the middle of its work."""
+    return task.done() or task.get_loop().is_closed()

@@ -35,6 +35,7 @@ from soulspot_db.language.relations import Find, RelationSpec
 __all__ = [
     "FilterError",
     "HasFields",
+    "check_size",
     "field_of",
     "parse_condition",
     "parse_constraint",
@@ -107,6 +108,16 @@ def parse_filter(
     if where is None:
         return None
     predicate = _all(tuple(_Reader(entity, template, find).parts(where, 0)))
+    check_size(predicate)
+    return predicate
+
+
+def check_size(predicate: Predicate | None) -> None:
+    """Nothing, where a statement can hold a predicate.
+
+    Raises:
+        FilterError: it is too large.
+    """
     parts, values = _size(predicate)
     if parts > _MAX_PARTS:
         raise FilterError(f"a filter has at most {_MAX_PARTS} conditions, got {parts}; use a list where one will do")
@@ -115,7 +126,6 @@ def parse_filter(
             f"the lists of the filter are too long for one statement; split the query: together they may have {_MAX_VALUES} "
             f"values, and count as {values}, each as long as the next power of two"
         )
-    return predicate
 
 
 def parse_condition(field: FieldSpec, operator: str, value: Any, entity: HasFields) -> Predicate:
@@ -155,6 +165,18 @@ def read_value(field: FieldSpec, value: Any, entity: HasFields) -> Any:
     if reader.stands_for(field, value):
         return OtherField(reader.comparable(field, value["field"])) if "field" in value else reader.value(field, value)
     return _checked(field, value, adapter=field.input_adapter)
+
+
+def read_amount(field: FieldSpec, value: Any, entity: HasFields) -> Any:
+    """What is added to a field: a number of its type, whatever its limits are, or a parameter.
+
+    Raises:
+        FilterError: it is neither.
+    """
+    reader = _Reader(entity, template=True)
+    if reader.stands_for(field, value) and "param" in value:
+        return reader.value(field, value)
+    return _checked(field, value)
 
 
 def field_of(name: object, entity: HasFields) -> FieldSpec:

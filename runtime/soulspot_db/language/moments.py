@@ -5,6 +5,7 @@ import re
 
 __all__ = ["parse_offset"]
 
+_MOST = dt.timedelta(days=365 * 1000)  # further than that, moments have no place in a database
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _PART = re.compile(r"(\d{1,9})([wdhms])")
 _WHOLE = re.compile(rf"([+-]?)((?:{_PART.pattern})+)")
@@ -25,4 +26,6 @@ def parse_offset(text: object) -> dt.timedelta:
         )
     except OverflowError:
         raise ValueError(f"{text!r} is further from now than time can be told") from None
+    if offset > _MOST:
+        raise ValueError(f"{text!r} is further from now than {_MOST.days // 365} years")
     return -offset if match[1] == "-" else offset

@@ -6,6 +6,7 @@ from typing import Any
 
 from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.filters import FilterError, HasFields, field_of, parse_filter
+from soulspot_db.language.names import check_field_name
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.params import INTEGER
 from soulspot_db.language.predicates import Predicate
@@ -53,8 +54,12 @@ def resolve_output(
     Raises:
         FilterError: it is neither, or the function is not for such a field.
     """
-    if not name.isidentifier() or name.startswith("_"):
-        raise FilterError(f"{name!r} is not a name")
+    try:
+        check_field_name(name)
+    except ValueError as error:
+        raise FilterError(str(error)) from None
+    if hasattr(tuple, name):
+        raise FilterError(f"{name!r} is a method of every row; choose another name")
     if isinstance(wanted, str):
         field = field_of(wanted, entity)
         return Output(name, field, nullable=field.nullable and field.name not in filled)

@@ -88,6 +88,7 @@ def resolve_params(
         name = use.param.name
         try:
             check_field_name(name)
+            _check_free(name, document)
         except ValueError as error:
             problems.append(Problem(at, str(error)))
             continue
@@ -106,6 +107,12 @@ def resolve_params(
         if name not in declared or declared[name].default is Missing:  # that was checked with its field
             _check_default(spec, at, problems)
     return found
+
+
+def _check_free(name: str, document: QueryDocument) -> None:
+    taken = {"self", "fresh"} | ({"after", "before"} if document.returns == "page" else set())
+    if name in taken:
+        raise ValueError(f"the method has a parameter {name!r} of its own; give yours another name")
 
 
 def _inferred(use: Use) -> ParamSpec:

@@ -7,14 +7,23 @@ from typing import Any, Literal, Protocol, TypeAlias
 from immutabledict import immutabledict
 
 from soulspot_db.language.field import FieldSpec, Problem
-from soulspot_db.language.filters import FilterError, HasFields, field_of, parse_filter, read_param, read_value
+from soulspot_db.language.filters import (
+    FilterError,
+    HasFields,
+    field_of,
+    parse_filter,
+    read_amount,
+    read_param,
+    read_value,
+)
 from soulspot_db.language.folding import folded
 from soulspot_db.language.order import Term, parse_order
 from soulspot_db.language.outputs import NUMBERS, Output, resolve_output
 from soulspot_db.language.params import INTEGER, ParamSpec, Use, resolve_params, uses_of
-from soulspot_db.language.predicates import Compare, Increment, Param, Predicate, Related, filled
+from soulspot_db.language.predicates import Increment, Param, Predicate, filled
 from soulspot_db.language.query_document import QueryDocument
 from soulspot_db.language.relations import Find
+from soulspot_db.language.template import certain
 from soulspot_db.language.upserts import Match, Rule, resolve_upsert
 
 __all__ = ["QuerySpec", "Verb", "resolve_queries"]
@@ -39,6 +48,7 @@ class QuerySpec:
     params: Mapping[str, ParamSpec]
     match: tuple[Match, ...]
     rules: Mapping[str, Rule]
+    all_rows: bool
     single: bool
     """Whether one is returned, or None, where there could be many."""
 
@@ -118,6 +128,7 @@ class _Reader:
             distinct=document.distinct,
             changes=immutabledict(changes),
             params=immutabledict(resolve_params(document, uses, self._at, self._problems)),
+            all_rows=document.all_rows,
             match=match,
             rules=immutabledict(rules),
             single=document.returns == "one" or (verb == "claim" and limit == 1),
@@ -135,6 +146,8 @@ class _Reader:
         for key in sorted(document.model_fields_set & _ONLY_WITH.keys()):
             if doing not in _ONLY_WITH[key]:
                 self._wrong(f"{key!r} does not go with {' and '.join(sorted(given)) or 'a list of rows'}", key)
+        if document.limit is not None and _is_total(document):
+            self._wrong("functions over all rows are one row, which takes no limit", "limit")
         if doing == "claim" and not (document.order_by and document.limit):
             self._wrong("a claim needs 'order_by' and 'limit'", "claim", hint="say which rows come first, and how many")
         match document.returns:
@@ -161,7 +174,8 @@ class _Reader:
         """A write must have a condition that is there whatever the caller gives."""
         if verb not in {"update", "delete"} or self._document.all_rows:
             return
-        if where is None or folded(where, self._entity.fields) is True or _may_vanish(where):
+        left = None if where is None else certain(where)
+        if left is None or folded(left, self._entity.fields) is True:
             hint = "add one, or 'all_rows: true' if every row is meant"
             self._wrong("a write needs a condition that does not depend on what is given", "where", hint=hint)
 
@@ -226,7 +240,8 @@ class _Reader:
             return read_value(field, wanted, self._entity)
         if field.type not in NUMBERS:
             raise FilterError(f"{name} is a {field.type}; numbers can be incremented")
-        return Increment(read_value(field, wanted, self._entity))
+        amount = read_amount(field, wanted, self._entity)
+        return Increment(amount)
 
     def _upsert(self) -> tuple[tuple[Match, ...], dict[str, Rule]]:
         upsert = self._document.upsert
@@ -241,6 +256,16 @@ class _Reader:
                 yield Use(value, field, nullable=field.nullable, stored=True)
             elif isinstance(value, Increment) and isinstance(value.amount, Param):
                 yield Use(value.amount, field)
+
+
+def _is_total(document: QueryDocument) -> bool:
+    """Whether functions over all rows are selected."""
+    select = document.select
+    return (
+        isinstance(select, Mapping)
+        and not document.group_by
+        and any(isinstance(each, Mapping) for each in select.values())
+    )
 
 
 _DOES: Mapping[str, Verb] = {
@@ -261,13 +286,3 @@ _ONLY_WITH: Mapping[str, frozenset[Verb]] = {
     "group_by": frozenset({"rows"}),
     "all_rows": frozenset({"update", "delete"}),
 }
-
-
-def _may_vanish(predicate: Predicate) -> bool:
-    """Whether nothing of a predicate is left where no optional parameter is given."""
-    if isinstance(predicate, Compare):
-        return any(isinstance(value, Param) and value.optional for value in predicate.values)
-    if isinstance(predicate, Related):
-        return predicate.where is not None and _may_vanish(predicate.where)
-    parts = [_may_vanish(part) for part in predicate.parts]
-    return all(parts) if parts else False

@@ -8,7 +8,7 @@ from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.filters import HasFields, parse_condition
 from soulspot_db.language.predicates import Compare, Group, Param, Predicate, Related
 
-__all__ = ["bound", "params_of"]
+__all__ = ["bound", "certain", "params_of"]
 
 
 def params_of(predicate: Predicate | None, entity: HasFields) -> Iterator[tuple[Param, Compare, FieldSpec]]:
@@ -45,4 +45,17 @@ def bound(predicate: Predicate, given: Mapping[str, Any], entity: HasFields) -> 
         where = bound(predicate.where, given, predicate.target)
         return None if where is None else replace(predicate, where=where)
     parts = tuple(part for each in predicate.parts if (part := bound(each, given, entity)) is not None)
+    return Group(predicate.operator, parts) if parts or not predicate.parts else None
+
+
+def certain(predicate: Predicate) -> Predicate | None:
+    """What is left of a predicate where no optional parameter is given; the others stay."""
+    if isinstance(predicate, Compare):
+        return None if any(isinstance(value, Param) and value.optional for value in predicate.values) else predicate
+    if isinstance(predicate, Related):
+        if predicate.where is None:
+            return predicate
+        where = certain(predicate.where)
+        return None if where is None else replace(predicate, where=where)
+    parts = tuple(part for each in predicate.parts if (part := certain(each)) is not None)
     return Group(predicate.operator, parts) if parts or not predicate.parts else None

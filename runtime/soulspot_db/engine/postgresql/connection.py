@@ -11,9 +11,9 @@ from soulspot_db.errors import ConfigurationError
 from soulspot_db.language.conditions import quoted
 from soulspot_db.settings import DatabaseSettings
 
-__all__ = ["PooledConnection", "connect_options", "is_closed", "named", "terminate", "user_of"]
+__all__ = ["PooledConnection", "connect", "connect_options", "is_closed", "named", "terminate", "user_of"]
 
-_CONNECT = 5.0  # seconds; of several hosts each has as many
+_CONNECT = 5.0  # seconds that each host has
 _PATIENCE = 5.0  # seconds that the server has to say that it has stopped a statement, before the connection is given up
 
 
@@ -37,6 +37,23 @@ def terminate(connection: Any) -> None:
     """Give a connection of the pool up without waiting for the server."""
     with contextlib.suppress(asyncpg.InterfaceError):  # it was given up already
         connection.terminate()
+
+
+async def connect(_dsn: None = None, *, host: list[str], port: list[int], **options: Any) -> Any:
+    """A connection to the first host that has one; a pool of asyncpg calls it, too, and then gives no DSN.
+
+    asyncpg tries several by itself, but has one time-out for all of them: a host that does not answer would use it up, and
+    the others would never be asked.
+
+    Raises:
+        OSError, asyncpg.PostgresError, TimeoutError: what the last of them said.
+    """
+    for at, each in zip(host[:-1], port[:-1], strict=True):
+        try:
+            return await asyncpg.connect(host=at, port=each, **options)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            continue  # of all that say no the last is told
+    return await asyncpg.connect(host=host[-1], port=port[-1], **options)
 
 
 def connect_options(settings: DatabaseSettings) -> dict[str, Any]:

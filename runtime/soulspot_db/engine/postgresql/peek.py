@@ -6,7 +6,7 @@ import asyncpg
 
 from soulspot_db.engine.base import Rows
 from soulspot_db.engine.postgresql.connecting import not_connected
-from soulspot_db.engine.postgresql.connection import connect_options
+from soulspot_db.engine.postgresql.connection import connect, connect_options
 from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, translate
 from soulspot_db.settings import DatabaseSettings
 
@@ -20,7 +20,7 @@ async def peek_server(settings: DatabaseSettings, sql: str) -> Rows:
         ConnectionFailedError: the server cannot be reached.
     """
     try:
-        connection = await asyncpg.connect(**connect_options(settings))
+        connection = await connect(**connect_options(settings))
     except DRIVER_ERRORS as error:
         raise not_connected(error, settings) from error
     try:

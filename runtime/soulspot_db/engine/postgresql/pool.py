@@ -8,7 +8,7 @@ import asyncpg
 from soulspot_db.engine.base import Connections
 from soulspot_db.engine.errors import in_another_loop, not_open
 from soulspot_db.engine.postgresql.connecting import not_connected
-from soulspot_db.engine.postgresql.connection import PooledConnection, connect_options
+from soulspot_db.engine.postgresql.connection import PooledConnection, connect, connect_options
 from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS
 from soulspot_db.errors import PoolExhaustedError
 from soulspot_db.settings import DatabaseSettings
@@ -43,6 +43,7 @@ class ConnectionPool:
             max_size=self._maximum,
             max_inactive_connection_lifetime=60.0,
             connection_class=PooledConnection,
+            connect=connect,
             **connect_options(self._settings),
         )
         try:
@@ -57,10 +58,11 @@ class ConnectionPool:
         pool = self._pool
         if pool is None:
             return
-        if self._loop is None or self._loop.is_closed():
-            self._pool = (
-                None  # there is nothing left to say goodbye with; the sockets close when nobody knows them any more
-            )
+        if self._loop is not asyncio.get_running_loop():
+            # The loop of the connections has ended, so there is nothing to say goodbye with; this one cannot wait for them.
+            self._pool = None
+            if self._loop is not None and not self._loop.is_closed():
+                pool.terminate()
             return
         try:
             async with asyncio.timeout(self._settings.query_timeout):

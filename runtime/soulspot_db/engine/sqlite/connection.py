@@ -4,6 +4,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from soulspot_db.engine.base import Guard, Outcome, Rows, Statement, Timing
@@ -95,6 +96,7 @@ class Connection:
         guard: Guard | None = None,
     ) -> None:
         self._path = path
+        self._absolute = str(Path(path).absolute())  # the program may go to another folder, and connect anew there
         self._read_only = read_only
         self._pragmas = ["foreign_keys = ON", "query_only = ON"]
         if not read_only:
@@ -121,8 +123,8 @@ class Connection:
         self._version: int | None = None
         self._look: Look | None = None
         self._raw: sqlite3.Connection | None = self._connect()
+        self._file = OpenedFile(path)
         if not read_only:
-            self._file = OpenedFile(path)
             self.is_read_only = self._cannot_write(self._raw)
         self.look()  # before anything is read, so that later looks can be compared with this one
         self.take_look()
@@ -130,7 +132,7 @@ class Connection:
     def _connect(self) -> sqlite3.Connection:
         if (loss := self._loss()) is not None:
             raise loss  # SQLite would make a new file
-        raw = connect(self._path, self._pragmas, patience=self._busy_timeout)
+        raw = connect(self._absolute, self._pragmas, patience=self._busy_timeout)
         if not self._read_only:
             # Who writes waits for the lock in `begin_when_free`, where waiting can end; after that nothing is locked.
             raw.execute("PRAGMA busy_timeout = 0").fetchall()

@@ -1,5 +1,6 @@
 """From SQLite's error codes to ours."""
 
+import os
 import re
 import sqlite3
 from pathlib import Path
@@ -85,6 +86,8 @@ def _unusable(error: BaseException, extended: int, sql: str, path: str) -> Datab
         return wrong
     if primary == sqlite3.SQLITE_READONLY:
         return _read_only(extended, folder, path)
+    if primary == sqlite3.SQLITE_CANTOPEN and Path(path).exists() and not os.access(folder, os.W_OK):
+        return _read_only(sqlite3.SQLITE_READONLY_DIRECTORY, folder, path)
     return ConnectionFailedError(
         f"the database file cannot be used: {error}",
         f"Check that {path} is a SQLite database and that its folder is writable.",
