@@ -1,6 +1,7 @@
 """A database that another loop has opened: that loop goes on undisturbed."""
 
 import asyncio
+import gc
 import threading
 
 import homes
@@ -14,6 +15,13 @@ DATABASES = homes.BOTH
 
 # The sockets of a loop that has ended close when nobody knows them any more, which Python tells of.
 LEFT_OPEN = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+
+
+@pytest.fixture
+def left_open():
+    """Has them close here, where nobody minds."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
@@ -40,6 +48,7 @@ async def test_it_cannot_be_closed_while_its_own_loop_runs(db, elsewhere):
 
 
 @LEFT_OPEN
+@pytest.mark.usefixtures("left_open")
 def test_it_can_be_closed_when_its_own_loop_has_ended(empty_database, tmp_path, elsewhere):
     with empty_database.copy(tmp_path) as where:
         db = Database(support.settings(**where))
@@ -49,6 +58,7 @@ def test_it_can_be_closed_when_its_own_loop_has_ended(empty_database, tmp_path, 
 
 
 @LEFT_OPEN
+@pytest.mark.usefixtures("left_open")
 def test_it_can_be_closed_when_its_own_loop_has_stopped_and_knows_nothing_of_before(empty_database, tmp_path):
     async def elsewhere_changed():
         await db.close()
@@ -74,6 +84,7 @@ async def test_it_cannot_be_opened_again_elsewhere_while_its_own_loop_runs(db, e
 
 
 @LEFT_OPEN
+@pytest.mark.usefixtures("left_open")
 def test_one_that_was_left_open_is_opened_anew_in_the_next_loop(empty_database, tmp_path):
     with empty_database.copy(tmp_path) as where:
         db = Database(support.settings(**where))
@@ -99,6 +110,7 @@ def test_two_tasks_at_once_may_open_it_in_one_loop_after_another(empty_database,
 
 
 @LEFT_OPEN
+@pytest.mark.usefixtures("left_open")
 def test_a_handler_that_was_at_work_when_its_loop_was_closed_keeps_nobody_waiting(empty_database, tmp_path):
     with empty_database.copy(tmp_path) as where:
         db, heard = Database(support.settings(**where)), []

@@ -51,7 +51,7 @@ async def connect(_dsn: None = None, *, host: list[str], port: list[int], **opti
     for at, each in zip(host[:-1], port[:-1], strict=True):
         try:
             return await asyncpg.connect(host=at, port=each, **options)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError):
             continue  # of all that say no the last is told
     return await asyncpg.connect(host=host[-1], port=port[-1], **options)
 

@@ -123,8 +123,8 @@ class Connection:
         self._version: int | None = None
         self._look: Look | None = None
         self._raw: sqlite3.Connection | None = self._connect()
-        self._file = OpenedFile(path)
         if not read_only:
+            self._file = OpenedFile(path)
             self.is_read_only = self._cannot_write(self._raw)
         self.look()  # before anything is read, so that later looks can be compared with this one
         self.take_look()
