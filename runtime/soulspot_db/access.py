@@ -8,9 +8,10 @@ from pydantic import BaseModel
 from soulspot_db.cache.region import MISS
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.errors import DatabaseError, ValidationFailedError
-from soulspot_db.language.filters import FilterError, parse_filter
+from soulspot_db.language.filters import parse_filter
 from soulspot_db.language.order import Term, parse_order
 from soulspot_db.language.predicates import Predicate
+from soulspot_db.language.scope import FilterError
 from soulspot_db.operations import Read, ReadMany, Write
 from soulspot_db.refusals import explained, refused_filter
 from soulspot_db.session import HasSession, SessionLike

@@ -10,11 +10,12 @@ from soulspot_db.clauses import Chosen
 from soulspot_db.entity import Entity
 from soulspot_db.errors import UnsafeWriteError, ValidationFailedError
 from soulspot_db.keyset import complete, in_order
-from soulspot_db.language.filters import FilterError, check_size
 from soulspot_db.language.folding import folded
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.predicates import Compare, Group, Param, Predicate, is_timed
 from soulspot_db.language.queries import QuerySpec
+from soulspot_db.language.scope import FilterError
+from soulspot_db.language.sizes import check_size
 from soulspot_db.language.template import bound
 from soulspot_db.operations import Read
 from soulspot_db.paging import PAGE_SIZE, Page, Wanted

@@ -12,8 +12,8 @@ from soulspot_db.errors import (
     UnknownFieldError,
     ValidationFailedError,
 )
-from soulspot_db.language.filters import FilterError
 from soulspot_db.language.nearest import nearest
+from soulspot_db.language.scope import FilterError
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.table import constrained
 

@@ -8,84 +8,28 @@
 {"tracks": {"none": {"status": "ready"}}} some, none or every of the related rows
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
-from pydantic import TypeAdapter, ValidationError
-
-from soulspot_db.language.field import FieldSpec, Missing
-from soulspot_db.language.moments import parse_offset
+from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.nearest import nearest
-from soulspot_db.language.operators import TEXTS, Operator, operators_of
-from soulspot_db.language.predicates import (
-    Compare,
-    Group,
-    Now,
-    OtherField,
-    Param,
-    Predicate,
-    Related,
-    compares,
-    is_timed,
-    padded_length,
-)
+from soulspot_db.language.operators import Operator, operators_of
+from soulspot_db.language.predicates import Compare, Group, Predicate, Related, compares, is_timed
 from soulspot_db.language.relations import Find, RelationSpec
+from soulspot_db.language.scope import FilterError, HasFields, field_of
+from soulspot_db.language.sizes import check_size
+from soulspot_db.language.values import checked, comparable, read_operand, read_param, stands_for
 
-__all__ = [
-    "FilterError",
-    "HasFields",
-    "check_size",
-    "field_of",
-    "parse_condition",
-    "parse_constraint",
-    "parse_filter",
-    "read_param",
-    "read_value",
-]
+__all__ = ["parse_condition", "parse_constraint", "parse_filter"]
 
-# SQLite binds at most 32,766 values to one statement.
 MAX_LIST = 10_000
-_MAX_VALUES = 30_000
 _MAX_DEPTH = 32
-# SQLite parses an expression at most 1,000 levels deep, and a chain of `or` is as deep as it is long.
-_MAX_PARTS = 500
 # SQLite refuses patterns of more than 50,000 bytes, and escaping makes them longer.
 _MAX_PATTERN = 10_000
 _NULLS = {"eq": "is_null", "is": "is_null", "ne": "not_null", "is_not": "not_null"}
 _TEXT = FieldSpec("", "text", "")
 _QUANTIFIERS = ("some", "none", "every")
-
-
-class FilterError(ValueError):
-    """A filter or an order that does not fit the entity. `field` is None where no single field is at fault.
-
-    `known` are the fields that there are instead of one that is unknown; of another entity, where it was asked for there.
-    """
-
-    def __init__(self, message: str, field: str | None = None, *, known: Collection[str] | None = None) -> None:
-        super().__init__(message)
-        self.field = field
-        self.known = known
-
-    @property
-    def unknown(self) -> bool:
-        """Whether there is no such field."""
-        return self.known is not None
-
-
-class HasFields(Protocol):
-    """What a filter is checked against: an entity, or as much of one as is known while it is resolved."""
-
-    @property
-    def entity_type(self) -> str:
-        """The entity's name."""
-        ...
-
-    @property
-    def fields(self) -> Mapping[str, FieldSpec]:
-        """The entity's fields by name."""
-        ...
 
 
 def parse_filter(
@@ -112,22 +56,6 @@ def parse_filter(
     return predicate
 
 
-def check_size(predicate: Predicate | None) -> None:
-    """Nothing, where a statement can hold a predicate.
-
-    Raises:
-        FilterError: it is too large.
-    """
-    parts, values = _size(predicate)
-    if parts > _MAX_PARTS:
-        raise FilterError(f"a filter has at most {_MAX_PARTS} conditions, got {parts}; use a list where one will do")
-    if values > _MAX_VALUES:
-        raise FilterError(
-            f"the lists of the filter are too long for one statement; split the query: together they may have {_MAX_VALUES} "
-            f"values, and count as {values}, each as long as the next power of two"
-        )
-
-
 def parse_condition(field: FieldSpec, operator: str, value: Any, entity: HasFields) -> Predicate:
     """One condition, as if it were `{field: {operator: value}}`.
 
@@ -149,70 +77,6 @@ def parse_constraint(where: Mapping[str, Any] | None, entity: HasFields) -> Pred
     if any(compare.operator == "has" for compare in compares(predicate)):
         raise FilterError("what a list or a JSON value contains cannot be part of a table")
     return predicate
-
-
-def read_value(field: FieldSpec, value: Any, entity: HasFields) -> Any:
-    """A new value for a field in a template: itself, a parameter, a moment or another field.
-
-    Raises:
-        FilterError: the field cannot hold it.
-    """
-    reader = _Reader(entity, template=True)
-    if value is None:
-        if not field.nullable:
-            raise FilterError(f"{field.name} cannot be null", field.name)
-        return None
-    if reader.stands_for(field, value):
-        return OtherField(reader.comparable(field, value["field"])) if "field" in value else reader.value(field, value)
-    return _checked(field, value, adapter=field.input_adapter)
-
-
-def read_amount(field: FieldSpec, value: Any, entity: HasFields) -> Any:
-    """What is added to a field: a number of its type, whatever its limits are, or a parameter.
-
-    Raises:
-        FilterError: it is neither.
-    """
-    reader = _Reader(entity, template=True)
-    if reader.stands_for(field, value) and "param" in value:
-        return reader.value(field, value)
-    return _checked(field, value)
-
-
-def field_of(name: object, entity: HasFields) -> FieldSpec:
-    """The field of this name.
-
-    Raises:
-        FilterError: there is none.
-    """
-    field = entity.fields.get(name) if isinstance(name, str) else None
-    if field is None:
-        hint = nearest(str(name), entity.fields)
-        message = f"{entity.entity_type} has no field {name!r}" + (f"; {hint}" if hint else "")
-        raise FilterError(message, str(name), known=entity.fields)
-    return field
-
-
-def _size(predicate: Predicate | None) -> tuple[int, int]:
-    """How many nodes a predicate has, and how many values its statement binds."""
-    if predicate is None:
-        return 1, 0
-    if isinstance(predicate, Compare):
-        if predicate.operator == "has":
-            nodes = _nodes(predicate.values[0])
-            return nodes, nodes
-        return 1, padded_length(len(predicate.values))
-    if isinstance(predicate, Related):
-        parts, values = _size(predicate.where)
-        return 1 + parts, values
-    sizes = [_size(part) for part in predicate.parts]
-    return 1 + sum(parts for parts, _ in sizes), sum(values for _, values in sizes)
-
-
-def _nodes(value: Any) -> int:
-    """How many values a JSON value consists of."""
-    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, tuple) else ()
-    return 1 + sum(map(_nodes, inner))
 
 
 def _all(parts: tuple[Predicate, ...]) -> Predicate | None:
@@ -295,14 +159,6 @@ class _Reader:
             case "part":
                 return self._part(field, value)
 
-    def stands_for(self, field: FieldSpec, value: Any) -> bool:
-        """Whether a mapping stands for a value, and is neither operators nor JSON."""
-        if not isinstance(value, Mapping):
-            return False
-        if self.template and "param" in value:
-            return True
-        return field.type != "json" and value.keys() in ({"field"}, {"now"})
-
     def _comparison(self, field: FieldSpec, operator: str, value: Any) -> Predicate:
         if value is None:
             if operator not in _NULLS:
@@ -310,41 +166,18 @@ class _Reader:
                     f"{field.name}: {operator} needs a value; only {', '.join(_NULLS)} take None", field.name
                 )
             return Compare(field.name, _NULLS[operator])
-        if self.stands_for(field, value) and "field" in value:
-            return Compare(field.name, operator, other=self.comparable(field, value["field"]))
-        return Compare(field.name, operator, (self.value(field, value),))
-
-    def value(self, field: FieldSpec, value: Any) -> Any:
-        """A value of the field, or what stands for one."""
-        if not self.stands_for(field, value):
-            return _checked(field, value)
-        if "param" in value:
-            return read_param(value, field.name)
-        if "now" not in value:
-            raise FilterError(f"{field.name}: a field cannot stand in a list or a range", field.name)
-        if field.type != "datetime":
-            raise FilterError(f"{field.name}: now is a datetime, the field a {field.type}", field.name)
-        try:
-            return Now(parse_offset(value["now"]))
-        except ValueError as error:
-            raise FilterError(f"{field.name}: {error}", field.name) from None
-
-    def comparable(self, field: FieldSpec, name: object) -> str:
-        other = field_of(name, self.entity)
-        if (other.type, other.scale) != (field.type, field.scale) and {other.type, field.type} - TEXTS:
-            raise FilterError(
-                f"{field.name} and {other.name} are of different types and cannot be compared", field.name
-            )
-        return other.name
+        if stands_for(field, value, template=self.template) and "field" in value:
+            return Compare(field.name, operator, other=comparable(field, value["field"], self.entity))
+        return Compare(field.name, operator, (read_operand(field, value, template=self.template),))
 
     def _membership(self, field: FieldSpec, operator: str, value: Any) -> Predicate:
-        if self.stands_for(field, value) and "param" in value:
+        if stands_for(field, value, template=self.template) and "param" in value:
             return Compare(field.name, operator, (read_param(value, field.name),))
         if not isinstance(value, (list, tuple, set, frozenset)):
             raise FilterError(f"{field.name}: {operator} takes a list", field.name)
         if len(value) > MAX_LIST:
             raise FilterError(f"{field.name}: at most {MAX_LIST} values fit in one list, got {len(value)}", field.name)
-        values = tuple(_checked(field, item) for item in value if item is not None)
+        values = tuple(checked(field, item) for item in value if item is not None)
         listed = Compare(field.name, operator, values)
         if len(values) == len(value):
             return listed
@@ -365,7 +198,7 @@ class _Reader:
             return Compare(field.name, row.name, (read_param(value, field.name),))
         if isinstance(value, (list, tuple, set, frozenset)):
             return Group("or", tuple(self.condition(field, row.name, item) for item in value))
-        text: str = _checked(_TEXT, value, field.name)
+        text: str = checked(_TEXT, value, field.name)
         if len(text) > _MAX_PATTERN:
             message = f"{field.name}: {row.name} takes at most {_MAX_PATTERN} characters, got {len(text)}"
             raise FilterError(message, field.name)
@@ -375,30 +208,9 @@ class _Reader:
         return Compare(field.name, row.name, (text,))
 
     def _part(self, field: FieldSpec, value: Any) -> Predicate:
-        if self.stands_for(field, value):
+        if stands_for(field, value, template=self.template):
             return Compare(field.name, "contains", (read_param(value, field.name),))
         if field.type == "json":
-            return Compare(field.name, "has", (_checked(field, value),))
+            return Compare(field.name, "has", (checked(field, value),))
         items = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
-        return Compare(field.name, "has", (_checked(field, tuple(items)),))
-
-
-def read_param(value: Mapping[str, Any], what: str) -> Param:
-    """`{param: name}`, with `default: value` or `optional: true`.
-
-    Raises:
-        FilterError: it says something else.
-    """
-    given = dict(value)
-    name, optional, default = given.pop("param", None), given.pop("optional", False), given.pop("default", Missing)
-    if given or not isinstance(name, str) or not isinstance(optional, bool) or (optional and default is not Missing):
-        raise FilterError(f"{what}: a parameter is {{param: name}}, with 'default: ...' or 'optional: true'")
-    return Param(name, optional, default)
-
-
-def _checked(field: FieldSpec, value: Any, name: str | None = None, adapter: TypeAdapter[Any] | None = None) -> Any:
-    try:
-        return (adapter or field.adapter).validate_python(value)
-    except ValidationError as error:
-        reason = error.errors(include_input=False, include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise FilterError(f"{name or field.name}: {reason}", name or field.name) from None
+        return Compare(field.name, "has", (checked(field, tuple(items)),))

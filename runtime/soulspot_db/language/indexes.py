@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from soulspot_db.language.document import EntityDocument, IndexDocument
 from soulspot_db.language.field import FieldSpec, Problem
-from soulspot_db.language.filters import FilterError, HasFields, parse_constraint
+from soulspot_db.language.filters import parse_constraint
 from soulspot_db.language.names import MAX_NAME
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.predicates import Predicate
+from soulspot_db.language.scope import FilterError, HasFields
 
 __all__ = ["IndexPart", "IndexSpec", "constraint_name", "resolve_indexes"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from soulspot_db.language.filters import FilterError, HasFields, field_of
 from soulspot_db.language.operators import UNORDERED
+from soulspot_db.language.scope import FilterError, HasFields, field_of
 
 __all__ = ["Term", "parse_order"]
 

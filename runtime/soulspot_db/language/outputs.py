@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from soulspot_db.language.field import FieldSpec
-from soulspot_db.language.filters import FilterError, HasFields, field_of, parse_filter
+from soulspot_db.language.filters import parse_filter
 from soulspot_db.language.names import check_field_name
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.params import INTEGER
 from soulspot_db.language.predicates import Predicate
 from soulspot_db.language.relations import Find
+from soulspot_db.language.scope import FilterError, HasFields, field_of
 
 __all__ = ["NUMBERS", "Output", "resolve_output"]
 

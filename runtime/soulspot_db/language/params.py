@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from soulspot_db.language.field import FieldSpec, Made, Missing, Problem, resolve_field
-from soulspot_db.language.filters import HasFields
 from soulspot_db.language.names import check_field_name
 from soulspot_db.language.patterns import TEXT_OPERATORS
 from soulspot_db.language.predicates import Compare, Param, Predicate
 from soulspot_db.language.query_document import QueryDocument
+from soulspot_db.language.scope import HasFields
 from soulspot_db.language.template import params_of
 
 __all__ = ["INTEGER", "ParamSpec", "Use", "resolve_params", "uses_of"]

@@ -7,15 +7,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from immutabledict import immutabledict
 
 from soulspot_db.language.field import FieldSpec, Problem
-from soulspot_db.language.filters import (
-    FilterError,
-    HasFields,
-    field_of,
-    parse_filter,
-    read_amount,
-    read_param,
-    read_value,
-)
+from soulspot_db.language.filters import parse_filter
 from soulspot_db.language.folding import folded
 from soulspot_db.language.order import Term, parse_order
 from soulspot_db.language.outputs import NUMBERS, Output, resolve_output
@@ -23,8 +15,10 @@ from soulspot_db.language.params import INTEGER, ParamSpec, Use, resolve_params,
 from soulspot_db.language.predicates import Increment, Param, Predicate, filled
 from soulspot_db.language.query_document import QueryDocument
 from soulspot_db.language.relations import Find
+from soulspot_db.language.scope import FilterError, HasFields, field_of
 from soulspot_db.language.template import certain
 from soulspot_db.language.upserts import Match, Rule, resolve_upsert
+from soulspot_db.language.values import read_amount, read_param, read_value
 
 __all__ = ["QuerySpec", "Verb", "resolve_queries"]
 
@@ -240,7 +234,7 @@ class _Reader:
             return read_value(field, wanted, self._entity)
         if field.type not in NUMBERS:
             raise FilterError(f"{name} is a {field.type}; numbers can be incremented")
-        amount = read_amount(field, wanted, self._entity)
+        amount = read_amount(field, wanted)
         return Increment(amount)
 
     def _upsert(self) -> tuple[tuple[Match, ...], dict[str, Rule]]:

@@ -8,12 +8,13 @@ from immutabledict import immutabledict
 
 from soulspot_db.language.document import CacheDocument, EntityDocument
 from soulspot_db.language.field import FieldSpec, Problem, resolve_field
-from soulspot_db.language.filters import FilterError, parse_constraint
+from soulspot_db.language.filters import parse_constraint
 from soulspot_db.language.indexes import IndexSpec, resolve_indexes
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.predicates import Predicate
 from soulspot_db.language.queries import QuerySpec, resolve_queries
 from soulspot_db.language.relations import Find, RelationSpec
+from soulspot_db.language.scope import FilterError
 
 __all__ = ["EntitySpec", "resolve", "with_queries"]
 

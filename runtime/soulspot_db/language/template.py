@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from soulspot_db.language.field import FieldSpec
-from soulspot_db.language.filters import HasFields, parse_condition
+from soulspot_db.language.filters import parse_condition
 from soulspot_db.language.predicates import Compare, Group, Param, Predicate, Related
+from soulspot_db.language.scope import HasFields
 
 __all__ = ["bound", "certain", "params_of"]
 

@@ -8,10 +8,11 @@ from typing import Any, Protocol, TypeAlias
 from pydantic import Field
 
 from soulspot_db.language.field import Problem
-from soulspot_db.language.filters import FilterError, HasFields, field_of, read_value
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.operators import TEXTS, UNORDERED
+from soulspot_db.language.scope import FilterError, HasFields, field_of
 from soulspot_db.language.strict import Document
+from soulspot_db.language.values import read_value
 
 __all__ = ["HasKeys", "Match", "MatchPart", "Rule", "UpsertDocument", "is_unique", "resolve_upsert"]
 

@@ -1,0 +1,49 @@
+"""The fields that a filter, an order or a query can name, and the refusal of what does not fit them."""
+
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from soulspot_db.language.field import FieldSpec
+from soulspot_db.language.nearest import nearest
+
+__all__ = ["FilterError", "HasFields", "field_of"]
+
+
+class FilterError(ValueError):
+    """A filter or an order that does not fit the entity. `field` is None where no single field is at fault.
+
+    `known` are the fields that there are instead of one that is unknown; of another entity, where it was asked for there.
+    """
+
+    def __init__(self, message: str, field: str | None = None, *, known: Collection[str] | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+        self.known = known
+
+
+class HasFields(Protocol):
+    """What a filter is checked against: an entity, or as much of one as is known while it is resolved."""
+
+    @property
+    def entity_type(self) -> str:
+        """The entity's name."""
+        ...
+
+    @property
+    def fields(self) -> Mapping[str, FieldSpec]:
+        """The entity's fields by name."""
+        ...
+
+
+def field_of(name: object, entity: HasFields) -> FieldSpec:
+    """The field of this name.
+
+    Raises:
+        FilterError: there is none.
+    """
+    field = entity.fields.get(name) if isinstance(name, str) else None
+    if field is None:
+        hint = nearest(str(name), entity.fields)
+        message = f"{entity.entity_type} has no field {name!r}" + (f"; {hint}" if hint else "")
+        raise FilterError(message, str(name), known=entity.fields)
+    return field
