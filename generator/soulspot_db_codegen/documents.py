@@ -19,6 +19,7 @@ from soulspot_db.language.document import (
 from soulspot_db.language.field_document import FieldDocument, ItemsDocument
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.query_document import QueryDocument
+from soulspot_db.language.reasons import reason
 from soulspot_db.language.upserts import UpsertDocument
 
 from soulspot_db_codegen import naming
@@ -163,7 +164,7 @@ def _validate(
 def _diagnostics(error: ValidationError, merged: Merged, model: type[BaseModel]) -> Iterator[Diagnostic]:
     for item in error.errors(include_url=False, include_input=False):
         path = _path(merged.data, item["loc"])
-        kind, message = item["type"], item["msg"].removeprefix("Value error, ")
+        kind, message = item["type"], reason(item)
         if kind == "extra_forbidden":
             yield _unknown_key(merged, path, model)
         elif kind == "missing":

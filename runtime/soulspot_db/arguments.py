@@ -13,6 +13,7 @@ from soulspot_db.language.nearest import nearest
 from soulspot_db.language.params import ParamSpec
 from soulspot_db.language.predicates import Increment, Param
 from soulspot_db.language.queries import QuerySpec
+from soulspot_db.language.reasons import first_reason
 from soulspot_db.language.spec import EntitySpec
 
 __all__ = ["arguments", "changes"]
@@ -69,8 +70,7 @@ def _fitting(query: QuerySpec, spec: EntitySpec, name: str, param: str, value: A
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        reason = error.errors(include_input=False, include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise _refused(query, spec.entity_type, param, f"cannot take this {param!r}: {reason}") from None
+        raise _refused(query, spec.entity_type, param, f"cannot take this {param!r}: {first_reason(error)}") from None
 
 
 def _checked(param: ParamSpec, value: Any, query: QuerySpec, entity_type: str) -> Any:
@@ -85,8 +85,9 @@ def _checked(param: ParamSpec, value: Any, query: QuerySpec, entity_type: str) -
             items: Iterable[Any] = value
             return tuple(item if item is None else adapter.validate_python(item) for item in items)
     except ValidationError as error:
-        reason = error.errors(include_input=False, include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise _refused(query, entity_type, param.name, f"cannot take this {param.name!r}: {reason}") from None
+        raise _refused(
+            query, entity_type, param.name, f"cannot take this {param.name!r}: {first_reason(error)}"
+        ) from None
     raise _refused(query, entity_type, param.name, f"takes a list as {param.name!r}, got {type(value).__name__}")
 
 

@@ -11,9 +11,9 @@ from soulspot_db.dialects import Dialect
 from soulspot_db.entity import Entity
 from soulspot_db.errors import QueryFailedError, ValidationFailedError
 from soulspot_db.language.field import FieldSpec
+from soulspot_db.language.reasons import reason
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.types import TYPES
-from soulspot_db.refusals import reason
 
 __all__ = ["Codec", "KeyCodec", "exporter"]
 

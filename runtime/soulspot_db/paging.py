@@ -11,7 +11,7 @@ from soulspot_db.cursors import CursorError, read_cursor, write_cursor
 from soulspot_db.entity import Entity
 from soulspot_db.errors import ValidationFailedError
 from soulspot_db.keyset import backwards, beyond, complete
-from soulspot_db.language.order import Term
+from soulspot_db.language.order import Order, Term
 from soulspot_db.language.predicates import Predicate
 from soulspot_db.relating import RelatingRepository
 
@@ -22,7 +22,6 @@ EntityModel = TypeVar("EntityModel", bound=Entity)
 KeyType = TypeVar("KeyType")
 PAGE_SIZE = 50
 _MOST = 2**62  # one row more is asked for
-Order = str | Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)

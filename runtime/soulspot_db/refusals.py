@@ -1,8 +1,5 @@
 """Errors in the caller's terms: which entity, which operation, which field. Never a value."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from pydantic import ValidationError
 
 from soulspot_db.errors import (
@@ -13,16 +10,12 @@ from soulspot_db.errors import (
     ValidationFailedError,
 )
 from soulspot_db.language.nearest import nearest
+from soulspot_db.language.reasons import reason
 from soulspot_db.language.scope import FilterError
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.table import constrained
 
-__all__ = ["explained", "reason", "refused_filter", "refused_input", "stopped_after"]
-
-
-def reason(item: Mapping[str, Any]) -> str:
-    """What Pydantic found wrong, in one sentence without the value."""
-    return str(item["msg"]).removeprefix("Value error, ")
+__all__ = ["explained", "refused_filter", "refused_input", "stopped_after"]
 
 
 def refused_input(error: ValidationError, spec: EntitySpec, operation: str) -> DatabaseError:

@@ -10,6 +10,7 @@ from soulspot_db.cache import tags
 from soulspot_db.cache.question import question, row_question
 from soulspot_db.cache.tags import Tag
 from soulspot_db.entity import Entity
+from soulspot_db.language.order import Order
 from soulspot_db.language.predicates import is_timed
 from soulspot_db.language.relations import RelationSpec
 from soulspot_db.operations import Read, ReadMany
@@ -19,8 +20,6 @@ from soulspot_db.registry import EntityRegistry
 from soulspot_db.session import HasSession
 
 __all__ = ["RelatedRows"]
-
-Order = str | Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar, cast
 from soulspot_db.access import Filter
 from soulspot_db.entity import Entity
 from soulspot_db.errors import NotFoundError, ValidationFailedError
+from soulspot_db.language.order import Order
 from soulspot_db.reading import ReadRepository
 from soulspot_db.related import RelatedRows
 from soulspot_db.session import HasSession
@@ -15,7 +16,6 @@ __all__ = ["RelatingRepository"]
 Model = TypeVar("Model", bound=Entity)
 KeyType = TypeVar("KeyType")
 T = TypeVar("T")
-Order = str | Sequence[str] | None
 
 
 class RelatingRepository(ReadRepository[Model, KeyType], Generic[Model, KeyType]):

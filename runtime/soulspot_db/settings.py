@@ -16,6 +16,7 @@ from pydantic_settings import (
 from soulspot_db.address import ServerAddress, means_server, read_address
 from soulspot_db.errors import ConfigurationError
 from soulspot_db.language.nearest import nearest
+from soulspot_db.language.reasons import reason
 from soulspot_db.misspelt import warn_of_misspelt
 
 __all__ = ["DatabaseSettings"]
@@ -83,7 +84,7 @@ class DatabaseSettings(BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             found = error.errors(include_input=False, include_url=False)
-            listed = "; ".join(_variable_of(item["loc"]) + item["msg"].removeprefix("Value error, ") for item in found)
+            listed = "; ".join(_variable_of(item["loc"]) + reason(item) for item in found)
             raise ConfigurationError(
                 f"the database settings are not valid: {listed}",
                 "Correct the variables named above, in the environment or in .env.",

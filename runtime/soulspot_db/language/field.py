@@ -10,6 +10,7 @@ from pydantic import Field as PydanticField
 
 from soulspot_db.language.field_document import FieldDocument
 from soulspot_db.language.nearest import nearest
+from soulspot_db.language.reasons import first_reason
 from soulspot_db.language.types import TYPES, rule
 
 __all__ = ["INPUT_CONFIG", "FieldSpec", "Made", "Missing", "Problem", "input_rule", "limits", "resolve_field"]
@@ -251,8 +252,7 @@ def _check_value(field: FieldSpec, key: str, value: Any, at: tuple[str | int, ..
     try:
         field.input_adapter.validate_python(value)
     except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         hint = nearest(str(value), {*field.values, *(_MADE.get(field.type, ()) if key == "default" else ())})
-        problems.append(Problem((*at, key), f"{key} {value!r} does not fit: {reason}", hint))
+        problems.append(Problem((*at, key), f"{key} {value!r} does not fit: {first_reason(error)}", hint))
         return False
     return True

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from soulspot_db.language.operators import UNORDERED
 from soulspot_db.language.scope import FilterError, HasFields, field_of
 
-__all__ = ["Term", "parse_order"]
+__all__ = ["Order", "Term", "parse_order"]
+
+Order: TypeAlias = str | Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,7 @@ class Term:
     nulls_first: bool | None = None
 
 
-def parse_order(order_by: str | Sequence[str] | None, entity: HasFields) -> tuple[Term, ...]:
+def parse_order(order_by: Order, entity: HasFields) -> tuple[Term, ...]:
     """Read an order such as `"created_at DESC"`, `["priority desc nulls first", "created_at"]`.
 
     Raises:

@@ -11,6 +11,7 @@ from soulspot_db.language.names import check_field_name
 from soulspot_db.language.patterns import TEXT_OPERATORS
 from soulspot_db.language.predicates import Compare, Param, Predicate
 from soulspot_db.language.query_document import QueryDocument
+from soulspot_db.language.reasons import first_reason
 from soulspot_db.language.scope import HasFields
 from soulspot_db.language.template import params_of
 
@@ -146,5 +147,4 @@ def _check_default(spec: ParamSpec, at: tuple[str | int, ...], problems: list[Pr
             if value is not None or not spec.nullable:
                 spec.field.adapter.validate_python(value)
     except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        problems.append(Problem(at, f"the default of the parameter {spec.name!r} does not fit: {reason}"))
+        problems.append(Problem(at, f"the default of the parameter {spec.name!r} does not fit: {first_reason(error)}"))

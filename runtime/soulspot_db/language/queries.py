@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from immutabledict import immutabledict
 
@@ -15,7 +15,7 @@ from soulspot_db.language.params import INTEGER, ParamSpec, Use, resolve_params,
 from soulspot_db.language.predicates import Increment, Param, Predicate, filled
 from soulspot_db.language.query_document import QueryDocument
 from soulspot_db.language.relations import Find
-from soulspot_db.language.scope import FilterError, HasFields, field_of
+from soulspot_db.language.scope import FilterError, HasFields, HasKey, field_of
 from soulspot_db.language.template import certain
 from soulspot_db.language.upserts import Match, Rule, resolve_upsert
 from soulspot_db.language.values import read_amount, read_param, read_value
@@ -61,7 +61,7 @@ class _Outputs:
 
 
 def resolve_queries(
-    documents: Mapping[str, QueryDocument], entity: "HasKey", find: Find | None, problems: list[Problem]
+    documents: Mapping[str, QueryDocument], entity: HasKey, find: Find | None, problems: list[Problem]
 ) -> dict[str, QuerySpec]:
     """Decide everything about the named queries of an entity; what is wrong goes to `problems`."""
     found = {}
@@ -72,15 +72,6 @@ def resolve_queries(
         if len(problems) == before:
             found[name] = spec
     return found
-
-
-class HasKey(HasFields, Protocol):
-    """What a query is checked against."""
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """The names of the fields of the primary key."""
-        ...
 
 
 class _Reader:

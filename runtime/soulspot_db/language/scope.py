@@ -6,7 +6,7 @@ from typing import Protocol
 from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.nearest import nearest
 
-__all__ = ["FilterError", "HasFields", "field_of"]
+__all__ = ["FilterError", "HasFields", "HasKey", "field_of"]
 
 
 class FilterError(ValueError):
@@ -32,6 +32,15 @@ class HasFields(Protocol):
     @property
     def fields(self) -> Mapping[str, FieldSpec]:
         """The entity's fields by name."""
+        ...
+
+
+class HasKey(HasFields, Protocol):
+    """What a query or an upsert is checked against."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The names of the fields of the primary key."""
         ...
 
 

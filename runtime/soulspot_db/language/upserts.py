@@ -10,11 +10,11 @@ from pydantic import Field
 from soulspot_db.language.field import Problem
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.operators import TEXTS, UNORDERED
-from soulspot_db.language.scope import FilterError, HasFields, field_of
+from soulspot_db.language.scope import FilterError, HasFields, HasKey, field_of
 from soulspot_db.language.strict import Document
 from soulspot_db.language.values import read_value
 
-__all__ = ["HasKeys", "Match", "MatchPart", "Rule", "UpsertDocument", "is_unique", "resolve_upsert"]
+__all__ = ["Match", "MatchPart", "Rule", "UpsertDocument", "is_unique", "resolve_upsert"]
 
 _FOLDED = re.compile(r"lower\((\w+)\)")
 _RULES = ("overwrite", "fill_null", "keep_if_null", "sticky_true", "max", "min")
@@ -33,15 +33,6 @@ class UpsertDocument(Document):
         description="For a field: `overwrite` (which is what happens to every field that is given), `fill_null` only where it "
         "was null, `keep_if_null` but with null, `sticky_true`, `max`, `min`, or `{differs: value}` where the two differ.",
     )
-
-
-class HasKeys(HasFields, Protocol):
-    """What an upsert is checked against."""
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """The fields of the primary key."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +75,7 @@ def is_unique(match: Match, entity: HasGroups) -> bool:
 
 
 def resolve_upsert(
-    document: UpsertDocument, entity: HasKeys, at: tuple[str | int, ...], problems: list[Problem]
+    document: UpsertDocument, entity: HasKey, at: tuple[str | int, ...], problems: list[Problem]
 ) -> tuple[tuple[Match, ...], dict[str, Rule]]:
     """Decide by what rows are found and what becomes of each field; what is wrong goes to `problems`."""
     matches, rules = [], {}
@@ -115,7 +106,7 @@ def _parts(texts: Sequence[str], entity: HasFields) -> Iterator[MatchPart]:
         yield MatchPart(field.name, bool(folded))
 
 
-def _rule(name: str, wanted: str | Mapping[str, Any], entity: HasKeys) -> Rule:
+def _rule(name: str, wanted: str | Mapping[str, Any], entity: HasKey) -> Rule:
     field = field_of(name, entity)
     if name in entity.key:
         raise FilterError(f"{name} is part of the key, which cannot be changed")

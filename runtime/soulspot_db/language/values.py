@@ -9,6 +9,7 @@ from soulspot_db.language.field import FieldSpec, Missing
 from soulspot_db.language.moments import parse_offset
 from soulspot_db.language.operators import TEXTS
 from soulspot_db.language.predicates import Now, OtherField, Param
+from soulspot_db.language.reasons import first_reason
 from soulspot_db.language.scope import FilterError, HasFields, field_of
 
 __all__ = ["checked", "comparable", "read_amount", "read_operand", "read_param", "read_value", "stands_for"]
@@ -105,5 +106,4 @@ def checked(field: FieldSpec, value: Any, name: str | None = None, adapter: Type
     try:
         return (adapter or field.adapter).validate_python(value)
     except ValidationError as error:
-        reason = error.errors(include_input=False, include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise FilterError(f"{name or field.name}: {reason}", name or field.name) from None
+        raise FilterError(f"{name or field.name}: {first_reason(error)}", name or field.name) from None
