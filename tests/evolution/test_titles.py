@@ -1,5 +1,8 @@
 """Titles of revisions: what a person would write as the subject of a commit."""
 
+import subprocess
+import sys
+
 import pytest
 from planted_edits import entity, song
 
@@ -152,3 +155,13 @@ def test_a_title_that_is_longer_than_a_line_ends_where_the_line_does(home):
     swapped = [f"{new * 63}: {{type: string, renamed_from: {old * 63}}}" for new, old in ("ab", "ba")]
     assert home.generate(song(*swapped)).revision.title == f"Swap {'a' * 63} and ..."
     assert f'"""Swap {"a" * 63} and ..."""\n' in home.newest.read_text("utf-8")
+
+
+def test_a_revision_is_laid_out_also_where_it_has_a_lot_to_say(home):
+    long = "a_field_whose_name_takes_a_lot_of_room_in_a_line"
+    names = [f"{kind}_with_a_name_that_is_rather_long" for kind in ("album", "song")]
+    home.generate({f"m/{name}.yaml": entity() for name in names})
+    home.generate({f"m/{name}.yaml": entity(f"{long}: {{type: string, nullable: true}}") for name in names})
+    command = [sys.executable, "-m", "ruff", "format", "--no-cache", "--diff", "--line-length=120", str(home.newest)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout
