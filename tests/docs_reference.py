@@ -26,6 +26,8 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "checks": "checks: {counts: {track_count: {gte: 0}}}",
         "relations": "relations: {tracks: {through: spotify.playlist_track}}",
         "queries": "queries: {count_by_status: {select: {status: status, n: {count: '*'}}, group_by: [status]}}",
+        "expires": "expires: expires_at",
+        "soft_delete": "soft_delete: deleted_at",
         "cache": "cache: {ttl: 300}",
         "events": "events: false",
     },

@@ -103,7 +103,22 @@ class SettingSchema(EntitySchema):
     )
 
 
-SCHEMAS = (ArtistSchema, AlbumSchema, PairSchema, TargetSchema, NodeSchema, RangeSchema, SettingSchema)
+class TicketSchema(EntitySchema):
+    """Found only while it is neither deleted nor past its time, which is never a required value's own doing."""
+
+    entity_type = "ticket"
+    table_name = "tickets"
+    soft_delete = "deleted_at"
+    expires = "ends_at"
+    fields = {
+        "id": {"type": "uuid", "primary_key": True},
+        "seat": {"type": "integer", "unique": True, "minimum": 1, "maximum": 10},
+        "deleted_at": {"type": "datetime", "nullable": True},
+        "ends_at": {"type": "datetime"},
+    }
+
+
+SCHEMAS = (ArtistSchema, AlbumSchema, PairSchema, TargetSchema, NodeSchema, RangeSchema, SettingSchema, TicketSchema)
 
 
 def register_all() -> None:

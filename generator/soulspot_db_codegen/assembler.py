@@ -1,7 +1,7 @@
 """Resolved entities to the IR: every name, type, import and order that the templates print."""
 
 import keyword
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
 from soulspot_db.language.spec import EntitySpec
@@ -20,7 +20,9 @@ def assemble(resolved: Resolved, package: str) -> ir.Project:
     """The whole project, ready to print."""
     specs = {entity.path: entity.spec for entity in resolved.entities}
     modules = {entity.spec.entity_type: entity.module for entity in resolved.entities}
-    entities = tuple(_entity(entity, specs.__getitem__, modules) for entity in resolved.entities)
+    # Whose rows may be there and not be found.
+    hiding = {spec.entity_type for spec in specs.values() if spec.soft_delete or spec.expires}
+    entities = tuple(_entity(entity, specs.__getitem__, modules, hiding) for entity in resolved.entities)
     parts = (
         _module(name, description, tuple(entity for entity in entities if entity.module == name))
         for name, description in sorted(resolved.modules.items())
@@ -45,7 +47,9 @@ def _module(name: str, description: str | None, entities: tuple[ir.Entity, ...])
     )
 
 
-def _entity(entity: ResolvedEntity, target: Callable[[str], EntitySpec], modules: Mapping[str, str]) -> ir.Entity:
+def _entity(
+    entity: ResolvedEntity, target: Callable[[str], EntitySpec], modules: Mapping[str, str], hiding: Collection[str]
+) -> ir.Entity:
     spec = entity.spec
     fields = tuple(field_code(field, spec, target) for field in spec.fields.values())
     stored = {field.name: field.stored for field in fields}
@@ -72,11 +76,13 @@ def _entity(entity: ResolvedEntity, target: Callable[[str], EntitySpec], modules
         fields=fields,
         enums=enums,
         lookups=tuple(_lookups(spec, stored)),
-        relations=tuple(_relations(spec, modules)),
+        relations=tuple(_relations(spec, modules, hiding)),
         queries=queries,
         ids=tuple(sorted({key, *_references(spec, target)}, key=naming.import_order)),
         standard_imports=standard_imports(spec, fields),
         library_imports=library_imports(spec, fields, has_indexes=bool(entity.document.indexes)),
+        keeps_deleted=spec.soft_delete is not None,
+        expires=spec.expires is not None,
         schema=_schema(entity),
         table=entity.table,
         exports=_exports(class_name, enums, queries),
@@ -104,7 +110,7 @@ def _loaders(spec: EntitySpec) -> dict[str, str]:
     return found
 
 
-def _relations(spec: EntitySpec, modules: Mapping[str, str]) -> Iterator[ir.Relation]:
+def _relations(spec: EntitySpec, modules: Mapping[str, str], hiding: Collection[str]) -> Iterator[ir.Relation]:
     loaders = _loaders(spec)
     for relation in spec.relations.values():
         yield ir.Relation(
@@ -114,7 +120,7 @@ def _relations(spec: EntitySpec, modules: Mapping[str, str]) -> Iterator[ir.Rela
             target=naming.pascal(relation.entity),
             module=f"{modules[relation.entity]}.{relation.entity}",
             many=relation.many,
-            required=not relation.many and not spec.fields[relation.local].nullable,
+            required=not relation.many and not spec.fields[relation.local].nullable and relation.entity not in hiding,
         )
 
 
@@ -140,6 +146,10 @@ def _schema(entity: ResolvedEntity) -> dict[str, Expression]:
         lines["primary_key"] = literal(tuple(document.primary_key))
     if spec.natural_key:
         lines["natural_key"] = literal(spec.natural_key)
+    if spec.expires:
+        lines["expires"] = literal(spec.expires)
+    if spec.soft_delete:
+        lines["soft_delete"] = literal(spec.soft_delete)
     if not spec.events:
         lines["events"] = "False"
     if spec.cache is not True:

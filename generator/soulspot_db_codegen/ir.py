@@ -93,6 +93,7 @@ class Entity:
 
     `key` is the type of its key, `key_base` what that is made of, or None where it is a NamedTuple of `key_parts`;
     `key_name` is the parameter that takes it; `key_parts` are spelled as `ids.py` needs them. `schema` holds the lines of its schema class.
+    One that `keeps_deleted` rows, or `expires`, has methods for what is hidden.
     """
 
     source: str
@@ -113,6 +114,8 @@ class Entity:
     ids: tuple[str, ...]
     standard_imports: tuple[str, ...]
     library_imports: tuple[str, ...]
+    keeps_deleted: bool
+    expires: bool
     schema: Mapping[str, Expression]
     table: TableSpec
     exports: tuple[str, ...]

@@ -62,6 +62,7 @@ TAKEN_METHODS = frozenset(
     {"get", "get_or_raise", "get_many", "query", "count", "exists", "schema"}
     | {"save", "save_many", "save_stream", "update", "update_where", "delete", "delete_where"}
     | {"page", "stream", "upsert", "get_or_create"}
+    | {"with_deleted", "restore", "purge_deleted", "with_expired", "purge_expired"}
     # In the body of a class they would hide the types of the same names.
     | {"bool", "bytes", "float", "int", "list", "str", "tuple"}
 )

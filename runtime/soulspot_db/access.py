@@ -12,6 +12,7 @@ from soulspot_db.language.filters import parse_filter
 from soulspot_db.language.order import Term, parse_order
 from soulspot_db.language.predicates import Predicate
 from soulspot_db.language.scope import FilterError
+from soulspot_db.language.visibility import EVERYBODY, Visibility
 from soulspot_db.operations import Read, ReadMany, Write
 from soulspot_db.refusals import explained, refused_filter
 from soulspot_db.session import HasSession, SessionLike
@@ -28,13 +29,15 @@ class EntityAccess(Generic[Model]):
 
     Args:
         db: a database, whose current transaction the calls join, or one transaction.
+        also: what is found beside the rows that everybody finds.
     """
 
     schema: ClassVar[type[EntitySchema]]
 
-    def __init__(self, db: HasSession) -> None:
+    def __init__(self, db: HasSession, also: Visibility = EVERYBODY) -> None:
+        self._db = db
         self._session: SessionLike = db.session
-        self._plan = db.session.plans.of(self.schema)
+        self._plan = db.session.plans.of(self.schema, also)
         self._region = self._plan.region
 
     def _remembered(self, asking: Hashable | None, *, fresh: bool) -> Any:

@@ -8,7 +8,7 @@ from soulspot_db.errors import DatabaseError, ValidationFailedError
 from soulspot_db.language.predicates import Compare, Group, Predicate
 from soulspot_db.refusals import stopped_after
 
-__all__ = ["Key", "Progress", "batched", "both", "check_progress", "checked_size", "each", "each_batch"]
+__all__ = ["Key", "Progress", "batched", "check_progress", "checked_size", "each", "each_batch"]
 
 T = TypeVar("T")
 Key: TypeAlias = tuple[Any, ...]
@@ -113,13 +113,6 @@ async def each_batch(
 
 def _within(after: Predicate | None, until: Predicate) -> Predicate:
     return until if after is None else Group("and", (after, until))
-
-
-def both(one: Predicate | None, other: Predicate | None) -> Predicate | None:
-    """The rows that both find; None finds all."""
-    if one is None or other is None:
-        return one or other
-    return Group("and", (one, other))
 
 
 def _beyond(names: Sequence[str], key: Key, strictly: str, at_last: str) -> Predicate:

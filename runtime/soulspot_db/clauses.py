@@ -13,9 +13,9 @@ from soulspot_db import containment
 from soulspot_db.dialects import Dialect
 from soulspot_db.language.order import Term
 from soulspot_db.language.patterns import ESCAPE, TEXT_OPERATORS, pattern, symbol
-from soulspot_db.language.predicates import Compare, Now, Predicate, Related, padded_length
+from soulspot_db.language.predicates import Compare, Group, Now, Predicate, Related, all_of, padded_length
 
-__all__ = ["Binder", "Chosen", "Clauses", "Encode", "FirstOf", "Where", "ordered"]
+__all__ = ["Binder", "Chosen", "Clauses", "Encode", "FirstOf", "Where", "narrowed", "ordered"]
 
 Encode: TypeAlias = Callable[[str, Any], Any]
 _ONE, _ZERO = (sa.literal_column(text, sa.Integer()) for text in ("1", "0"))
@@ -58,6 +58,19 @@ class Chosen:
 
 
 Where: TypeAlias = Predicate | FirstOf | Chosen
+
+
+def narrowed(where: Where, condition: Predicate | None) -> Where:
+    """Of the rows that `where` finds, or would find first, those for which a condition holds."""
+    if condition is None:
+        return where
+    match where:
+        case FirstOf():
+            return FirstOf(tuple(Group("and", (each, condition)) for each in where.alternatives))
+        case Chosen():
+            return Chosen(all_of(where.where, condition), where.order, where.limit)
+        case _:
+            return Group("and", (where, condition))
 
 
 class Binder:
@@ -134,7 +147,10 @@ class Clauses:
         elif isinstance(where, Compare):
             yield from self._compared(where, now)
         elif isinstance(where, Related):
-            yield from self._find(where.relation.entity).values(where.where, now)
+            if where.relation.through is not None:
+                yield from self._find(where.relation.through.entity).values(where.visible_between, now)
+            target = self._find(where.relation.entity)
+            yield from (*target.values(where.visible, now), *target.values(where.where, now))
         else:
             for part in where.parts:
                 yield from self.values(part, now)
@@ -193,17 +209,20 @@ class Clauses:
     def _related(self, where: Related, bind: Binder) -> ColumnElement[bool]:
         relation, target = where.relation, self._find(where.relation.entity).aliased()
         own, found = self.columns[relation.local], target.columns[relation.remote]
+        rows: sa.FromClause = target.table
+        conditions = [found == own]
+        if relation.through is not None:
+            between = self._find(relation.through.entity).aliased()
+            rows = between.table.join(rows, between.columns[relation.through.remote] == found)
+            conditions = [between.columns[relation.through.local] == own]
+            conditions += [] if where.visible_between is None else [between.clause(where.visible_between, bind)]
+        conditions += [] if where.visible is None else [target.clause(where.visible, bind)]
         inner = None if where.where is None else target.clause(where.where, bind)
         if inner is not None and where.quantifier == "every":
             # One for which it is unknown does not pass either.
             inner = sa.not_(sa.func.coalesce(inner, sa.false()))
-        rows: sa.FromClause = target.table
-        link = found == own
-        if relation.through is not None:
-            between = self._find(relation.through.entity).aliased()
-            rows = between.table.join(rows, between.columns[relation.through.remote] == found)
-            link = between.columns[relation.through.local] == own
-        exists = sa.select(_ONE).select_from(rows).where(link, *([] if inner is None else [inner])).exists()
+        conditions += [] if inner is None else [inner]
+        exists = sa.select(_ONE).select_from(rows).where(*conditions).exists()
         if where.quantifier == "some":
             return exists
         # Every row passes where nothing is asked of it.

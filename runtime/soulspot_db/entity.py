@@ -72,6 +72,8 @@ class EntitySchema:
     natural_key: ClassVar[str | None] = None
     events: ClassVar[bool] = True
     cache: ClassVar[bool | dict[str, Any]] = True
+    expires: ClassVar[str | None] = None
+    soft_delete: ClassVar[str | None] = None
     cascades: ClassVar[tuple[str, ...]] = ()
     model: ClassVar[type[Entity] | None] = None
     create_model: ClassVar[type[EntityCreate] | None] = None

@@ -12,7 +12,7 @@ from soulspot_db.errors import UnsafeWriteError, ValidationFailedError
 from soulspot_db.keyset import complete, in_order
 from soulspot_db.language.folding import folded
 from soulspot_db.language.nearest import nearest
-from soulspot_db.language.predicates import Compare, Group, Param, Predicate, is_timed
+from soulspot_db.language.predicates import Compare, Group, Param, Predicate
 from soulspot_db.language.queries import QuerySpec
 from soulspot_db.language.scope import FilterError
 from soulspot_db.language.sizes import check_size
@@ -101,7 +101,7 @@ class NamedQueries(WriteRepository[Model, KeyType], Generic[Model, KeyType]):
         decode = row_decoder(outputs, plan.dialect)
         asking = question("named", name, make.__name__, values, most)
         conditions = [where, *(output.where for output in outputs)]
-        kept = _is_kept(query) and not any(map(is_timed, conditions))
+        kept = _is_kept(query) and all(map(self._lasts, conditions))
         request: Read[Sequence[Row]] = Read(
             region=plan.region,
             key=asking if kept else None,

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from soulspot_db.access import Filter
-from soulspot_db.bulk import both, checked_size
+from soulspot_db.bulk import checked_size
 from soulspot_db.cache.question import question
 from soulspot_db.cursors import CursorError, read_cursor, write_cursor
 from soulspot_db.entity import Entity
 from soulspot_db.errors import ValidationFailedError
 from soulspot_db.keyset import backwards, beyond, complete
 from soulspot_db.language.order import Order, Term
-from soulspot_db.language.predicates import Predicate
+from soulspot_db.language.predicates import Predicate, all_of
 from soulspot_db.relating import RelatingRepository
 
 __all__ = ["PAGE_SIZE", "Page", "PagingRepository", "Wanted"]
@@ -79,7 +79,7 @@ class PagingRepository(RelatingRepository[EntityModel, KeyType], Generic[EntityM
         direction = backwards(order) if is_turned else order
         cursor = wanted.before if is_turned else wanted.after
         if cursor is not None:
-            where = both(where, self._beyond(direction, cursor, order))
+            where = all_of(where, self._beyond(direction, cursor, order))
         statement = self._plan.queries.select(where, order_by=direction, limit=size + 1)
         found = await self._found(operation, asking, statement, about=wanted.where, kept=kept, fresh=fresh)
         items, goes_on = list(found[:size]), len(found) > size
@@ -107,7 +107,7 @@ class PagingRepository(RelatingRepository[EntityModel, KeyType], Generic[EntityM
             if len(found) < size:
                 return
             values = tuple(getattr(found[-1], term.field) for term in order)
-            rest = both(predicate, beyond(order, values, spec.nullable))
+            rest = all_of(predicate, beyond(order, values, spec.nullable))
 
     def _beyond(self, direction: Sequence[Term], cursor: str, order: Sequence[Term]) -> Predicate:
         spec = self._plan.spec

@@ -19,9 +19,10 @@ from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.events.rows import row_events
 from soulspot_db.fairness import Turns
 from soulspot_db.language.cascades import cascades
-from soulspot_db.language.predicates import Compare, Group, Predicate, tables_of
+from soulspot_db.language.predicates import Compare, Group, Predicate, is_timed, tables_of
 from soulspot_db.language.relations import RelationSpec
 from soulspot_db.language.spec import EntitySpec
+from soulspot_db.language.visibility import EVERYBODY, Visibility, visible
 from soulspot_db.monitoring.loops import LoopWatch
 from soulspot_db.operations import Effects
 from soulspot_db.query import Link, Queries
@@ -50,6 +51,33 @@ class Plan:
     watch: LoopWatch
     by_one: ByKey | None
     """How rows are found by a key of one part, several at once."""
+    visibility: Visibility
+
+    @cached_property
+    def visible(self) -> Predicate | None:
+        """The condition for a row to be found, None where all are."""
+        return visible(self.spec, self.visibility)
+
+    @cached_property
+    def is_timed(self) -> bool:
+        """Whether rows cease to be found as time passes, so that no answer may be kept but that to a question for one by its key."""
+        return is_timed(self.visible)
+
+    def shown(self, model: Entity | None) -> Entity | None:
+        """A row that was found by its key, if it is visible at this moment."""
+        if model is None or self.visible is None:
+            return model
+        spec = self.spec
+        if (
+            spec.soft_delete is not None
+            and not self.visibility.deleted
+            and getattr(model, spec.soft_delete) is not None
+        ):
+            return None
+        if spec.expires is None or self.visibility.expired:
+            return model
+        ends = getattr(model, spec.expires)
+        return model if ends is None or ends > utc_now() else None
 
     @cached_property
     def made_now(self) -> tuple[str, ...]:
@@ -115,18 +143,28 @@ class Plan:
         names = _cascades(self.schema)
         return {tag for name in names for tag in (tags.bulk(name), tags.table(name))}
 
-    def effects(self, stored: Sequence[Sequence[Any]], what: str, fields: Sequence[str] | None = None) -> Effects:
+    def erased(self, stored: Sequence[Sequence[Any]], *, told: bool = True) -> Effects:
+        """The tags and events of rows that were deleted for good, by their key columns."""
+        found = self.effects(stored, "deleted", told=told)
+        if stored:
+            found.tags |= self.cascaded()
+        return found
+
+    def effects(
+        self, stored: Sequence[Sequence[Any]], what: str, fields: Sequence[str] | None = None, *, told: bool = True
+    ) -> Effects:
         """The tags and events of a committed write: created, updated or deleted.
 
         Args:
             stored: the key columns of every row that was written.
             what: created, updated or deleted.
             fields: the names that were passed to an update.
+            told: whether there are events.
         """
         if not stored:
             return Effects()
         topic = f"database.{self.spec.entity_type}.{what}"
-        told = self.spec.events and self.wanted(topic)
+        told = told and self.spec.events and self.wanted(topic)
         decoded = map(self.codec.decode_key, stored)  # of many rows, each when its event is made
         keys = list(decoded) if len(stored) <= MOST else []
         effects = Effects(tags=self.touched(keys))
@@ -164,24 +202,29 @@ class Plans:
         self._cache = cache
         self._wanted = wanted
         self._plans: dict[type[EntitySchema], Plan] = {}
+        self._wider: dict[Visibility, dict[type[EntitySchema], Plan]] = {}
 
     @property
     def compiled(self) -> int:
         """How many compiled statements are held, of all entities."""
-        return sum(plan.queries.shapes for plan in self._plans.values())
+        plans = (self._plans, *self._wider.values())
+        return sum(plan.queries.shapes for some in plans for plan in some.values())
 
-    def of(self, schema: type[EntitySchema]) -> Plan:
-        """The plan of a schema, made on first use."""
-        plan = self._plans.get(schema)
+    def of(self, schema: type[EntitySchema], also: Visibility = EVERYBODY) -> Plan:
+        """The plan of a schema, made on first use. One by which more rows are found keeps answers of its own."""
+        plans = self._plans if also is EVERYBODY else self._wider.setdefault(also, {})
+        plan = plans.get(schema)
         if plan is None:
-            plan = self._plans[schema] = self._make(schema)
+            plan = plans[schema] = self._make(schema, also)
         return plan
 
-    def _make(self, schema: type[EntitySchema]) -> Plan:
+    def _make(self, schema: type[EntitySchema], also: Visibility) -> Plan:
         complete = resolved(schema)
         spec = complete.complete_spec(_spec_of)
         codec = Codec(spec, complete.model, self._dialect)
-        queries = Queries(spec, complete.table, codec.encode, self._dialect, self._queries_of)
+        queries = Queries(
+            spec, complete.table, codec.encode, self._dialect, find=self._queries_of, visible=visible(spec, also)
+        )
         return Plan(
             schema=complete,
             spec=spec,
@@ -195,6 +238,7 @@ class Plans:
             queries_of=self._queries_of,
             watch=self._watch,
             by_one=_by_key(spec, queries, codec) if len(spec.key) == 1 else None,
+            visibility=also,
         )
 
     def _queries_of(self, entity_type: str) -> Queries:
@@ -208,7 +252,7 @@ def _spec_of(entity_type: str) -> EntitySpec:
 def _by_key(spec: EntitySpec, queries: Queries, codec: Codec[Entity]) -> ByKey:
     (name,) = spec.key
     return ByKey(
-        lambda keys: queries.select(Compare(name, "in", tuple(keys))) if len(keys) > 1 else queries.find(keys),
+        lambda keys: queries.find_many(name, keys) if len(keys) > 1 else queries.find(keys),
         list(spec.fields).index(name),
         lambda key: codec.encode(name, key),
     )

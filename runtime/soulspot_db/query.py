@@ -9,13 +9,13 @@ from typing import Any, TypeAlias, cast
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from soulspot_db.clauses import Binder, Clauses, Encode, Where
+from soulspot_db.clauses import Binder, Clauses, Encode, Where, narrowed
 from soulspot_db.defaults import utc_now
 from soulspot_db.dialects import Dialect
 from soulspot_db.engine.base import Bulk, Statement
 from soulspot_db.language.order import Term
 from soulspot_db.language.outputs import Output
-from soulspot_db.language.predicates import Compare, Increment, Merged, Now, OtherField, Predicate
+from soulspot_db.language.predicates import Compare, Increment, Merged, Now, OtherField, Predicate, all_of
 from soulspot_db.language.queries import QuerySpec
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.merging import merged, merged_values
@@ -46,9 +46,17 @@ class Link:
     remote: str = ""
     own: str = ""
 
+    @property
+    def visible(self) -> Predicate | None:
+        """The condition for rows in between."""
+        return None if self.through is None else self.through.visible
+
 
 class Queries:
-    """The statements of one entity. Compiled text is kept by shape, so no value ever becomes part of it."""
+    """The statements of one entity. Compiled text is kept by shape, so no value ever becomes part of it.
+
+    Only rows that are `visible` are found and changed, but for those that `find` and `find_many` find.
+    """
 
     def __init__(
         self,
@@ -56,8 +64,11 @@ class Queries:
         table: sa.Table,
         encode: Encode,
         dialect: Dialect,
+        *,
         find: "Callable[[str], Queries]",
+        visible: Predicate | None,
     ) -> None:
+        self.visible = visible
         self._dialect = dialect
         self._encode = encode
         self._columns = {name: table.c[field.column] for name, field in spec.fields.items()}
@@ -89,6 +100,7 @@ class Queries:
         offset: int = 0,
     ) -> Statement:
         """Whole rows. A limit or an offset without an order means by key."""
+        where = self._seen(where)
         order = tuple(order_by)
         if not order and (limit is not None or offset):
             order = tuple(Term(name, descending=False) for name in self._key)
@@ -115,8 +127,17 @@ class Queries:
         query = sa.select(*self._columns.values()).where(*(self._columns[name] == bind() for name in self._key))
         return self._compile(query)[0]
 
+    def find_many(self, name: str, keys: Sequence[Any]) -> Statement:
+        """The whole rows with these keys, which are of one field."""
+        where = Compare(name, "in", tuple(keys))
+
+        def build() -> sa.Select[Any]:
+            return sa.select(*self._columns.values()).where(self.clauses.clause(where, Binder()))
+
+        return self._statement(("find", where.shape), build, self._values(where))
+
     def keys(self, where: Where | None, limit: int) -> Statement:
-        """The keys of the first rows, by key."""
+        """The keys of the first rows, by key, visible or not."""
 
         def build() -> sa.Select[Any]:
             bind = Binder()
@@ -129,6 +150,7 @@ class Queries:
 
     def count(self, where: Where | None) -> Statement:
         """How many rows there are."""
+        where = self._seen(where)
 
         def build() -> sa.Select[Any]:
             query: sa.Select[Any] = sa.select(sa.func.count()).select_from(self._table)
@@ -138,6 +160,7 @@ class Queries:
 
     def exists(self, where: Where | None) -> Statement:
         """One row if there is any, none otherwise."""
+        where = self._seen(where)
 
         def build() -> sa.Select[Any]:
             query: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(self._table).limit(_ONE).offset(_ZERO)
@@ -149,7 +172,7 @@ class Queries:
         self, query: QuerySpec, outputs: Sequence[Output], where: Predicate | None, limit: int | None
     ) -> Statement:
         """The values that a named query selects."""
-        now, conditions = utc_now(), [output.where for output in outputs]
+        where, now, conditions = all_of(where, self.visible), utc_now(), [output.where for output in outputs]
 
         def build() -> sa.Select[Any]:
             bind = Binder()
@@ -166,7 +189,7 @@ class Queries:
         self, link: "Link", keys: Sequence[Any], where: Where | None, order: Sequence[Term], limit: int | None
     ) -> Statement:
         """Whole rows that are linked to `keys`, each with the one that it is linked to behind; at most `limit` for each."""
-        linked = Compare(link.field, "in", tuple(keys))
+        where, linked = self._seen(where), narrowed(Compare(link.field, "in", tuple(keys)), link.visible)
         order = tuple(order) or tuple(Term(name, descending=False) for name in self._key)
 
         def build() -> sa.Select[Any]:
@@ -209,19 +232,20 @@ class Queries:
 
         `quietly` does nothing either where a unique value exists, also one that others have inserted meanwhile.
         """
+        found = narrowed(where, self.visible)
 
         def build() -> sa.sql.ClauseElement:
             bind = Binder()
             # In a SELECT, PostgreSQL has nothing to tell the types of parameters by.
             given = self._given(names, bind, typed=self._dialect.has_arrays)
-            missing = ~sa.select(_ONE).select_from(self._table).where(self.clauses.clause(where, bind)).exists()
+            missing = ~sa.select(_ONE).select_from(self._table).where(self.clauses.clause(found, bind)).exists()
             insert = self._dialect.insert(self._table)
             insert = insert.from_select([*given], sa.select(*given.values()).where(missing))
             insert = insert.on_conflict_do_nothing() if quietly else insert
             return insert.returning(*self._columns.values())  # type: ignore[no-any-return]
 
-        shape = ("insert unless", names, where.shape, quietly)
-        return self._statement(shape, build, [*row, *self.clauses.values(where, utc_now())])
+        shape = ("insert unless", names, found.shape, quietly)
+        return self._statement(shape, build, [*row, *self.clauses.values(found, utc_now())])
 
     def _given(self, names: Sequence[str], bind: Binder, *, typed: bool = False) -> dict[str, Any]:
         """The values of a new row, by column; a key that is given moves the sequence, which would give it to another."""
@@ -279,6 +303,7 @@ class Queries:
 
     def update(self, where: Where | None, changes: Mapping[str, Any], *, whole: bool) -> Statement:
         """Change every matching row and return those rows, `whole` or their keys alone."""
+        where = self._seen(where)
         names = tuple(changes)
         returned = tuple(self._columns) if whole else self._key
 
@@ -308,12 +333,20 @@ class Queries:
 
     def delete(self, where: Where | None) -> Statement:
         """Delete every matching row and return its key."""
+        return self.erase(self._seen(where))
+
+    def erase(self, where: Where | None) -> Statement:
+        """Delete every matching row, visible or not, and return its key."""
 
         def build() -> sa.sql.ClauseElement:
             query = sa.delete(self._table).returning(*(self._columns[name] for name in self._key))
             return query if where is None else query.where(self.clauses.clause(where, Binder()))
 
         return self._statement(("delete", where and where.shape), build, self._values(where))
+
+    def _seen(self, where: Where | None) -> Where | None:
+        """What is visible of the rows that `where` finds."""
+        return self.visible if where is None else narrowed(where, self.visible)
 
     def _statement(self, shape: Any, build: Build, values: Sequence[Any]) -> Statement:
         compiled = self._compiled.get(shape)

@@ -9,11 +9,13 @@ from soulspot_db.batching import ByKey, chunks
 from soulspot_db.cache.question import question, row_question, statement_question, typed
 from soulspot_db.cache.region import MISS
 from soulspot_db.cache.tags import Tag
+from soulspot_db.clauses import Where
 from soulspot_db.engine.base import Statement
 from soulspot_db.entity import Entity
 from soulspot_db.errors import NotFoundError, ValidationFailedError
 from soulspot_db.fairness import spread
 from soulspot_db.language.field import FieldSpec
+from soulspot_db.language.order import Term
 from soulspot_db.language.predicates import Predicate, is_timed
 from soulspot_db.operations import Read, ReadMany
 from soulspot_db.plan import Key
@@ -31,14 +33,14 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
 
     async def _get(self, key: KeyType, *, fresh: bool = False) -> Model | None:
         if (found := self._remembered(typed(key), fresh=fresh)) is not MISS:
-            return cast("Model | None", found)
+            return cast("Model | None", self._plan.shown(found))
         return await self._find(self._plan.keys.values(key, "get"), "get", fresh=fresh)
 
     async def _find(self, key: Key, operation: str, *, fresh: bool = False, together: bool = False) -> Model | None:
         """The row with this key; `together` with others that are asked for in the same turn of the loop."""
         plan, asking = self._plan, row_question(key)
         if (found := self._remembered(asking, fresh=fresh)) is not MISS:
-            return cast("Model | None", found)
+            return cast("Model | None", plan.shown(found))
         request = Read(
             region=plan.region,
             key=asking,
@@ -49,9 +51,11 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
             point=not together,
             batch=None if plan.by_one is None else (plan.by_one, key[0]),
         )
+        # The row is kept as it is stored; whether it is visible is told anew each time, because that can change by itself.
         if not together and (found := self._ask_at_once(operation, request)) is not MISS:
-            return cast("Model | None", found)
-        return await self._ask(operation, request)
+            return cast("Model | None", plan.shown(found))
+        stored: Model | None = await self._ask(operation, request)
+        return cast("Model | None", plan.shown(stored))
 
     async def _get_or_raise(self, key: KeyType, *, fresh: bool = False) -> Model:
         values = self._plan.keys.values(key, "get_or_raise")
@@ -76,7 +80,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         # All or none: with a wait in between, some rows could be from before a write and some from after.
         found = MISS if fresh else self._session.peek_many(self._region, map(typed, listed))
         if found is not MISS:
-            return cast("list[Model | None]", found)
+            return self._shown(found)
         values_of = partial(self._plan.keys.values, operation="get_many")
         wanted = await spread(tuple(listed), values_of, self._plan.turns)
         return await self._find_many(wanted, fresh=fresh)
@@ -88,7 +92,13 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         found: list[Model | None] = []
         for some in chunks(wanted):
             found += await self._find_together(some, plan.by_one, fresh=fresh)
-        return found
+        return self._shown(found)
+
+    def _shown(self, found: list[Model | None]) -> list[Model | None]:
+        """Rows that were found by their keys, None where one is not visible."""
+        if self._plan.visible is None:
+            return found
+        return [cast("Model | None", self._plan.shown(each)) for each in found]
 
     async def _find_together(self, wanted: Sequence[Key], by: ByKey, *, fresh: bool) -> list[Model | None]:
         plan = self._plan
@@ -111,15 +121,26 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         where = self._filter({name: {"eq": value} for name, value in values.items()}, "get_by")
         if any(value is None for value in values.values()):
             return None  # null is not equal to null, so a unique index finds nothing
-        statement = self._plan.queries.select(where)
-        return first(await self._found("get_by", asking, statement, narrow=self._row_tags_of, fresh=fresh, point=True))
+        found = await self._found(
+            "get_by", asking, self._by_unique(where), narrow=self._row_tags_of, fresh=fresh, point=True
+        )
+        return first(found)
+
+    def _by_unique(self, where: Where | None) -> Statement:
+        """Finds the row with a unique value; where deleted ones are found as well, one that is not deleted, or was last of all."""
+        spec = self._plan.spec
+        if spec.soft_delete is None or not self._plan.visibility.deleted:
+            return self._plan.queries.select(where)
+        latest = Term(spec.soft_delete, descending=True, nulls_first=True)
+        return self._plan.queries.select(where, order_by=[latest], limit=1)
 
     def _row_tags_of(self, rows: Sequence[Model]) -> tuple[Tag, ...] | None:
         """What the answer to a question for one row depends on: that row, if there is one.
 
-        Another row can be the answer only after this one was changed, because their values are unique.
+        Another row can be the answer only after this one was changed, because their values are unique; but not among those
+        that were deleted softly.
         """
-        return self._plan.row_tags(self._plan.key_of(rows[0])) if rows else None
+        return self._plan.row_tags(self._plan.key_of(rows[0])) if rows and not self._plan.visibility.deleted else None
 
     async def _query(
         self,
@@ -173,7 +194,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
     ) -> T:
         """What `decode` makes of the few rows of a statement, now or before; the other arguments are those of `_found`."""
         plan = self._plan
-        asking = _key(asking, statement) if kept and not is_timed(about) else None
+        asking = _key(asking, statement) if kept and self._lasts(about) else None
         return await self._ask(
             operation, Read(plan.region, asking, plan.read_tags(about), lambda: statement, decode, fresh=fresh)
         )
@@ -205,7 +226,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         plan = self._plan
         request: Read[Sequence[Model]] = Read(
             region=plan.region,
-            key=_key(asking, statement) if kept and not is_timed(about) else None,
+            key=_key(asking, statement) if kept and self._lasts(about) else None,
             tags=plan.read_tags(about),
             statement=lambda: statement,
             decode=tuple,
@@ -217,6 +238,10 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         if point and (known := self._ask_at_once(operation, request)) is not MISS:
             return cast("Sequence[Model]", known)
         return await self._ask(operation, request)
+
+    def _lasts(self, about: Predicate | None) -> bool:
+        """Whether rows that are found by a condition are so whatever the time."""
+        return not self._plan.is_timed and not is_timed(about)
 
     def _amount(self, name: str, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MAX_INT:

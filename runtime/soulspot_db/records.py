@@ -18,6 +18,7 @@ from soulspot_db.fairness import spread
 from soulspot_db.language.predicates import Compare
 from soulspot_db.language.queries import QuerySpec
 from soulspot_db.language.spec import EntitySpec
+from soulspot_db.language.visibility import EVERYBODY, Visibility
 from soulspot_db.paging import Page
 from soulspot_db.plan import Key
 from soulspot_db.refusals import refused_input
@@ -33,9 +34,9 @@ Record = dict[str, Any]
 class Records(Repository[Entity, Any]):
     """A repository in the facade's terms: text for keys, dicts for rows."""
 
-    def __init__(self, db: HasSession, schema: type[EntitySchema]) -> None:
+    def __init__(self, db: HasSession, schema: type[EntitySchema], also: Visibility = EVERYBODY) -> None:
         self.schema = schema  # type: ignore[misc]  # the class variable of generated subclasses
-        super().__init__(db)
+        super().__init__(db, also)
 
     async def get(self, entity_id: str, *, fresh: bool = False) -> Record | None:
         """The row with this key or natural key."""
@@ -55,7 +56,7 @@ class Records(Repository[Entity, Any]):
             # Found by its natural key, it is the answer only as long as no row has the text for its primary key.
             return tags if tags is None or key is None else {*tags, *self._plan.row_tags(key)}
 
-        statement = self._plan.queries.select(where)
+        statement = self._by_unique(where)
         return first(await self._found("get", asking, statement, narrow=narrow, fresh=fresh, point=True))
 
     async def get_or_raise(self, entity_id: str, *, fresh: bool = False) -> Record:
@@ -136,6 +137,18 @@ class Records(Repository[Entity, Any]):
     async def delete_where(self, filters: Mapping[str, Any], **options: Any) -> int:
         """Delete matching rows."""
         return await self._delete_where(filters, **options)
+
+    async def restore(self, entity_id: str) -> bool:
+        """Bring back a row that was deleted softly."""
+        return await self._bring_back(self._locate(entity_id, "restore")[1]) is not None
+
+    async def purge_deleted(self, **options: Any) -> int:
+        """Delete for good what was deleted softly."""
+        return await self._purge_deleted(**options)
+
+    async def purge_expired(self, **options: Any) -> int:
+        """Delete for good what is past its time."""
+        return await self._purge_expired(**options)
 
     async def query(self, where: Mapping[str, Any] | None, **options: Any) -> list[Record]:
         """Matching rows."""
@@ -225,6 +238,7 @@ class Records(Repository[Entity, Any]):
         if row is None or row is MISS:
             rows = self._region.known(question("look_up", entity_id))
             row = None if rows is MISS else first(rows)
+        row = self._plan.shown(row)
         return None if row is None else self._plan.codec.export(row)
 
     def tags_of(self, entity_id: str | None) -> set[Tag]:

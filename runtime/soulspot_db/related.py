@@ -13,6 +13,7 @@ from soulspot_db.entity import Entity
 from soulspot_db.language.order import Order
 from soulspot_db.language.predicates import is_timed
 from soulspot_db.language.relations import RelationSpec
+from soulspot_db.language.visibility import visible
 from soulspot_db.operations import Read, ReadMany
 from soulspot_db.plan import Plan
 from soulspot_db.reading import ReadRepository
@@ -119,7 +120,8 @@ class RelatedRows(ReadRepository[Entity, Any]):
         plan, relation = self._own, self._relation
         predicate, order = self._filter(where, relation.name), self._order(order_by, relation.name)
         most = None if limit is None else self._amount("limit", limit)
-        what = None if is_timed(predicate) else question(relation.name, plan.spec.entity_type, where, order_by, limit)
+        between = None if relation.through is None else plan.find(relation.through.entity)
+        what = question(relation.name, plan.spec.entity_type, where, order_by, limit)
         link, queries = plan.link(relation), self._plan.queries
         by = None if what is None else plan.children.get(what)
         if by is None:
@@ -130,5 +132,6 @@ class RelatedRows(ReadRepository[Entity, Any]):
             )
             if what is not None:
                 plan.children[what] = by
-        through = [] if relation.through is None else [tags.table(plan.find(relation.through.entity).table_name)]
-        return _Asked(by, what, (*self._plan.read_tags(predicate), *through))
+        lasts = self._lasts(predicate) and (between is None or not is_timed(visible(between)))
+        through = [] if between is None else [tags.table(between.table_name)]
+        return _Asked(by, what if lasts else None, (*self._plan.read_tags(predicate), *through))

@@ -9,7 +9,6 @@ from soulspot_db.errors import NotFoundError, ValidationFailedError
 from soulspot_db.language.order import Order
 from soulspot_db.reading import ReadRepository
 from soulspot_db.related import RelatedRows
-from soulspot_db.session import HasSession
 
 __all__ = ["RelatingRepository"]
 
@@ -23,10 +22,6 @@ class RelatingRepository(ReadRepository[Model, KeyType], Generic[Model, KeyType]
 
     What types they have, the generated methods say.
     """
-
-    def __init__(self, db: HasSession) -> None:
-        super().__init__(db)
-        self._db = db
 
     async def _parent(self, name: str, row: Model, *, fresh: bool = False) -> T | None:  # pyright: ignore[reportInvalidTypeVarUse]
         """The row that one refers to, or None."""

@@ -124,6 +124,8 @@ def _document(schema: type[EntitySchema]) -> EntityDocument:
                 "natural_key": schema.natural_key,
                 "events": schema.events,
                 "cache": schema.cache,
+                "expires": schema.expires,
+                "soft_delete": schema.soft_delete,
             }
         )
     except ValidationError as error:

@@ -2,8 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from soulspot_db.language.visibility import Visibility
 from soulspot_db.session import SessionLike
 
 if TYPE_CHECKING:
@@ -131,6 +133,43 @@ class DatabaseService(ABC):
         """Delete every matching row and return how many there were; with a `batch_size`, batch after batch."""
         options = {"all_rows": all_rows, "batch_size": batch_size, "progress": progress}
         return await self._records(entity_type).delete_where(filters, **options)
+
+    async def restore(self, entity_type: str, entity_id: str) -> bool:
+        """Bring back a row that was deleted where `soft_delete` keeps it; False if there is none."""
+        return await self._records(entity_type).restore(entity_id)
+
+    async def purge_deleted(
+        self,
+        entity_type: str,
+        *,
+        older_than: timedelta | None = None,
+        batch_size: int | None = None,
+        progress: "Progress | None" = None,
+    ) -> int:
+        """Delete for good the rows that `soft_delete` keeps, or those kept for longer, and return how many there were."""
+        options = {"older_than": older_than, "batch_size": batch_size, "progress": progress}
+        return await self._records(entity_type).purge_deleted(**options)
+
+    async def purge_expired(
+        self, entity_type: str, *, batch_size: int | None = None, progress: "Progress | None" = None
+    ) -> int:
+        """Delete for good the rows that are past their time, and return how many there were."""
+        return await self._records(entity_type).purge_expired(batch_size=batch_size, progress=progress)
+
+    @property
+    def with_deleted(self) -> "DatabaseService":
+        """The same database, in which rows that were deleted and are kept by `soft_delete` are found as well."""
+        return self._seeing(deleted=True)
+
+    @property
+    def with_expired(self) -> "DatabaseService":
+        """The same database, in which rows past their time are found as well."""
+        return self._seeing(expired=True)
+
+    def _seeing(self, **also: bool) -> "DatabaseService":
+        from soulspot_db.wider import WiderService  # noqa: PLC0415 - it is one of these itself
+
+        return WiderService(self, Visibility(**also))
 
     async def query(
         self,

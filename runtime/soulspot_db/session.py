@@ -111,7 +111,10 @@ class Session:
         if rows is None:
             request.point = False  # it would take a lane's time a second time to find that out
             return MISS
-        return request.region.fill(request.key, request.tags, request.answer_now(rows), request.narrow)
+        answer = request.answer_now(rows)
+        if request.key is None:
+            return answer
+        return request.region.fill(request.key, request.tags, answer, request.narrow)
 
     async def read(self, request: Read[T]) -> T:
         """Answer from the current transaction, the cache or the database, in this order."""
@@ -123,7 +126,7 @@ class Session:
         if request.point and self.engine.reads_now:
             if self.cache.turns.are_due():
                 await asyncio.sleep(0)
-            found = MISS if request.fresh else self.peek(request.region, request.key)
+            found = MISS if request.fresh or request.key is None else self.peek(request.region, request.key)
             if found is not MISS or (found := self.at_once(request)) is not MISS:
                 return cast("T", found)
 

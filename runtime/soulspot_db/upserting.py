@@ -8,6 +8,7 @@ from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity, EntityCreate
 from soulspot_db.errors import SerializationFailedError, ValidationFailedError
+from soulspot_db.expiry import making_room
 from soulspot_db.language.predicates import Compare, Group, Increment, Merged, Predicate
 from soulspot_db.language.upserts import Match, Rule, is_unique
 from soulspot_db.named import NamedQueries
@@ -92,7 +93,7 @@ class UpsertRepository(NamedQueries[Model, KeyType], Generic[Model, KeyType]):
             stored[plan.spec.version] = Increment(1)
         look = plan.queries.update(where, stored, whole=True) if changes else plan.queries.select(where)
         lock = plan.queries.lock() if locked else None
-        before = [look] if lock is None else [lock, look]
+        before = [*([] if lock is None else [lock]), *making_room(plan, [values]), look]
         for attempt in range(1, _ATTEMPTS + 1):
             # At last not quietly: if something else of the row exists already, the error says what.
             insert = plan.queries.insert_unless(where, names, row, quietly=attempt < _ATTEMPTS)
@@ -108,13 +109,16 @@ class UpsertRepository(NamedQueries[Model, KeyType], Generic[Model, KeyType]):
     async def _look_and_insert(
         self, operation: str, statements: Sequence[Statement], fields: Sequence[str]
     ) -> tuple[Model, bool] | None:
-        """Run them, and say what the last two have found and made: the row, and whether it is new; None for neither."""
+        """Run them, and say what the last two have found and made: the row, and whether it is new; None for neither.
+
+        What others return are expired rows that made room.
+        """
         plan = self._plan
 
         def effects(results: Sequence[Rows]) -> Effects:
             found, made = ([plan.codec.stored_key(row) for row in rows] for rows in results[-2:])
             done = plan.effects(found, "updated", fields) if fields else Effects()
-            done.add(plan.effects(made, "created"))
+            done.add(self._replaced(results[:-2], made))
             return done
 
         def result(results: Sequence[Rows]) -> tuple[Model, bool] | None:
@@ -122,7 +126,8 @@ class UpsertRepository(NamedQueries[Model, KeyType], Generic[Model, KeyType]):
             row = next(iter([*found, *made]), None)
             return None if row is None else (self._decode(row), not found)
 
-        return await self._do(operation, Write(statements, plan.touched(), effects, result))
+        tags = plan.touched() if plan.spec.expires is None else plan.touched() | plan.cascaded()
+        return await self._do(operation, Write(statements, tags, effects, result))
 
     def _unique(self, on: Sequence[str] | None, new: EntityCreate, operation: str) -> Sequence[str]:
         """The fields by which a row is found."""

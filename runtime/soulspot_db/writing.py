@@ -7,16 +7,17 @@ from typing import Any, TypeVar, cast
 
 from soulspot_db.access import Filter
 from soulspot_db.batching import MOST, chunks
-from soulspot_db.bulk import Key, Progress, batched, both, check_progress, checked_size, each, each_batch
+from soulspot_db.bulk import Key, Progress, batched, check_progress, checked_size, each, each_batch
 from soulspot_db.cache.tags import Tag
-from soulspot_db.clauses import Where
+from soulspot_db.clauses import Where, narrowed
 from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity, EntityCreate, EntityUpdate
 from soulspot_db.errors import DatabaseError, UnsafeWriteError, ValidationFailedError, VersionConflictError
+from soulspot_db.expiry import making_room
 from soulspot_db.fairness import spread
 from soulspot_db.language.folding import folded
-from soulspot_db.language.predicates import Compare, Group, Increment, Predicate
+from soulspot_db.language.predicates import Compare, Group, Increment, Predicate, all_of
 from soulspot_db.operations import Effects, Read, Write
 from soulspot_db.paging import PagingRepository
 from soulspot_db.refusals import stopped_after
@@ -86,16 +87,31 @@ class WriteRepository(PagingRepository[Model, KeyType]):
         if 1 < len(rows) == len(keys):
             return await self._insert_all(operation, rows)
 
-        def effects(results: Sequence[Rows]) -> Effects:
-            return plan.effects([plan.codec.stored_key(row) for rows in results for row in rows], "created")
+        room = making_room(plan, rows)
 
+        def effects(results: Sequence[Rows]) -> Effects:
+            made = [plan.codec.stored_key(row) for rows in results[len(room) :] for row in rows]
+            return self._replaced(results[: len(room)], made)
+
+        inserts = await self._inserts(rows, any_key=bool(keys)) if len(rows) > 1 else [self._insert_one(rows[0])]
         request = Write(
-            statements=await self._inserts(rows, any_key=bool(keys)) if len(rows) > 1 else [self._insert_one(rows[0])],
-            tags=plan.touched(keys if len(keys) == len(rows) else ()),
+            statements=[*room, *inserts],
+            tags=self._touched_by_new(room, keys if len(keys) == len(rows) else ()),
             effects=effects,
-            result=lambda results: [row for rows in results for row in rows],
+            result=lambda results: [row for rows in results[len(room) :] for row in rows],
         )
         return await self._do(operation, request)
+
+    def _touched_by_new(self, room: Sequence[Statement], keys: Sequence[Key]) -> Collection[Tag]:
+        """What new rows with these keys may touch, and the expired ones that make room for them."""
+        plan = self._plan
+        return plan.touched() | plan.cascaded() if room else plan.touched(keys)
+
+    def _replaced(self, gone: Sequence[Rows], made: Sequence[Sequence[Any]]) -> Effects:
+        """The effects of new rows, and of the expired ones that made room for them, by their key columns."""
+        found = self._plan.erased([row for rows in gone for row in rows])
+        found.add(self._plan.effects(made, "created"))
+        return found
 
     async def _inserts(self, rows: Sequence[Mapping[str, Any]], *, any_key: bool) -> Sequence[Statement]:
         """Statements that insert rows of which some have `any_key`, or none of them, and return them in order."""
@@ -113,10 +129,11 @@ class WriteRepository(PagingRepository[Model, KeyType]):
         plan = self._plan
         stored = await spread(rows, plan.codec.encode_row, plan.turns)
         keys = await spread(stored, plan.codec.stored_key, plan.turns)
+        room = making_room(plan, rows)
         request = Write(
-            statements=plan.queries.insert_all(stored),
-            tags=plan.touched(list(map(plan.codec.decode_key, keys)) if len(keys) <= MOST else ()),
-            effects=lambda _results: plan.effects(keys, "created"),
+            statements=[*room, *plan.queries.insert_all(stored)],
+            tags=self._touched_by_new(room, list(map(plan.codec.decode_key, keys)) if len(keys) <= MOST else ()),
+            effects=lambda results: self._replaced(results[: len(room)], keys),
             result=lambda _results: stored,
         )
         return await self._do(operation, request)
@@ -295,22 +312,39 @@ class WriteRepository(PagingRepository[Model, KeyType]):
             def last(rows: Sequence[Any]) -> Key | None:
                 return plan.codec.decode_key(rows[-1]) if rows else None
 
-            statement = plan.queries.keys(both(predicate, after), limit)
+            statement = plan.queries.keys(all_of(predicate, after), limit)
             return await self._ask(operation, Read(plan.region, None, (), lambda: statement, last, fresh=True))
 
-        return await each_batch(plan.spec.key, last_of, lambda rows: write(both(predicate, rows)), progress)
+        return await each_batch(plan.spec.key, last_of, lambda rows: write(all_of(predicate, rows)), progress)
 
     async def _remove(self, operation: str, where: Where | None, tags: Collection[Tag]) -> int:
+        """Delete rows, or hide them where that is what deleting means; returns how many there were."""
+        if self._plan.spec.soft_delete is None:
+            return await self._erase(operation, self._plan.queries.delete(where), tags)
+        return await self._hide(operation, where, self._plan.spec.soft_delete, tags)
+
+    async def _hide(self, operation: str, where: Where | None, field: str, tags: Collection[Tag]) -> int:
+        plan, version = self._plan, self._plan.spec.version
+        changes: dict[str, Any] = {field: utc_now()} | ({} if version is None else {version: Increment(1)})
+        # Who sees deleted rows as well does not delete them twice.
+        there = Compare(field, "is_null") if where is None else narrowed(where, Compare(field, "is_null"))
+        request = Write(
+            [plan.queries.update(there, changes, whole=False)],
+            tags,
+            lambda results: plan.effects(results[0], "deleted"),
+            lambda results: len(results[0]),
+        )
+        return await self._do(operation, request)
+
+    async def _erase(self, operation: str, delete: Statement, tags: Collection[Tag], *, told: bool = True) -> int:
+        """Delete rows for good; returns how many there were. Their events are published where that is to be `told`."""
         plan = self._plan
         cascaded = plan.cascaded()
 
         def effects(results: Sequence[Rows]) -> Effects:
-            found = plan.effects(results[0], "deleted")
-            if results[0]:
-                found.tags |= cascaded
-            return found
+            return plan.erased(results[0], told=told)
 
-        request = Write([plan.queries.delete(where)], {*tags, *cascaded}, effects, lambda results: len(results[0]))
+        request = Write([delete], {*tags, *cascaded}, effects, lambda results: len(results[0]))
         return await self._do(operation, request)
 
     def _condition(self, where: Filter, all_rows: bool, operation: str) -> Predicate | None:

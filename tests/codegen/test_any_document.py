@@ -157,6 +157,8 @@ ENTITY_KEYS = {
     "use": st.lists(st.sampled_from(["shared", "wrong", "nothing"]) | ANY, max_size=2) | ANY,
     "renamed_from": NAMES | ANY,
     "removed": st.dictionaries(NAMES, documents(REMOVAL_KEYS) | ANY, max_size=2) | ANY,
+    "expires": NAMES | ANY,
+    "soft_delete": NAMES | ANY,
     "cache": st.booleans() | ANY | documents(CACHE_KEYS),
     "events": st.booleans() | ANY,
 }

@@ -62,6 +62,13 @@ async def test_full_rows_have_a_value_in_every_field(tables, factories):
         assert None not in (await factories.full.create(entity_type)).values()
 
 
+async def test_rows_are_made_so_that_they_are_found(db, tables, factories):
+    rows = [await made.create("ticket") for made in (factories, factories.full) * 3]
+    assert {row["id"] for row in await db.query("ticket")} == {row["id"] for row in rows}
+    ended = await factories.create("ticket", ends_at=dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
+    assert await db.get("ticket", ended["id"]) is None
+
+
 async def test_the_rows_that_a_row_must_refer_to_are_made_and_no_others(db, tables, factories):
     album = await factories.create("album")
     assert await db.get("artist", album["artist_id"])

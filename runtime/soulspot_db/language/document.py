@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 # Keys of the language that this version does not read yet; named so that the error can say so.
-LATER_KEYS = frozenset({"expires", "soft_delete", "encrypted", "l2"})
+LATER_KEYS = frozenset({"encrypted", "l2"})
 
 
 def _events(value: object) -> object:
@@ -106,6 +106,12 @@ class EntityDocument(Document):
     )
     queries: dict[FieldName, QueryDocument] = Field(
         {}, description="Named queries, each of which becomes a typed method of the repository."
+    )
+    expires: str | None = Field(
+        None, description="A datetime field: rows past it are not found, and `purge_expired` deletes them."
+    )
+    soft_delete: str | None = Field(
+        None, description="A nullable datetime field: deleting sets it, and rows in which it is set are not found."
     )
     cache: Annotated[
         Annotated[CacheDocument, Tag("settings")] | Annotated[bool, Tag("switch")],

@@ -15,11 +15,12 @@ from typing import Any, cast
 from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.operators import Operator, operators_of
-from soulspot_db.language.predicates import Compare, Group, Predicate, Related, compares, is_timed
+from soulspot_db.language.predicates import Compare, Group, Predicate, Related, all_of, compares, is_timed
 from soulspot_db.language.relations import Find, RelationSpec
 from soulspot_db.language.scope import FilterError, HasFields, field_of
 from soulspot_db.language.sizes import check_size
 from soulspot_db.language.values import checked, comparable, read_operand, read_param, stands_for
+from soulspot_db.language.visibility import visible
 
 __all__ = ["parse_condition", "parse_constraint", "parse_filter"]
 
@@ -51,7 +52,7 @@ def parse_filter(
     """
     if where is None:
         return None
-    predicate = _all(tuple(_Reader(entity, template, find).parts(where, 0)))
+    predicate = all_of(*_Reader(entity, template, find).parts(where, 0))
     check_size(predicate)
     return predicate
 
@@ -79,10 +80,6 @@ def parse_constraint(where: Mapping[str, Any] | None, entity: HasFields) -> Pred
     return predicate
 
 
-def _all(parts: tuple[Predicate, ...]) -> Predicate | None:
-    return parts[0] if len(parts) == 1 else Group("and", parts) if parts else None
-
-
 @dataclass(frozen=True, slots=True)
 class _Reader:
     """Reads the parts of one filter."""
@@ -100,11 +97,11 @@ class _Reader:
             if name in {"and", "or"}:
                 if not isinstance(wanted, Sequence) or isinstance(wanted, str):
                     raise FilterError(f"{name!r} takes a list of filters")
-                members = (_all(tuple(self.parts(part, depth + 1))) for part in wanted)
+                members = (all_of(*self.parts(part, depth + 1)) for part in wanted)
                 # An empty filter holds for every row, so an `or` with one in it does as well.
                 yield Group(name, tuple(Group("and", ()) if part is None else part for part in members))
             elif name == "not":
-                inner = _all(tuple(self.parts(wanted, depth + 1)))
+                inner = all_of(*self.parts(wanted, depth + 1))
                 yield Group("not", (inner or Group("and", ()),))
             elif (relation := self._relation(name)) is not None:
                 yield from self._related(relation, wanted, depth)
@@ -122,10 +119,12 @@ class _Reader:
             raise FilterError(f"{relation.name} is a relation; write {{{relation.name}: {{some: {{...}}}}}} ({listed})")
         find = cast("Find", self.find)  # without which no relation was found
         target = find(relation.entity)
-        tables = (target.table_name, *([] if relation.through is None else [find(relation.through.entity).table_name]))
+        between = None if relation.through is None else find(relation.through.entity)
+        tables = (target.table_name, *([] if between is None else [between.table_name]))
+        hiding = {"visible": visible(target), "visible_between": None if between is None else visible(between)}
         for quantifier, where in wanted.items():
-            inner = _all(tuple(_Reader(target, self.template, find).parts(where, depth + 1)))
-            yield Related(relation, quantifier, inner, target, tables)
+            inner = all_of(*_Reader(target, self.template, find).parts(where, depth + 1))
+            yield Related(relation, quantifier, inner, target, tables, **hiding)
 
     def _conditions(self, field: FieldSpec, wanted: Any) -> Iterator[Predicate]:
         if not isinstance(wanted, Mapping):

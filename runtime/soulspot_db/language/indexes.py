@@ -10,7 +10,7 @@ from soulspot_db.language.field import FieldSpec, Problem
 from soulspot_db.language.filters import parse_constraint
 from soulspot_db.language.names import MAX_NAME
 from soulspot_db.language.nearest import nearest
-from soulspot_db.language.predicates import Predicate
+from soulspot_db.language.predicates import Compare, Predicate, all_of
 from soulspot_db.language.scope import FilterError, HasFields
 
 __all__ = ["IndexPart", "IndexSpec", "constraint_name", "resolve_indexes"]
@@ -31,12 +31,13 @@ class IndexPart:
 
 @dataclass(frozen=True, slots=True)
 class IndexSpec:
-    """An index; a partial one holds the rows for which `where` does."""
+    """An index; a partial one holds the rows for which `where` does, which is `of_all` where those are all that are not deleted."""
 
     name: str
     parts: tuple[IndexPart, ...]
     unique: bool
     where: Predicate | None = None
+    of_all: bool = True
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -46,19 +47,33 @@ class IndexSpec:
     @property
     def finds_one(self) -> bool:
         """Whether values for its fields find at most one row."""
-        return self.unique and self.where is None and not any(part.function for part in self.parts)
+        return self.unique and self.of_all and not any(part.function for part in self.parts)
 
 
 def resolve_indexes(document: EntityDocument, entity: HasFields, problems: list[Problem]) -> tuple[IndexSpec, ...]:
-    """Decide everything about the indexes of an entity; what is wrong goes to `problems`."""
+    """Decide everything about the indexes of an entity; what is wrong goes to `problems`.
+
+    Where deleted rows stay, their unique values are free again: what is unique there is so among the others.
+    """
     table = document.table_name
+    stays = None if document.soft_delete is None else Compare(document.soft_delete, "is_null")
     found = [
         IndexSpec(constraint_name("ix", table, name), (IndexPart(name),), unique=False)
         for name, field in document.fields.items()
         if field.index and not field.unique
     ]
-    columns = (field.column or name for name, field in document.fields.items() if field.unique)
-    taken = {constraint_name("uq", table, column) for column in columns} | {index.name for index in found}
+    unique = {
+        name: constraint_name("uq", table, field.column or name)
+        for name, field in document.fields.items()
+        if field.unique
+    }
+    taken = {*unique.values(), *(index.name for index in found)}
+    if stays is not None:
+        found += [
+            IndexSpec(index, (IndexPart(name),), unique=True, where=stays)
+            for name, index in unique.items()
+            if not document.fields[name].primary_key
+        ]
     for number, index in enumerate(document.indexes):
         at = ("indexes", number)
         before = len(problems)
@@ -72,7 +87,9 @@ def resolve_indexes(document: EntityDocument, entity: HasFields, problems: list[
         if name in taken:
             problems.append(Problem(at, f"the index {name!r} is declared twice", "give one of the two a 'name'"))
         taken.add(name)
-        found.append(IndexSpec(name, parts, index.unique, _where(index, at, entity, problems)))
+        where = _where(index, at, entity, problems)
+        held = all_of(where, stays) if index.unique else where
+        found.append(IndexSpec(name, parts, index.unique, held, of_all=where is None))
     return tuple(found)
 
 

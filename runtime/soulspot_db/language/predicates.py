@@ -18,6 +18,7 @@ __all__ = [
     "Param",
     "Predicate",
     "Related",
+    "all_of",
     "compares",
     "filled",
     "is_timed",
@@ -113,7 +114,8 @@ class Group:
 class Related:
     """`some`, `none` or `every` of the related rows pass a predicate, which is about `target`; None passes every row.
 
-    `tables` are those that it looks into.
+    `tables` are those that it looks into; of these only such rows count for which `visible`, and for those of the entity in
+    between `visible_between`, hold.
     """
 
     relation: RelationSpec
@@ -121,6 +123,8 @@ class Related:
     where: "Predicate | None"
     target: HasRelations = field(compare=False, repr=False)
     tables: tuple[str, ...] = ()
+    visible: "Predicate | None" = None
+    visible_between: "Predicate | None" = None
 
     @property
     def shape(self) -> tuple[Any, ...]:
@@ -129,6 +133,12 @@ class Related:
 
 
 Predicate = Compare | Group | Related
+
+
+def all_of(*conditions: Predicate | None) -> Predicate | None:
+    """The predicate that holds where all of these do; None asks nothing."""
+    parts = tuple(condition for condition in conditions if condition is not None)
+    return parts[0] if len(parts) == 1 else Group("and", parts) if parts else None
 
 
 def _form(value: Any) -> Any:
@@ -161,7 +171,8 @@ def compares(predicate: Predicate | None) -> Iterator[Compare]:
             for part in predicate.parts:
                 yield from compares(part)
         case Related():
-            yield from compares(predicate.where)
+            for inner in (predicate.where, predicate.visible, predicate.visible_between):
+                yield from compares(inner)
 
 
 def tables_of(predicate: Predicate | None) -> Iterator[str]:

@@ -77,6 +77,16 @@ class HasRelations(Protocol):
         ...
 
     @property
+    def expires(self) -> str | None:
+        """The field that says until when a row is found."""
+        ...
+
+    @property
+    def soft_delete(self) -> str | None:
+        """The field that says when a row was deleted, where that only hides it."""
+        ...
+
+    @property
     def relations(self) -> Mapping[str, RelationSpec]:
         """The entity's relations by name."""
         ...

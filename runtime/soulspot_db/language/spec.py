@@ -15,6 +15,7 @@ from soulspot_db.language.predicates import Predicate
 from soulspot_db.language.queries import QuerySpec, resolve_queries
 from soulspot_db.language.relations import Find, RelationSpec
 from soulspot_db.language.scope import FilterError
+from soulspot_db.language.visibility import check_hiding
 
 __all__ = ["EntitySpec", "resolve", "with_queries"]
 
@@ -35,6 +36,8 @@ class EntitySpec:
     checks: Mapping[str, Predicate]
     cache: CacheDocument | bool
     events: bool
+    expires: str | None = None
+    soft_delete: str | None = None
     relations: Mapping[str, RelationSpec] = immutabledict()
     queries: Mapping[str, QuerySpec] = immutabledict()
 
@@ -81,6 +84,8 @@ def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
     _check_history(document, problems)
     _check_versions(fields, key, problems)
     _check_key_types(key, fields, problems)
+    if document.soft_delete is not None:  # an index says what is unique, which knows of rows that are deleted
+        fields = {name: replace(field, unique=field.unique and key == (name,)) for name, field in fields.items()}
     scope = _Scope(document.entity_type, fields)
     spec = EntitySpec(
         entity_type=document.entity_type,
@@ -93,7 +98,10 @@ def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
         checks=_checks(document, scope, problems),
         cache=document.cache,
         events=document.events,
+        expires=document.expires,
+        soft_delete=document.soft_delete,
     )
+    check_hiding(spec, key, problems)
     return spec, problems
 
 
@@ -201,13 +209,14 @@ def _natural_key(
     uuid_key = len(key) == 1 and fields[key[0]].type == "uuid"
     name = document.natural_key
     if name is None:
-        unique = [field.name for field in fields.values() if field.unique and field.type == "string"]
+        unique = [name for name, field in document.fields.items() if field.unique and field.type == "string"]
         return unique[0] if uuid_key and len(unique) == 1 else None
     at = ("natural_key",)
     if name not in fields:
         problems.append(Problem(at, f"unknown field {name!r}", nearest(name, fields)))
-    elif not fields[name].unique or fields[name].type not in {"string", "text"}:
-        hint = "only text can be told from a key" if fields[name].unique else "add 'unique: true' to the field"
+    elif not document.fields[name].unique or fields[name].type not in {"string", "text"}:
+        is_unique = document.fields[name].unique
+        hint = "only text can be told from a key" if is_unique else "add 'unique: true' to the field"
         problems.append(Problem(at, f"field {name!r} is not a unique string", hint))
     elif not uuid_key:
         problems.append(Problem(at, "a natural key needs a uuid primary key", "otherwise the two could be mixed up"))

@@ -93,7 +93,9 @@ class Factories:
 
     async def _create(self, entity_type: str, given: Mapping[str, Any], within: tuple[str, ...]) -> dict[str, Any]:
         async def save(new: EntityCreate) -> dict[str, Any]:
-            return await self._db.get_or_raise(entity_type, await self._db.save(entity_type, new.__dict__))
+            made = await self._db.save(entity_type, new.__dict__)
+            # Also one that is made so that it is not found.
+            return await self._db.with_deleted.with_expired.get_or_raise(entity_type, made)
 
         return await self._insert(resolved(EntityRegistry.get_schema(entity_type)), given, within, save)
 

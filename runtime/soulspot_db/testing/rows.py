@@ -1,5 +1,6 @@
 """One valid row of an entity: values for its fields, changed until every check and every unique index lets the row pass."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from functools import cache
 from random import Random
@@ -23,6 +24,7 @@ from soulspot_db.testing.values import Values, accepts
 __all__ = ["Rows", "fields_of", "needs_value"]
 
 _STEPS = 1000
+_LASTING = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
 
 
 class _RowFactory(ModelFactory[Any]):
@@ -99,10 +101,11 @@ class Rows:
         entity = schema.spec
         references = known or {}
         start = {name: keys[0] for name, keys in references.items() if keys}
+        found = _found(entity)
         wanted = frozenset(name for name, field in entity.fields.items() if needs_value(field, full=full))
         factory = _factory_of(schema.create_model)
-        made = factory._made(self._values, entity, wanted - {*given, *references})  # noqa: SLF001 - our own
-        values = made | start | dict(given)
+        made = factory._made(self._values, entity, wanted - {*given, *references, *found})  # noqa: SLF001 - our own
+        values = made | start | found | dict(given)
         broken: list[set[str]] = []
         for _ in range(_STEPS):
             new = _validated(schema, values)
@@ -149,6 +152,12 @@ class Rows:
         if chosen is Missing or not accepts(field, chosen):
             return self._values.of(entity.entity_type, field)
         return chosen
+
+
+def _found(entity: EntitySpec) -> dict[str, Any]:
+    """The values by which a row is one that reads find: neither deleted nor past its time."""
+    values = {entity.soft_delete: None, entity.expires: _LASTING}
+    return {name: value for name, value in values.items() if name is not None}
 
 
 def needs_value(field: FieldSpec, *, full: bool) -> bool:

@@ -1,0 +1,102 @@
+"""Rows that are stored and usually not found: looking at them, bringing them back, and deleting them for good."""
+
+import datetime as dt
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
+from typing import Generic, Self, TypeVar
+
+from soulspot_db.bulk import Progress
+from soulspot_db.clauses import Where, narrowed
+from soulspot_db.engine.base import Rows
+from soulspot_db.entity import Entity
+from soulspot_db.errors import ValidationFailedError
+from soulspot_db.expiry import expired
+from soulspot_db.language.predicates import Compare, Group, Increment, Now, Predicate
+from soulspot_db.language.visibility import Visibility
+from soulspot_db.operations import Effects, Write
+from soulspot_db.upserting import UpsertRepository
+
+__all__ = ["HidingRepository"]
+
+Model = TypeVar("Model", bound=Entity)
+KeyType = TypeVar("KeyType")
+
+
+class HidingRepository(UpsertRepository[Model, KeyType], Generic[Model, KeyType]):
+    """Rows that were deleted softly, or are past their time."""
+
+    def _with_deleted(self) -> Self:
+        """The same repository, which finds rows that were deleted softly as well."""
+        return self._seeing(replace(self._plan.visibility, deleted=True))
+
+    def _with_expired(self) -> Self:
+        """The same repository, which finds rows past their time as well."""
+        return self._seeing(replace(self._plan.visibility, expired=True))
+
+    def _seeing(self, also: Visibility) -> Self:
+        return type(self)(self._db, also)
+
+    async def _restore(self, key: KeyType) -> Model | None:
+        """Bring back a row that was deleted softly, and return it; None where there is none."""
+        values = self._plan.keys.values(key, "restore")
+        return await self._bring_back(self._plan.by_key(values))
+
+    async def _bring_back(self, where: Where) -> Model | None:
+        field, version = self._hides_deleted("restore"), self._plan.spec.version
+        plan = self._session.plans.of(self.schema, replace(self._plan.visibility, deleted=True))
+        changes = {field: None} | ({} if version is None else {version: Increment(1)})
+        deleted = Compare(field, "not_null")
+
+        def effects(results: Sequence[Rows]) -> Effects:
+            # Its end was told as that of any other row, and so is its coming back.
+            return plan.effects(list(map(plan.codec.stored_key, results[0])), "created")
+
+        statement = plan.queries.update(narrowed(where, deleted), changes, whole=True)
+        request = Write([statement], plan.touched(), effects, lambda results: results[0])
+        rows = await self._do("restore", request)
+        return self._decode(rows[0]) if rows else None
+
+    async def _purge_deleted(
+        self,
+        *,
+        older_than: dt.timedelta | None = None,
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> int:
+        """Delete for good what was deleted softly, and say how many rows there were; that they are gone was told before."""
+        field = self._hides_deleted("purge_deleted")
+        where: Predicate = Compare(field, "not_null")
+        if older_than is not None:
+            where = Group("and", (where, Compare(field, "lte", (Now(-older_than),))))
+        return await self._purge("purge_deleted", where, batch_size, progress, told=False)
+
+    async def _purge_expired(self, *, batch_size: int | None = None, progress: Progress | None = None) -> int:
+        """Delete for good what is past its time, and say how many rows there were."""
+        spec = self._plan.spec
+        if spec.expires is None:
+            raise self._refuse_hiding("purge_expired", "expires")
+        return await self._purge("purge_expired", expired(spec, spec.expires), batch_size, progress, told=True)
+
+    async def _purge(
+        self, operation: str, where: Predicate, size: int | None, progress: Progress | None, *, told: bool
+    ) -> int:
+        tags = self._plan.touched()
+
+        def erase(rows: Where | None) -> Awaitable[int]:
+            return self._erase(operation, self._plan.queries.erase(rows), tags, told=told)
+
+        return await self._in_batches(operation, where, erase, size, progress)
+
+    def _hides_deleted(self, operation: str) -> str:
+        field = self._plan.spec.soft_delete
+        if field is None:
+            raise self._refuse_hiding(operation, "soft_delete")
+        return field
+
+    def _refuse_hiding(self, operation: str, setting: str) -> ValidationFailedError:
+        return ValidationFailedError(
+            f"{self._plan.spec.entity_type} has no '{setting}', so there is nothing for {operation} to do",
+            f"Give its schema '{setting}: <a datetime field>', or leave the call out.",
+            entity_type=self._plan.spec.entity_type,
+            operation=operation,
+        )

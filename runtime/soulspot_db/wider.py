@@ -1,0 +1,50 @@
+"""The facade of who sees more rows than everybody does: those that were deleted softly, or are past their time."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from soulspot_db.events.publisher import PublishesEvents
+from soulspot_db.language.visibility import EVERYBODY, Visibility
+from soulspot_db.records import Records
+from soulspot_db.registry import EntityRegistry
+from soulspot_db.service import DatabaseService
+from soulspot_db.session import SessionLike
+
+__all__ = ["WiderService"]
+
+T = TypeVar("T")
+
+
+class WiderService(DatabaseService):
+    """A database or a transaction, in which more rows are found.
+
+    Args:
+        db: the database or the transaction.
+        also: what is found beside the rows that everybody finds.
+    """
+
+    def __init__(self, db: DatabaseService, also: Visibility = EVERYBODY) -> None:
+        self._db = db
+        self._also = also
+
+    @property
+    def session(self) -> SessionLike:
+        return self._db.session
+
+    @property
+    def events(self) -> PublishesEvents:
+        return self._db.events
+
+    def _records(self, entity_type: str) -> Records:
+        return Records(self._db, EntityRegistry.get_schema(entity_type), self._also)
+
+    def _seeing(self, **also: bool) -> DatabaseService:
+        return WiderService(self._db, replace(self._also, **also))
+
+    def transaction(self, *, read_only: bool = False) -> AbstractAsyncContextManager[DatabaseService]:
+        return self._db.transaction(read_only=read_only)
+
+    async def run_in_transaction(self, fn: Callable[[Any], Awaitable[T]], *, attempts: int = 5) -> T:
+        return await self._db.run_in_transaction(fn, attempts=attempts)
