@@ -143,10 +143,13 @@ async def test_logins_that_nobody_uses_are_forgotten(repos, make):
             {"session_id": "a", "last_accessed_at": NOW - 2 * HOUR},
             {"session_id": "b", "last_accessed_at": NOW - 3 * HOUR},
             {"session_id": "c", "last_accessed_at": NOW},
+            {"session_id": "d", "last_accessed_at": NOW, "expires_at": NOW},
         )
         assert await sessions.cleanup_expired(unused_since=NOW - HOUR) == 2
         assert [row.session_id for row in await sessions.query()] == ["c"]
         assert await sessions.cleanup_expired(unused_since=NOW - HOUR) == 0
+        assert await sessions.get("d") is None
+        assert await sessions.purge_expired() == 1
 
 
 async def test_rows_of_others_stay(repos, make):

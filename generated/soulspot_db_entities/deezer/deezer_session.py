@@ -41,6 +41,8 @@ class DeezerSession(Entity):
     """Sent to Deezer and back."""
     created_at: _dt.datetime
     last_accessed_at: _dt.datetime
+    expires_at: _dt.datetime | None
+    """Null lasts until it is cleaned up."""
 
 
 class DeezerSessionCreate(EntityCreate):
@@ -53,6 +55,7 @@ class DeezerSessionCreate(EntityCreate):
     oauth_state: Annotated[Annotated[str, Field(max_length=64), _rules.text] | None, Field(repr=False)] = None
     created_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
     last_accessed_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
+    expires_at: Annotated[_dt.datetime, _rules.utc] | None = None
 
 
 class DeezerSessionUpdate(EntityUpdate):
@@ -64,6 +67,7 @@ class DeezerSessionUpdate(EntityUpdate):
     oauth_state: Annotated[Annotated[str, Field(max_length=64), _rules.text] | None, Field(repr=False)] = UNSET
     created_at: Annotated[_dt.datetime, _rules.utc] = UNSET
     last_accessed_at: Annotated[_dt.datetime, _rules.utc] = UNSET
+    expires_at: Annotated[_dt.datetime, _rules.utc] | None = UNSET
 
 
 DeezerSessionFilter = TypedDict(
@@ -76,6 +80,7 @@ DeezerSessionFilter = TypedDict(
         "oauth_state": TextFilter[str],
         "created_at": DatetimeFilter,
         "last_accessed_at": DatetimeFilter,
+        "expires_at": DatetimeFilter,
         "and": Sequence["DeezerSessionFilter"],
         "or": Sequence["DeezerSessionFilter"],
         "not": "DeezerSessionFilter",
@@ -97,6 +102,7 @@ DeezerSessionOrder: TypeAlias = (
     | Literal["oauth_state", "oauth_state desc", "oauth_state nulls first", "oauth_state desc nulls first"]
     | Literal["created_at", "created_at desc"]
     | Literal["last_accessed_at", "last_accessed_at desc"]
+    | Literal["expires_at", "expires_at desc", "expires_at nulls first", "expires_at desc nulls first"]
 )
 """What rows can be ordered by."""
 
@@ -136,6 +142,7 @@ class DeezerSessionSchema(EntitySchema):
         "oauth_state": {"type": "string", "nullable": True, "max_length": 64, "sensitive": True},
         "created_at": {"type": "datetime", "default": "now"},
         "last_accessed_at": {"type": "datetime", "index": True, "default": "now"},
+        "expires_at": {"type": "datetime", "index": True, "nullable": True},
     }
     queries: ClassVar[QueryDocuments] = {
         "list_active": {"where": {"access_token": {"ne": None}}, "order_by": ["last_accessed_at desc", "session_id"]},
@@ -147,6 +154,7 @@ class DeezerSessionSchema(EntitySchema):
         },
         "cleanup_expired": {"where": {"last_accessed_at": {"lt": {"param": "unused_since"}}}, "delete": True},
     }
+    expires = "expires_at"
     events = False
     model = DeezerSession
     create_model = DeezerSessionCreate
@@ -161,6 +169,7 @@ class DeezerSessionSchema(EntitySchema):
         sa.Column("oauth_state", ddl.string(), nullable=True),
         sa.Column("created_at", ddl.datetime(), nullable=False),
         sa.Column("last_accessed_at", ddl.datetime(), nullable=False),
+        sa.Column("expires_at", ddl.datetime(), nullable=True),
         sa.PrimaryKeyConstraint("session_id", name="pk_deezer_sessions"),
         ddl.check('length("session_id") <= 64', name="ck_deezer_sessions_session_id_length"),
         ddl.check('length("deezer_user_id") <= 50', name="ck_deezer_sessions_deezer_user_id_length"),
@@ -168,7 +177,9 @@ class DeezerSessionSchema(EntitySchema):
         ddl.check('length("oauth_state") <= 64', name="ck_deezer_sessions_oauth_state_length"),
         ddl.stored("created_at", "datetime", name="ck_deezer_sessions_created_at_datetime"),
         ddl.stored("last_accessed_at", "datetime", name="ck_deezer_sessions_last_accessed_at_datetime"),
+        ddl.stored("expires_at", "datetime", name="ck_deezer_sessions_expires_at_datetime"),
         sa.Index("ix_deezer_sessions_last_accessed_at", "last_accessed_at"),
+        sa.Index("ix_deezer_sessions_expires_at", "expires_at"),
         sqlite_strict=True,
     )
 
@@ -294,6 +305,20 @@ class DeezerSessionRepository(Repository[DeezerSession, DeezerSessionId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    @property
+    def with_expired(self) -> "DeezerSessionRepository":
+        """This repository with the rows that are past their time."""
+        return self._with_expired()
+
+    async def purge_expired(
+        self,
+        *,
+        batch_size: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
+        """Delete for good the rows that are past their time, and say how many."""
+        return await self._purge_expired(batch_size=batch_size, progress=progress)
 
     async def list_active(self, *, fresh: bool = False) -> list[DeezerSession]:
         """Logins that have a token, the last used first."""

@@ -43,6 +43,8 @@ class SpotifySession(Entity):
     """The secret of PKCE."""
     created_at: _dt.datetime
     last_accessed_at: _dt.datetime
+    expires_at: _dt.datetime | None
+    """Null lasts until it is cleaned up."""
 
 
 class SpotifySessionCreate(EntityCreate):
@@ -56,6 +58,7 @@ class SpotifySessionCreate(EntityCreate):
     code_verifier: Annotated[Annotated[str, Field(max_length=128), _rules.text] | None, Field(repr=False)] = None
     created_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
     last_accessed_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
+    expires_at: Annotated[_dt.datetime, _rules.utc] | None = None
 
 
 class SpotifySessionUpdate(EntityUpdate):
@@ -68,6 +71,7 @@ class SpotifySessionUpdate(EntityUpdate):
     code_verifier: Annotated[Annotated[str, Field(max_length=128), _rules.text] | None, Field(repr=False)] = UNSET
     created_at: Annotated[_dt.datetime, _rules.utc] = UNSET
     last_accessed_at: Annotated[_dt.datetime, _rules.utc] = UNSET
+    expires_at: Annotated[_dt.datetime, _rules.utc] | None = UNSET
 
 
 SpotifySessionFilter = TypedDict(
@@ -81,6 +85,7 @@ SpotifySessionFilter = TypedDict(
         "code_verifier": TextFilter[str],
         "created_at": DatetimeFilter,
         "last_accessed_at": DatetimeFilter,
+        "expires_at": DatetimeFilter,
         "and": Sequence["SpotifySessionFilter"],
         "or": Sequence["SpotifySessionFilter"],
         "not": "SpotifySessionFilter",
@@ -103,6 +108,7 @@ SpotifySessionOrder: TypeAlias = (
     | Literal["code_verifier", "code_verifier desc", "code_verifier nulls first", "code_verifier desc nulls first"]
     | Literal["created_at", "created_at desc"]
     | Literal["last_accessed_at", "last_accessed_at desc"]
+    | Literal["expires_at", "expires_at desc", "expires_at nulls first", "expires_at desc nulls first"]
 )
 """What rows can be ordered by."""
 
@@ -143,6 +149,7 @@ class SpotifySessionSchema(EntitySchema):
         "code_verifier": {"type": "string", "nullable": True, "max_length": 128, "sensitive": True},
         "created_at": {"type": "datetime", "default": "now"},
         "last_accessed_at": {"type": "datetime", "index": True, "default": "now"},
+        "expires_at": {"type": "datetime", "index": True, "nullable": True},
     }
     queries: ClassVar[QueryDocuments] = {
         "get_by_oauth_state": {
@@ -153,6 +160,7 @@ class SpotifySessionSchema(EntitySchema):
         },
         "cleanup_expired": {"where": {"last_accessed_at": {"lt": {"param": "unused_since"}}}, "delete": True},
     }
+    expires = "expires_at"
     events = False
     model = SpotifySession
     create_model = SpotifySessionCreate
@@ -168,6 +176,7 @@ class SpotifySessionSchema(EntitySchema):
         sa.Column("code_verifier", ddl.string(), nullable=True),
         sa.Column("created_at", ddl.datetime(), nullable=False),
         sa.Column("last_accessed_at", ddl.datetime(), nullable=False),
+        sa.Column("expires_at", ddl.datetime(), nullable=True),
         sa.PrimaryKeyConstraint("session_id", name="pk_spotify_sessions"),
         ddl.check('length("session_id") <= 64', name="ck_spotify_sessions_session_id_length"),
         ddl.stored("token_expires_at", "datetime", name="ck_spotify_sessions_token_expires_at_datetime"),
@@ -175,8 +184,10 @@ class SpotifySessionSchema(EntitySchema):
         ddl.check('length("code_verifier") <= 128', name="ck_spotify_sessions_code_verifier_length"),
         ddl.stored("created_at", "datetime", name="ck_spotify_sessions_created_at_datetime"),
         ddl.stored("last_accessed_at", "datetime", name="ck_spotify_sessions_last_accessed_at_datetime"),
+        ddl.stored("expires_at", "datetime", name="ck_spotify_sessions_expires_at_datetime"),
         sa.Index("ix_spotify_sessions_token_expires_at", "token_expires_at"),
         sa.Index("ix_spotify_sessions_last_accessed_at", "last_accessed_at"),
+        sa.Index("ix_spotify_sessions_expires_at", "expires_at"),
         sqlite_strict=True,
     )
 
@@ -302,6 +313,20 @@ class SpotifySessionRepository(Repository[SpotifySession, SpotifySessionId]):
     ) -> int:
         """Delete every row that matches and say how many; without a condition only with `all_rows`."""
         return await self._delete_where(where, all_rows=all_rows, batch_size=batch_size, progress=progress)
+
+    @property
+    def with_expired(self) -> "SpotifySessionRepository":
+        """This repository with the rows that are past their time."""
+        return self._with_expired()
+
+    async def purge_expired(
+        self,
+        *,
+        batch_size: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
+        """Delete for good the rows that are past their time, and say how many."""
+        return await self._purge_expired(batch_size=batch_size, progress=progress)
 
     async def get_by_oauth_state(self, *, oauth_state: str, fresh: bool = False) -> SpotifySession | None:
         """The login that has sent this to Spotify."""
