@@ -35,22 +35,26 @@ def migrated_home(database_kind, tmp_path_factory):
 
 
 @pytest.fixture
-async def soulspot(migrated_home, tmp_path):
-    """An open database with SoulSpot's tables."""
+def place(migrated_home, tmp_path):
+    """The settings that lead to a database with SoulSpot's tables and no rows."""
     with EntityRegistry.isolated(), migrated_home.copy(tmp_path) as where:
         importlib.reload(soulspot_db_entities)
-        async with Database(DatabaseSettings(**where, connection_pool_size=5, _env_file=None)) as db:
-            yield db
+        yield where | {"connection_pool_size": 5}
 
 
 @pytest.fixture
-async def rivals(migrated_home, tmp_path):
-    """Two that have opened the same database and know nothing of each other, as two processes."""
-    with EntityRegistry.isolated(), migrated_home.copy(tmp_path) as where:
-        importlib.reload(soulspot_db_entities)
-        settings = DatabaseSettings(**{**where, "single_instance": False}, connection_pool_size=5, _env_file=None)
-        async with Database(settings) as one, Database(settings) as other:
-            yield one, other
+async def soulspot(place):
+    """It is open."""
+    async with Database(DatabaseSettings(**place, _env_file=None)) as db:
+        yield db
+
+
+@pytest.fixture
+async def rivals(place):
+    """Two that have opened it and know nothing of each other, as two processes."""
+    settings = DatabaseSettings(**{**place, "single_instance": False}, _env_file=None)
+    async with Database(settings) as one, Database(settings) as other:
+        yield one, other
 
 
 @pytest.fixture
