@@ -29,6 +29,7 @@ class NoteSchema(EntitySchema):
         "place": {"type": "integer", "nullable": True},
         "deleted_at": {"type": "datetime", "nullable": True},
         "version": {"type": "integer", "version": True},
+        "changed_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
     indexes = ({"fields": ["folder_id", "place"], "unique": True},)
     relations = {

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-from soulspot_db import Database, DatabaseSettings
+from soulspot_db import Database, DatabaseSettings, Transaction
 from soulspot_db_entities import Repositories
 from soulspot_db_entities.library import TrackCreate
 from soulspot_db_entities.metadata import AlbumId, ArtistCreate, ArtistDiscographyCreate, ArtistId
@@ -49,7 +49,7 @@ async def select(db: Database, _repos: Repositories, n: int, given: str) -> None
     """Select one candidate and reject the others, all or nothing."""
     chosen = json.loads(given)[n % 6]
 
-    async def decide(tx: Database) -> None:
+    async def decide(tx: Transaction) -> None:
         candidates = Repositories(tx).metadata.enrichment_candidate
         row = await candidates.get_or_raise(chosen)
         await candidates.reject_all_for_entity(entity_type=row.entity_type, entity_id=row.entity_id)

@@ -7,11 +7,12 @@ from typing import Generic, Self, TypeVar
 
 from soulspot_db.bulk import Progress
 from soulspot_db.clauses import Where, narrowed
+from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows
 from soulspot_db.entity import Entity
 from soulspot_db.errors import ValidationFailedError
 from soulspot_db.expiry import expired
-from soulspot_db.language.predicates import Compare, Group, Increment, Now, Predicate
+from soulspot_db.language.predicates import Compare, Group, Now, Predicate
 from soulspot_db.language.visibility import Visibility
 from soulspot_db.operations import Effects, Write
 from soulspot_db.upserting import UpsertRepository
@@ -42,16 +43,15 @@ class HidingRepository(UpsertRepository[Model, KeyType], Generic[Model, KeyType]
         return await self._bring_back(self._plan.by_key(values))
 
     async def _bring_back(self, where: Where) -> Model | None:
-        field, version = self._hides_deleted("restore"), self._plan.spec.version
+        field = self._hides_deleted("restore")
         plan = self._session.plans.of(self.schema, replace(self._plan.visibility, deleted=True))
-        changes = {field: None} | ({} if version is None else {version: Increment(1)})
         deleted = Compare(field, "not_null")
 
         def effects(results: Sequence[Rows]) -> Effects:
             # Its end was told as that of any other row, and so is its coming back.
             return plan.effects(list(map(plan.codec.stored_key, results[0])), "created")
 
-        statement = plan.queries.update(narrowed(where, deleted), changes, whole=True)
+        statement = plan.queries.update(narrowed(where, deleted), plan.changed({field: None}, utc_now()), whole=True)
         request = Write([statement], plan.touched(), effects, lambda results: results[0])
         rows = await self._do("restore", request)
         return self._decode(rows[0]) if rows else None

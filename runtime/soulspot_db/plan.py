@@ -1,7 +1,8 @@
 """An entity prepared for one database: its statements, codecs, cache region and tags, made once."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +20,7 @@ from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.events.rows import row_events
 from soulspot_db.fairness import Turns
 from soulspot_db.language.cascades import cascades
-from soulspot_db.language.predicates import Compare, Group, Predicate, is_timed, tables_of
+from soulspot_db.language.predicates import Compare, Group, Increment, Predicate, is_timed, tables_of
 from soulspot_db.language.relations import RelationSpec
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.visibility import EVERYBODY, Visibility, visible
@@ -108,6 +109,12 @@ class Plan:
     def read_tags(self, predicate: Predicate | None) -> tuple[Tag, ...]:
         """What the rows that a predicate finds depend on."""
         return (*self.table_tags, *map(tags.table, tables_of(predicate)))
+
+    def changed(self, values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+        """New values of a row that is there, with those that come with every change: the moment, and one version more."""
+        touched = {field.name: now for field in self.spec.fields.values() if field.touched}
+        version = {} if self.spec.version is None else {self.spec.version: Increment(1)}
+        return {**touched, **values, **version}
 
     def by_key(self, key: Key) -> Predicate:
         """The predicate that finds one row."""

@@ -9,7 +9,7 @@ from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity, EntityCreate
 from soulspot_db.errors import SerializationFailedError, ValidationFailedError
 from soulspot_db.expiry import making_room
-from soulspot_db.language.predicates import Compare, Group, Increment, Merged, Predicate
+from soulspot_db.language.predicates import Compare, Group, Merged, Predicate
 from soulspot_db.language.upserts import Match, Rule, is_unique
 from soulspot_db.named import NamedQueries
 from soulspot_db.operations import Effects, Write
@@ -86,12 +86,8 @@ class UpsertRepository(NamedQueries[Model, KeyType], Generic[Model, KeyType]):
         """
         plan = self._plan
         names, row = tuple(values), plan.codec.encode_row(values)
-        stored = dict(changes)
-        if changes:
-            stored = {field.name: values[field.name] for field in plan.spec.fields.values() if field.touched} | stored
-        if changes and plan.spec.version is not None:
-            stored[plan.spec.version] = Increment(1)
-        look = plan.queries.update(where, stored, whole=True) if changes else plan.queries.select(where)
+        changed = plan.changed(changes, utc_now())
+        look = plan.queries.update(where, changed, whole=True) if changes else plan.queries.select(where)
         lock = plan.queries.lock() if locked else None
         before = [*([] if lock is None else [lock]), *making_room(plan, [values]), look]
         for attempt in range(1, _ATTEMPTS + 1):

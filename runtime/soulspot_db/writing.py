@@ -17,7 +17,7 @@ from soulspot_db.errors import DatabaseError, UnsafeWriteError, ValidationFailed
 from soulspot_db.expiry import making_room
 from soulspot_db.fairness import spread
 from soulspot_db.language.folding import folded
-from soulspot_db.language.predicates import Compare, Group, Increment, Predicate, all_of
+from soulspot_db.language.predicates import Compare, Group, Predicate, all_of
 from soulspot_db.operations import Effects, Read, Write
 from soulspot_db.paging import PagingRepository
 from soulspot_db.refusals import stopped_after
@@ -228,19 +228,13 @@ class WriteRepository(PagingRepository[Model, KeyType]):
             whole: whether the changed rows are needed, or only their keys.
         """
         plan = self._plan
-        given, now = list(values), utc_now()
-        stored = dict(values)
-        for field in plan.spec.fields.values():
-            if field.touched:
-                stored.setdefault(field.name, now)
-            if field.version:
-                stored[field.name] = Increment(1)
+        given = list(values)
 
         def effects(results: Sequence[Rows]) -> Effects:
             keys = list(map(plan.codec.stored_key, results[0])) if whole else results[0]
             return plan.effects(keys, "updated", given)
 
-        statement = plan.queries.update(where, stored, whole=whole)
+        statement = plan.queries.update(where, plan.changed(values, utc_now()), whole=whole)
         return await self._do(operation, Write([statement], tags, effects, lambda results: result(results[0])))
 
     async def _update_where(
@@ -324,12 +318,11 @@ class WriteRepository(PagingRepository[Model, KeyType]):
         return await self._hide(operation, where, self._plan.spec.soft_delete, tags)
 
     async def _hide(self, operation: str, where: Where | None, field: str, tags: Collection[Tag]) -> int:
-        plan, version = self._plan, self._plan.spec.version
-        changes: dict[str, Any] = {field: utc_now()} | ({} if version is None else {version: Increment(1)})
+        plan, now = self._plan, utc_now()
         # Who sees deleted rows as well does not delete them twice.
         there = Compare(field, "is_null") if where is None else narrowed(where, Compare(field, "is_null"))
         request = Write(
-            [plan.queries.update(there, changes, whole=False)],
+            [plan.queries.update(there, plan.changed({field: now}, now), whole=False)],
             tags,
             lambda results: plan.effects(results[0], "deleted"),
             lambda results: len(results[0]),

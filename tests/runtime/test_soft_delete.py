@@ -58,6 +58,7 @@ async def test_a_deleted_row_stays_in_its_table(db, notes):
     kept = await notes._with_deleted()._get(row.id)
     assert (kept.id, kept.code, kept.version) == (row.id, "a", row.version + 1)
     assert dt.datetime.now(dt.UTC) - kept.deleted_at < dt.timedelta(minutes=1)
+    assert kept.changed_at == kept.deleted_at > row.changed_at
 
 
 async def test_no_read_finds_a_deleted_row(db, notes):
