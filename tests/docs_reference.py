@@ -53,6 +53,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "on_delete": "on_delete: cascade",
         "version": "version: true",
         "sensitive": "sensitive: true",
+        "encrypted": "encrypted: true",
         "deprecated": "deprecated: use title",
         "renamed_from": "renamed_from: title",
         "backfill": "backfill: unknown",

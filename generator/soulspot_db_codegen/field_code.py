@@ -44,7 +44,7 @@ def field_code(field: FieldSpec, spec: EntitySpec, target: Callable[[str], Entit
         row=_row(field, plain),
         given=_hidden(field, union(given, "None") if field.nullable or field.assigned else given),
         default=_default(field, plain),
-        filter=_FILTERS.get(field.type) or subscript("TextFilter" if field.type in TEXTS else "FieldFilter", plain),
+        filter=_filter(field, plain),
         orders=_orders(field),
         is_key=field.name in spec.key,
     )
@@ -137,8 +137,14 @@ def _value(value: Any) -> Expression:
             return literal(value)
 
 
+def _filter(field: FieldSpec, plain: str) -> Expression:
+    if field.encrypted:
+        return "NullFilter"
+    return _FILTERS.get(field.type) or subscript("TextFilter" if field.type in TEXTS else "FieldFilter", plain)
+
+
 def _orders(field: FieldSpec) -> tuple[str, ...]:
-    if field.type in UNORDERED:
+    if field.type in UNORDERED or field.encrypted:
         return ()
     plain = (field.name, f"{field.name} desc")
     return plain + tuple(f"{order} nulls first" for order in plain) if field.nullable else plain

@@ -12,6 +12,7 @@ from soulspot_db_codegen.migrations.operations import (
     CreateTable,
     DropIndex,
     DropTable,
+    Encrypt,
     Loss,
     Operation,
     RebuildTable,
@@ -116,3 +117,8 @@ def _(operation: CreateIndex) -> Iterator[Expression]:
 @_statements.register
 def _(operation: DropIndex) -> Iterator[Expression]:
     yield call("op.drop_index", literal(operation.name), table_name=literal(operation.table))
+
+
+@_statements.register
+def _(operation: Encrypt) -> Iterator[Expression]:
+    yield call("steps.to_be_encrypted", literal(operation.table), literal(list(operation.columns)))

@@ -11,6 +11,7 @@ from soulspot_db.language.table import (
     TableSpec,
     index_part,
     storage_check,
+    storage_of,
 )
 
 from soulspot_db_codegen.layout import Brackets, Expression, call, literal
@@ -63,13 +64,13 @@ def _index_options(index: TableIndexSpec) -> dict[str, Expression]:
 def column(spec: ColumnSpec) -> Expression:
     """A column."""
     kind = spec["type"]
-    arguments = [str(value) for key, value in kind.items() if key not in {"name", "items"}]
+    storage, arguments = storage_of(kind)
     options: dict[str, Expression] = {"nullable": repr(spec["nullable"])}
     if spec["default"] is not None:
         scale: dict[str, Expression] = {"scale": str(kind["scale"])} if "scale" in kind else {}
         function = "ddl.json_default" if kind["name"] in {"json", "list"} else "ddl.default"
         options["server_default"] = call(function, literal(spec["default"]), **scale)
-    return call("sa.Column", literal(spec["name"]), call(f"ddl.{kind['name']}", *arguments), **options)
+    return call("sa.Column", literal(spec["name"]), call(f"ddl.{storage}", *map(str, arguments.values())), **options)
 
 
 def check(spec: CheckSpec) -> Expression:

@@ -8,6 +8,9 @@ from urllib.parse import quote, unquote
 from pydantic import ValidationError
 
 from soulspot_db.dialects import Dialect
+from soulspot_db.encryption import Cipher, UnreadableError, decryption_failed
+from soulspot_db.encryption import decoder as decrypting
+from soulspot_db.encryption import encoder as encrypting
 from soulspot_db.entity import Entity
 from soulspot_db.errors import QueryFailedError, ValidationFailedError
 from soulspot_db.language.field import FieldSpec
@@ -15,7 +18,7 @@ from soulspot_db.language.reasons import reason
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.types import TYPES
 
-__all__ = ["Codec", "KeyCodec", "exporter"]
+__all__ = ["Codec", "KeyCodec", "decoder", "exporter", "key_text"]
 
 Model = TypeVar("Model", bound=Entity)
 Convert = Callable[[Any], Any]
@@ -23,22 +26,36 @@ _INTEGER = re.compile(r"-?[0-9]{1,19}")  # no longer, because Python refuses to 
 
 
 class Codec(Generic[Model]):
-    """Converts one entity's values for a database; a value the driver already takes is passed through untouched."""
+    """Converts one entity's values for a database; a value the driver already takes is passed through untouched.
 
-    def __init__(self, spec: EntitySpec, model: type[Model], dialect: Dialect) -> None:
+    Args:
+        spec: the entity.
+        model: of its rows.
+        dialect: the database.
+        cipher: of the database.
+
+    Raises:
+        ConfigurationError: the entity has encrypted fields, and the cipher no keys.
+    """
+
+    def __init__(self, spec: EntitySpec, model: type[Model], dialect: Dialect, cipher: Cipher) -> None:
+        if any(field.encrypted for field in spec.fields.values()):
+            cipher.require(spec.entity_type)
         self._spec = spec
         self._names = tuple(spec.fields)
         self._validate = model.__pydantic_validator__.validate_python
-        self._encoders = {field.name: encode for field in spec.fields.values() if (encode := _encoder(field, dialect))}
+        self._encoders = {
+            field.name: encode for field in spec.fields.values() if (encode := _encoder(field, dialect, cipher))
+        }
         self._decoders = [
             (field.name, position, decode)
             for position, field in enumerate(spec.fields.values())
-            if (decode := _decoder(field, dialect)) is not None
+            if (decode := decoder(field, dialect, cipher)) is not None
         ]
         self._key_positions = tuple(map(self._names.index, spec.key))
         # SQLite may RETURN a key as 1.0 where a column before it is REAL.
         self._key_decoders = tuple(
-            int if field.type == "integer" else _decoder(field, dialect) for field in spec.key_fields
+            int if field.type == "integer" else decoder(field, dialect, cipher) for field in spec.key_fields
         )
         self._exports = {field.name: export for field in spec.fields.values() if (export := exporter(field))}
 
@@ -60,6 +77,7 @@ class Codec(Generic[Model]):
 
         Raises:
             QueryFailedError: somebody else stored a value that this entity cannot hold.
+            DecryptionFailedError: no key opens a value.
         """
         values = dict(zip(self._names, row, strict=True))
         try:
@@ -67,6 +85,8 @@ class Codec(Generic[Model]):
                 if (stored := row[position]) is not None:
                     values[name] = decode(stored)
             model: Model = self._validate(values)
+        except UnreadableError as problem:
+            raise decryption_failed(self._spec.entity_type, problem, self.id_of(row)) from None
         except ValueError as error:
             problems = error.errors(include_input=False) if isinstance(error, ValidationError) else []
             fields = [str(item["loc"][0]) for item in problems if item["loc"]]
@@ -78,6 +98,12 @@ class Codec(Generic[Model]):
                 fields=fields,
             ) from error
         return model
+
+    def id_of(self, row: Sequence[Any]) -> str | None:
+        """The key, as text, of a row that has every field in the schema's order; None where it is sensitive."""
+        if any(field.sensitive for field in self._spec.key_fields):
+            return None
+        return key_text(self.decode_key(self.stored_key(row)))
 
     def stored_key(self, row: Sequence[Any]) -> tuple[Any, ...]:
         """The key columns of a row that has every field in the schema's order."""
@@ -102,12 +128,17 @@ class Codec(Generic[Model]):
         return values
 
 
-def _encoder(field: FieldSpec, dialect: Dialect) -> Convert | None:
+def _encoder(field: FieldSpec, dialect: Dialect, cipher: Cipher) -> Convert | None:
+    if field.encrypted:
+        return encrypting(field, cipher)
     make = TYPES[field.type].codec(dialect.name).encode
     return make(field) if make else None
 
 
-def _decoder(field: FieldSpec, dialect: Dialect) -> Convert | None:
+def decoder(field: FieldSpec, dialect: Dialect, cipher: Cipher) -> Convert | None:
+    """Makes the value of what a database stores; None where that is the value itself."""
+    if field.encrypted:
+        return decrypting(field, cipher)
     make = TYPES[field.type].codec(dialect.name).decode
     return make(field) if make else None
 
@@ -157,8 +188,7 @@ class KeyCodec:
 
     def text(self, values: Iterable[Any]) -> str:
         """The key as events and the facade write it."""
-        parts = [str(value) for value in values]
-        return parts[0] if len(parts) == 1 else ",".join(quote(part, safe="") for part in parts)
+        return key_text(values)
 
     def _refuse(self, problem: str, operation: str) -> ValidationFailedError:
         fields = ", ".join(f"{field.name} ({field.type})" for field in self._fields)
@@ -170,6 +200,12 @@ class KeyCodec:
             operation=operation,
             field=self._fields[0].name,
         )
+
+
+def key_text(values: Iterable[Any]) -> str:
+    """A key as text: its parts, percent-encoded where there are several, joined by commas."""
+    parts = [str(value) for value in values]
+    return parts[0] if len(parts) == 1 else ",".join(quote(part, safe="") for part in parts)
 
 
 def _other_ways(spec: EntitySpec) -> list[str]:

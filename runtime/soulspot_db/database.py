@@ -13,6 +13,7 @@ from typing_extensions import TypeVar
 from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.control import CacheControl
 from soulspot_db.dialects import DIALECTS
+from soulspot_db.encryption import Cipher
 from soulspot_db.engine.base import Engine, Statement
 from soulspot_db.engine.errors import in_another_loop
 from soulspot_db.engine.postgresql.driver import driver_missing
@@ -83,7 +84,8 @@ class Database(DatabaseService, Generic[Bus]):
         self.cache = CacheControl(self._cache, self._records)
         self._publisher = Publisher(self.events, is_shared=events is not None)
         watch = LoopWatch(self.settings.n_plus_one_threshold)
-        plans = Plans(self._cache, self._publisher.wanted, self._dialect, watch)
+        cipher = Cipher(self.settings.encryption_keys)
+        plans = Plans(self._cache, self._publisher.wanted, self._dialect, watch, cipher)
         self.hooks = Hooks()
         self._session = Session(self._engine, self._cache, self._publisher, plans, self.hooks)
         self._is_open = False

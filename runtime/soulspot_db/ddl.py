@@ -23,6 +23,8 @@ __all__ = [
     "datetime",
     "decimal",
     "default",
+    "encrypted",
+    "encrypted_bytes",
     "enum",
     "float",
     "integer",
@@ -103,6 +105,16 @@ def bytes() -> Type:
 def list() -> Type:
     """Compact JSON text on SQLite, jsonb on PostgreSQL."""
     return sa.Text().with_variant(postgresql.JSONB(), "postgresql")
+
+
+def encrypted() -> Type:
+    """What text and JSON become where they are encrypted: text."""
+    return text()
+
+
+def encrypted_bytes() -> Type:
+    """What bytes become where they are encrypted: bytes."""
+    return bytes()
 
 
 class _ScaledDecimal(ColumnElement[Any]):

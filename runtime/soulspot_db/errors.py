@@ -10,6 +10,7 @@ DatabaseError
 ├── PoolExhaustedError          DATABASE_POOL_EXHAUSTED
 ├── DiskFullError               DATABASE_DISK_FULL
 ├── QueryFailedError            DATABASE_QUERY_FAILED
+├── DecryptionFailedError       DATABASE_DECRYPTION_FAILED
 ├── ConstraintViolationError    DATABASE_CONSTRAINT_VIOLATION
 ├── ValidationFailedError       DATABASE_VALIDATION_FAILED
 ├── UnknownEntityError          DATABASE_UNKNOWN_ENTITY         also a ValueError
@@ -33,6 +34,7 @@ __all__ = [
     "ConnectionFailedError",
     "ConstraintViolationError",
     "DatabaseError",
+    "DecryptionFailedError",
     "DiskFullError",
     "LockedError",
     "MigrationError",
@@ -164,6 +166,13 @@ class QueryFailedError(DatabaseError):
 
     code = "DATABASE_QUERY_FAILED"
     page = "queries"
+
+
+class DecryptionFailedError(DatabaseError):
+    """A stored value of an encrypted field cannot be read: its key is missing, or it was never encrypted."""
+
+    code = "DATABASE_DECRYPTION_FAILED"
+    page = "encryption"
 
 
 class ConstraintViolationError(DatabaseError):

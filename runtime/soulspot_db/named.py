@@ -98,7 +98,7 @@ class NamedQueries(WriteRepository[Model, KeyType], Generic[Model, KeyType]):
         outputs = tuple(bound_outputs(query.outputs, partial(self._bound, values=values, operation=name)))
         limit = _least(self._limit(query, values), most)
         statement = plan.queries.selected(query, outputs, where, limit)
-        decode = row_decoder(outputs, plan.dialect)
+        decode = row_decoder(plan.spec.entity_type, outputs, plan.dialect, plan.cipher)
         asking = question("named", name, make.__name__, values, most)
         conditions = [where, *(output.where for output in outputs)]
         kept = _is_kept(query) and all(map(self._lasts, conditions))

@@ -16,6 +16,7 @@ from soulspot_db.cache.tags import Tag
 from soulspot_db.codec import Codec, KeyCodec
 from soulspot_db.defaults import utc_now
 from soulspot_db.dialects import Dialect
+from soulspot_db.encryption import Cipher
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.events.rows import row_events
 from soulspot_db.fairness import Turns
@@ -50,6 +51,7 @@ class Plan:
     dialect: Dialect
     queries_of: Callable[[str], Queries]
     watch: LoopWatch
+    cipher: Cipher
     by_one: ByKey | None
     """How rows are found by a key of one part, several at once."""
     visibility: Visibility
@@ -203,8 +205,11 @@ def _cascades(schema: ResolvedSchema) -> set[str]:
 class Plans:
     """The plans of one database, by schema."""
 
-    def __init__(self, cache: Cache, wanted: Callable[[str], bool], dialect: Dialect, watch: LoopWatch) -> None:
+    def __init__(
+        self, cache: Cache, wanted: Callable[[str], bool], dialect: Dialect, watch: LoopWatch, cipher: Cipher
+    ) -> None:
         self._watch = watch
+        self._cipher = cipher
         self._dialect = dialect
         self._cache = cache
         self._wanted = wanted
@@ -228,7 +233,7 @@ class Plans:
     def _make(self, schema: type[EntitySchema], also: Visibility) -> Plan:
         complete = resolved(schema)
         spec = complete.complete_spec(_spec_of)
-        codec = Codec(spec, complete.model, self._dialect)
+        codec = Codec(spec, complete.model, self._dialect, self._cipher)
         queries = Queries(
             spec, complete.table, codec.encode, self._dialect, find=self._queries_of, visible=visible(spec, also)
         )
@@ -244,6 +249,7 @@ class Plans:
             dialect=self._dialect,
             queries_of=self._queries_of,
             watch=self._watch,
+            cipher=self._cipher,
             by_one=_by_key(spec, queries, codec) if len(spec.key) == 1 else None,
             visibility=also,
         )

@@ -319,6 +319,20 @@ class Queries:
         shape = ("update", names, forms, where and where.shape, whole)
         return self._statement(shape, build, [*values, *self.clauses.values(where, now)])
 
+    def replace(self, name: str, key: Sequence[Any], stored: Any, by: Any) -> Statement:
+        """Put one stored value of a field in the place of another; finds nothing where others have changed it meanwhile.
+
+        `key` is as it is stored, and `stored` and `by` are.
+        """
+
+        def build() -> sa.Update:
+            bind, column = Binder(), self._columns[name]
+            query = sa.update(self._table).values({column.name: bind()})
+            query = query.where(*(self._columns[part] == bind() for part in self._key), column == bind())
+            return query.returning(*(self._columns[part] for part in self._key))
+
+        return self._statement(("replace", name), build, [by, *key, stored])
+
     def _changed(self, name: str, value: Any, bind: Binder) -> Any:
         column = self._columns[name]
         match value:

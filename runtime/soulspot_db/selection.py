@@ -7,11 +7,12 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
 from soulspot_db.clauses import Binder, Clauses, ordered
+from soulspot_db.codec import decoder
 from soulspot_db.dialects import Dialect
+from soulspot_db.encryption import Cipher, UnreadableError, decryption_failed
 from soulspot_db.language.outputs import Output
 from soulspot_db.language.predicates import Predicate
 from soulspot_db.language.queries import QuerySpec
-from soulspot_db.language.types import TYPES
 
 __all__ = ["bound_outputs", "row_decoder", "selected"]
 
@@ -56,20 +57,25 @@ def _value(output: Output, columns: Mapping[str, sa.Column[Any]], clauses: Claus
             return found if kind is None else sa.cast(found, kind)
 
 
-def row_decoder(outputs: Sequence[Output], dialect: Dialect) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
-    """Makes the values of a row of what `outputs` select."""
-    decoders = [_decoder(output, dialect) for output in outputs]
+def row_decoder(
+    entity_type: str, outputs: Sequence[Output], dialect: Dialect, cipher: Cipher
+) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """Makes the values of a row of what `outputs` select; raises DecryptionFailedError where no key opens one."""
+    decoders = [_decoder(output, dialect, cipher) for output in outputs]
 
     def decode(row: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(
-            value if value is None or convert is None else convert(value)
-            for convert, value in zip(decoders, row, strict=True)
-        )
+        try:
+            return tuple(
+                value if value is None or convert is None else convert(value)
+                for convert, value in zip(decoders, row, strict=True)
+            )
+        except UnreadableError as problem:
+            raise decryption_failed(entity_type, problem, None) from None
 
     return decode
 
 
-def _decoder(output: Output, dialect: Dialect) -> Callable[[Any], Any] | None:
+def _decoder(output: Output, dialect: Dialect, cipher: Cipher) -> Callable[[Any], Any] | None:
     field = output.value
     if (
         output.function == "avg"
@@ -79,8 +85,7 @@ def _decoder(output: Output, dialect: Dialect) -> Callable[[Any], Any] | None:
     ):
         scale = 10 ** (output.field.scale or 0)  # which SQLite stores as an integer
         return lambda value: float(value) / scale
-    make = TYPES[field.type].codec(dialect.name).decode
-    return make(field) if make else None
+    return decoder(field, dialect, cipher)
 
 
 def bound_outputs(outputs: Sequence[Output], bound: Callable[[Predicate], Predicate | None]) -> Iterator[Output]:

@@ -9,6 +9,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -21,6 +22,7 @@ from soulspot_db.misspelt import warn_of_misspelt
 
 __all__ = ["DatabaseSettings"]
 
+_FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=")
 # SQLite counts its timeout in milliseconds, in 32 bits.
 _Seconds = Annotated[float, Field(gt=0, le=1_000_000)]
 
@@ -33,7 +35,7 @@ class DatabaseSettings(BaseSettings):
     """All settings, with their defaults.
 
     `DATABASE=/config/soulspot.db` is SQLite, `DATABASE=host:5432/soulspot` PostgreSQL. Every attribute has a variable:
-    DATABASE_ and its name in capitals, once where the name begins with it. Durations are in seconds.
+    DATABASE_ and its name in capitals, once where the name begins with it; but for CACHE and ENCRYPTION_KEYS. Durations are in seconds.
 
     Raises:
         ConfigurationError: a value cannot mean anything; the message names the variable and shows the right form.
@@ -53,6 +55,9 @@ class DatabaseSettings(BaseSettings):
     database_type: Literal["sqlite", "postgresql"] = Field("sqlite", validation_alias=_variable("DATABASE_TYPE"))
     user: str | None = None
     password: SecretStr | None = None
+    encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), validation_alias=_variable("ENCRYPTION_KEYS")
+    )
     redis: str | None = Field(None, validation_alias=_variable("CACHE"))
     connection_pool_size: int = Field(10, ge=1, le=100)
     max_overflow: int = Field(20, ge=0)
@@ -105,6 +110,22 @@ class DatabaseSettings(BaseSettings):
             if isinstance(source, EnvSettingsSource):
                 warn_of_misspelt(source.env_vars, _names())
         return init_settings, env_settings, dotenv_settings, file_secret_settings
+
+    @field_validator("encryption_keys", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return [key for part in value.split(",") if (key := part.strip())] if isinstance(value, str) else value
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _are_keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for number, key in enumerate(value, 1):
+            if not _FERNET_KEY.fullmatch(key.get_secret_value()):
+                raise ValueError(
+                    f"number {number} is no key, which has 44 characters; make one with `soulspot-db keys new`, "
+                    "and write commas between several, the newest first"
+                )
+        return value
 
     @field_validator("user", "password")
     @classmethod
@@ -201,4 +222,8 @@ def _variable_of(loc: tuple[int | str, ...]) -> str:
     if not loc:
         return ""
     name = str(loc[0]).upper()
-    return f"{name}: " if name in {"CACHE", "DATABASE"} or name.startswith("DATABASE_") else f"DATABASE_{name}: "
+    return (
+        f"{name}: "
+        if name in {"CACHE", "DATABASE", "ENCRYPTION_KEYS"} or name.startswith("DATABASE_")
+        else f"DATABASE_{name}: "
+    )

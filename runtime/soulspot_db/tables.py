@@ -10,7 +10,7 @@ from soulspot_db import ddl
 from soulspot_db.dialects import Dialect
 from soulspot_db.language.indexes import constraint_name
 from soulspot_db.language.spec import EntitySpec
-from soulspot_db.language.table import ColumnSpec, TableIndexSpec, TableSpec, TypeSpec, describe, index_part
+from soulspot_db.language.table import ColumnSpec, TableIndexSpec, TableSpec, TypeSpec, describe, index_part, storage_of
 
 __all__ = ["create_statements", "make_table"]
 
@@ -48,9 +48,9 @@ def _index(index: TableIndexSpec) -> sa.Index:
 
 def _column(column: ColumnSpec) -> sa.Column[Any]:
     kind, literal = column["type"], column["default"]
-    options = {key: value for key, value in kind.items() if key not in {"name", "items"}}
+    name, options = storage_of(kind)
     default = None if literal is None else _server_default(literal, kind)
-    column_type = getattr(ddl, kind["name"])(**options)
+    column_type = getattr(ddl, name)(**options)
     return sa.Column(column["name"], column_type, nullable=column["nullable"], server_default=default)
 
 

@@ -15,6 +15,8 @@ __all__ = [
     "JsonInput",
     "ListFilter",
     "Moment",
+    "NullFilter",
+    "NullOperators",
     "Operators",
     "OtherField",
     "PartOperators",
@@ -74,6 +76,14 @@ class TextOperators(Operators[T], Generic[T], total=False):
     icontains: str | Sequence[str]
 
 
+class NullOperators(TypedDict, total=False):
+    """Operators of an encrypted value, of which only this can be told."""
+
+    eq: None
+    ne: None
+    is_not: None
+
+
 class PartOperators(_Keywords, total=False):
     """Operators of lists and JSON values, which have no order but can be looked into."""
 
@@ -92,6 +102,10 @@ TextFilter: TypeAlias = T | Sequence[T | None] | TextOperators[T] | None
 
 DatetimeFilter: TypeAlias = dt.datetime | Sequence[dt.datetime | None] | Operators[dt.datetime | Moment] | None
 """The same for moments."""
+
+
+NullFilter: TypeAlias = NullOperators | None
+"""To be null, or not."""
 
 
 class RelatedFilter(TypedDict, Generic[T], total=False):

@@ -49,6 +49,7 @@ KEYS = {
     "on_delete": st.sampled_from(["cascade", "set_null", "restrict"]) | ANY,
     "version": st.booleans() | ANY,
     "sensitive": st.booleans() | ANY,
+    "encrypted": st.booleans() | ANY,
     "deprecated": st.booleans() | TEXT | ANY,
     "renamed_from": NAMES | ANY,
     "backfill": ANY,

@@ -46,7 +46,7 @@ def settings() -> Iterator[tuple[str, str, Any]]:
 
 
 def as_documented(default: Any) -> str:
-    if default is None:
+    if default in (None, ()):
         return "unset"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
@@ -139,7 +139,11 @@ async def test_the_examples_of_a_page_run_from_top_to_bottom(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    for variable in [name for name in os.environ if name.upper() == "CACHE" or name.upper().startswith("DATABASE")]:
+    for variable in [
+        name
+        for name in os.environ
+        if name.upper() in {"CACHE", "ENCRYPTION_KEYS"} or name.upper().startswith("DATABASE")
+    ]:
         monkeypatch.delenv(variable)
     file = DOCS / f"{page}.md"
     examples = blocks(file, "python")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from soulspot_db import QueryFailedError, ValidationFailedError
 from soulspot_db.codec import Codec, KeyCodec
 from soulspot_db.dialects import DIALECTS
+from soulspot_db.encryption import Cipher
 from soulspot_db.query import Queries
 from soulspot_db.schema import resolved
 from soulspot_db.tables import create_statements
@@ -48,7 +49,7 @@ class Stored:
 
     def __init__(self, schema):
         self.schema = resolved(schema)
-        self.codec = Codec(self.schema.spec, self.schema.model, DIALECTS["sqlite"])
+        self.codec = Codec(self.schema.spec, self.schema.model, DIALECTS["sqlite"], Cipher(()))
         self.queries = Queries(
             self.schema.spec, self.schema.table, self.codec.encode, DIALECTS["sqlite"], {}.__getitem__
         )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from soulspot_db import EntitySchema
 from soulspot_db.codec import Codec
 from soulspot_db.dialects import DIALECTS
+from soulspot_db.encryption import Cipher
 from soulspot_db.language.filters import parse_filter
 from soulspot_db.language.order import parse_order
 from soulspot_db.language.scope import FilterError
@@ -33,7 +34,7 @@ class RowSchema(EntitySchema):
 
 SCHEMA = resolved(RowSchema)
 SPEC = SCHEMA.spec
-CODEC = Codec(SPEC, SCHEMA.model, DIALECTS["sqlite"])
+CODEC = Codec(SPEC, SCHEMA.model, DIALECTS["sqlite"], Cipher(()))
 QUERIES = Queries(SPEC, SCHEMA.table, CODEC.encode, DIALECTS["sqlite"], {}.__getitem__)
 ROWS = [
     {"id": number, "a": a, "b": b, "c": c}

@@ -15,6 +15,7 @@ PUBLIC = [
     "DatabaseError",
     "DatabaseService",
     "DatabaseSettings",
+    "DecryptionFailedError",
     "DiskFullError",
     "Entity",
     "EntityCreate",

@@ -40,6 +40,15 @@ class Source:
         return (self.former or self.column)["name"]
 
     @property
+    def is_encrypted(self) -> bool:
+        """Whether values that were plain are to be encrypted from here on."""
+        return (
+            self.former is not None
+            and bool(self.column["type"].get("encrypted"))
+            and not self.former["type"].get("encrypted")
+        )
+
+    @property
     def is_same(self) -> bool:
         """Whether values are taken over as they are."""
         return self.former is not None and self.conversion.sql == "{value}" and self.fill is None
@@ -82,13 +91,25 @@ def sources(
             continue
         way = conversion(was["type"], column["type"])
         if way is None:
-            message = f"nobody can say how {_called(was['type'])} becomes {_called(column['type'])}"
-            hint = "add a field of the new type under a new name, and fill it in a data revision"
-            yield Unclear(name, message, hint)
+            yield _unknown(was, column)
             continue
         is_filled = was["nullable"] and not column["nullable"]
         fill = _fill(column, hints) if is_filled else None
         yield Source(column, was, way, fill.sqlite if fill else None, fill)
+
+
+def _unknown(was: ColumnSpec, column: ColumnSpec) -> Unclear:
+    old, new = was["type"], column["type"]
+    if old.get("encrypted") and not new.get("encrypted"):
+        message = f"what {was['name']!r} holds is encrypted, and no migration has the keys"
+        hint = "add a field under a new name, fill it in your program, then remove this one"
+    elif new.get("encrypted"):
+        message = f"nobody can say how {_called(old)} becomes encrypted {_called(new)}"
+        hint = "change the type in one revision, and let the next one encrypt it"
+    else:
+        message = f"nobody can say how {_called(old)} becomes {_called(new)}"
+        hint = "add a field of the new type under a new name, and fill it in a data revision"
+    return Unclear(column["name"], message, hint)
 
 
 def _called(kind: TypeSpec) -> str:
@@ -110,11 +131,10 @@ def _is_unique(table: TableSpec, column: str) -> bool:
 def _added(column: ColumnSpec, fill: Fill | None, *, is_unique: bool) -> Source | Unclear:
     if fill is None and not column["nullable"]:
         message = "rows that exist have no value for this new required field"
-        return Unclear(
-            column["name"],
-            message,
-            "write 'backfill: ...' for the rows that exist, or 'default: ...' for new rows as well",
-        )
+        hint = "write 'backfill: ...' for the rows that exist, or 'default: ...' for new rows as well"
+        if column["type"].get("encrypted"):
+            hint = "let it be 'nullable: true': no migration can encrypt a value for them"
+        return Unclear(column["name"], message, hint)
     if fill is not None and is_unique and not fill.differs:
         message = "rows that exist would all get the same value, and no two may have one"
         hint = "let it be 'nullable: true' at first, fill it in a data revision, then require it"

@@ -73,10 +73,10 @@ for _text in TEXTS:
 def conversion(before: TypeSpec, after: TypeSpec) -> Conversion | None:
     """How a column of one type becomes one of another; None where nobody can say."""
     old, new = before["name"], after["name"]
-    if before == after or (old in TEXTS and new in TEXTS):
+    if after.get("encrypted") or before.get("encrypted"):
+        return _encrypted(before, after)
+    if before == after or (old in TEXTS and new in TEXTS) or (old == new == "list" and _same_items(before, after)):
         return _SAME
-    if old == new == "list":
-        return _SAME if _same_items(before.get("items"), after.get("items")) else None
     if old in _WRITTEN | _JSON and new in TEXTS:
         return _AS_IT_IS
     if old in TEXTS and new in _WRITTEN:
@@ -86,8 +86,17 @@ def conversion(before: TypeSpec, after: TypeSpec) -> Conversion | None:
     return _SIMPLE.get((old, new))
 
 
-def _same_items(old: str | None, new: str | None) -> bool:
+def _encrypted(before: TypeSpec, after: TypeSpec) -> Conversion | None:
+    """Values stay as they are: `soulspot-db keys rotate` encrypts them, because SQL has no keys."""
+    old, new = before["name"], after["name"]
+    if not after.get("encrypted") or not (old == new or (old in TEXTS and new in TEXTS)):
+        return None
+    return _SAME if before.get("encrypted") else _AS_IT_IS
+
+
+def _same_items(before: TypeSpec, after: TypeSpec) -> bool:
     """Whether stored items can be read as before. Of lists that were recorded without their items, nobody knows better."""
+    old, new = before.get("items"), after.get("items")
     return old in {new, None} or new is None or {old, new} <= {"string", "text"}
 
 

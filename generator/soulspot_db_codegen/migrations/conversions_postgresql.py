@@ -99,6 +99,8 @@ for _text in TEXTS:
 
 def column_type(kind: TypeSpec) -> str:
     """What a type is called there."""
+    if kind.get("encrypted") and kind["name"] != "bytes":
+        return "text"
     if kind["name"] == "decimal":
         return f"numeric({kind.get('precision', 18)}, {kind.get('scale', 0)})"
     return _TYPES[kind["name"]]
@@ -107,6 +109,8 @@ def column_type(kind: TypeSpec) -> str:
 def on_postgresql(before: TypeSpec, after: TypeSpec) -> Conversion:
     """How a column of one type becomes one of another, where `conversion` knows a way."""
     old, new = before["name"], after["name"]
+    if after.get("encrypted"):
+        return Conversion("{value}::text") if old == "json" and not before.get("encrypted") else Conversion()
     if before == after or (old in TEXTS and new in TEXTS) or old == new == "list":
         return Conversion()
     if "decimal" in {old, new}:

@@ -13,6 +13,7 @@ __all__ = [
     "CreateTable",
     "DropIndex",
     "DropTable",
+    "Encrypt",
     "Loss",
     "Operation",
     "RebuildTable",
@@ -182,8 +183,31 @@ class DropIndex:
         return f"drop index {self.name} of {self.table}"
 
 
+@dataclass(frozen=True, slots=True)
+class Encrypt:
+    """Columns whose values are encrypted from here on: those that exist wait for `soulspot-db keys rotate`."""
+
+    kind: ClassVar[str] = "encrypt"
+    table: str
+    columns: Sequence[str]
+
+    @property
+    def words(self) -> str:
+        """What it does to a database."""
+        return f"let `soulspot-db keys rotate` encrypt {', '.join(self.columns)} of {self.table}"
+
+
 Operation: TypeAlias = (
-    Archive | CreateTable | DropTable | RenameTable | RenameColumn | AddColumn | RebuildTable | CreateIndex | DropIndex
+    Archive
+    | CreateTable
+    | DropTable
+    | RenameTable
+    | RenameColumn
+    | AddColumn
+    | RebuildTable
+    | CreateIndex
+    | DropIndex
+    | Encrypt
 )
 
 

@@ -69,6 +69,8 @@ def physical(column: ColumnSpec) -> ColumnSpec:
     """A column as databases see it: some types are stored alike, and differ in the CHECKs that the table has."""
     kind = column["type"].copy()
     kind["name"] = _STORED_AS.get(kind["name"], kind["name"])
+    if kind.pop("encrypted", False) and kind["name"] == "json":
+        kind["name"] = "text"
     kind.pop("items", None)
     return {**column, "type": kind}
 

@@ -84,7 +84,9 @@ def _of_column(name: str, before: TableSpec, after: TableSpec, source: Source) -
     former, column = source.former or source.column, source.column
     was, is_now = physical(former), physical(column)
     old, new = values_of(before, former), values_of(after, column)
-    if was["type"]["name"] != is_now["type"]["name"] or (old is None) != (new is None):
+    if source.is_encrypted:
+        yield f"encrypt {name}"
+    elif was["type"]["name"] != is_now["type"]["name"] or (old is None) != (new is None):
         yield f"change {name} from {former['type']['name']} to {column['type']['name']}"
     elif was["type"] != is_now["type"]:
         yield f"change the digits of {name}"
@@ -95,7 +97,7 @@ def _of_column(name: str, before: TableSpec, after: TableSpec, source: Source) -
     if old is not None and new is not None and old != new:
         yield _of_values(name, old, new)
     longest, limit = limit_of(before, former), limit_of(after, column)
-    if limit != longest:
+    if limit != longest and not source.is_encrypted:
         wider = limit is None or (longest is not None and limit > longest)
         yield f"{'widen' if wider else 'narrow'} {name}{'' if limit is None else f' to {limit}'}"
 

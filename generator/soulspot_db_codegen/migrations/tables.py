@@ -15,6 +15,7 @@ from soulspot_db_codegen.migrations.operations import (
     Archive,
     CreateIndex,
     DropIndex,
+    Encrypt,
     Loss,
     Operation,
     RebuildTable,
@@ -87,7 +88,7 @@ def diff_table(change: TableChange, targets: Targets) -> TableDiff:
     found.archives = [_archive(before, keys, name) for name in archived]
     lost = [name for name in dropped if name not in archived]
     found.losses = by_dialect(*(losses(of, lost) for of in rows))
-    found.operations = list(_operations(change, columns, dropped))
+    found.operations = [*_operations(change, columns, dropped), *_encryptions(after["table"], columns)]
     found.subjects = [
         *of_renames(change.former, f" of {change.entity}"),
         *of_table(change.entity, before, base, after, columns=columns, dropped=dropped),
@@ -106,6 +107,8 @@ def _one_way(table: str, columns: Sequence[Source], dropped: Sequence[str]) -> I
         name = f"{source.column['name']} of {table}"
         if source.former is not None and source.fill is not None:
             yield f"nobody knows in which rows {name} was missing"
+        elif source.is_encrypted:
+            yield f"no migration can decrypt {name}"
         elif source.former is not None and not source.conversion.back:
             yield f"nobody knows what {name} was as {source.former['type']['name']}"
 
@@ -158,6 +161,11 @@ def _operations(change: TableChange, columns: Sequence[Source], dropped: Sequenc
     for index in after["indexes"]:
         if index not in base["indexes"]:
             yield CreateIndex(after["table"], index)
+
+
+def _encryptions(table: str, columns: Sequence[Source]) -> Iterator[Encrypt]:
+    if names := [source.column["name"] for source in columns if source.is_encrypted]:
+        yield Encrypt(table, names)
 
 
 def _values(columns: Sequence[Source]) -> dict[str, str]:

@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 # Keys of the language that this version does not read yet; named so that the error can say so.
-LATER_KEYS = frozenset({"encrypted", "l2"})
+LATER_KEYS = frozenset({"l2"})
 
 
 def _events(value: object) -> object:

@@ -13,13 +13,26 @@ from soulspot_db.language.nearest import nearest
 from soulspot_db.language.reasons import first_reason
 from soulspot_db.language.types import TYPES, rule
 
-__all__ = ["INPUT_CONFIG", "FieldSpec", "Made", "Missing", "Problem", "input_rule", "limits", "resolve_field"]
+__all__ = [
+    "ENCRYPTABLE",
+    "INPUT_CONFIG",
+    "FieldSpec",
+    "Made",
+    "Missing",
+    "Problem",
+    "input_rule",
+    "limits",
+    "resolve_field",
+]
 
 INPUT_CONFIG = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, regex_engine="python-re")
 """How input is checked; patterns are Python's, which is what their authors write."""
 
 Missing: Final = type("Missing", (), {"__repr__": lambda _self: "Missing"})()
 """Stands for "no default", which differs from a default of None."""
+
+ENCRYPTABLE: Final = ("string", "text", "json", "bytes")
+"""The types whose values can be encrypted."""
 
 Made: TypeAlias = Literal["now", "uuid4", "uuid7"]
 _MADE = {"datetime": {"now"}, "uuid": {"uuid4", "uuid7"}}
@@ -60,6 +73,7 @@ class FieldSpec:
     references: str | None = None
     on_delete: str = "restrict"
     sensitive: bool = False
+    encrypted: bool = False  # which is sensitive as well
     deprecated: str | bool = False
 
     @property
@@ -169,7 +183,8 @@ def resolve_field(
         items=document.items.type if document.items else None,
         references=document.references,
         on_delete=document.on_delete or "restrict",
-        sensitive=document.sensitive,
+        sensitive=document.sensitive or document.encrypted,
+        encrypted=document.encrypted,
         deprecated=document.deprecated,
     )
     if len(problems) == before:  # else the values could not be checked
@@ -188,6 +203,7 @@ def _check_keys(document: FieldDocument, at: tuple[str | int, ...], problems: li
     needed = TYPES[document.type].keys & {"precision", "scale", "values", "items"}
     problems.extend(Problem(at, f"type {document.type!r} needs {key!r}") for key in sorted(needed - given))
     _check_rules(document, at, problems)
+    _check_encrypted(document, at, problems)
     _check_reference(document, at, problems)
 
 
@@ -222,6 +238,26 @@ def _check_limits(document: FieldDocument, at: tuple[str | int, ...], problems: 
             problems.append(Problem((*at, key), f"{key} of an integer is a whole number"))
     if document.minimum is not None and document.maximum is not None and document.minimum > document.maximum:
         problems.append(Problem((*at, "minimum"), "minimum is larger than maximum"))
+
+
+def _check_encrypted(document: FieldDocument, at: tuple[str | int, ...], problems: list[Problem]) -> None:
+    if not document.encrypted:
+        return
+    if document.type not in ENCRYPTABLE:
+        hint = f"it is for {', '.join(ENCRYPTABLE)}"
+        problems.append(Problem((*at, "encrypted"), f"'encrypted' does not go with type {document.type!r}", hint))
+    problems += [
+        Problem((*at, key), f"{key!r} does not go with 'encrypted'", _TOLD_APART)
+        for key in ("unique", "index", "references")
+        if getattr(document, key)
+    ]
+    if document.backfill is not None:
+        # A migration has no keys: it could only write it in plain.
+        hint = "let the field be 'nullable: true', and fill it in your program"
+        problems.append(Problem((*at, "backfill"), "'backfill' does not go with 'encrypted'", hint))
+
+
+_TOLD_APART = "each time a value is encrypted it becomes another one, so the database cannot compare it"
 
 
 def _check_reference(document: FieldDocument, at: tuple[str | int, ...], problems: list[Problem]) -> None:

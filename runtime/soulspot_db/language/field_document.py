@@ -97,6 +97,11 @@ class FieldDocument(Document):
         "by now.",
     )
     sensitive: bool = Field(False, description="The value is left out of what a row prints as.")
+    encrypted: bool = Field(
+        False,
+        description="The database holds the value encrypted, by the newest of `ENCRYPTION_KEYS`; it is `sensitive`, and nothing "
+        "can be asked of it but whether it is null.",
+    )
     deprecated: Deprecation = Field(False, description="`true`, or what to use instead; shown in docstrings.")
     renamed_from: Name | None = Field(
         None, description="The column's former name: the next revision renames it. It counts once, and may stay."

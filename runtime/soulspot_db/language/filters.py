@@ -140,6 +140,8 @@ class _Reader:
             yield self.condition(field, operator, value)
 
     def condition(self, field: FieldSpec, operator: object, value: Any) -> Predicate:
+        if field.encrypted and (value is not None or operator not in _NULLS):
+            raise FilterError(f"{field.name} is encrypted, and can only be null or not: {{ne: null}}", field.name)
         operators = operators_of(field.type)
         row = operators.get(operator) if isinstance(operator, str) else None
         if row is None:

@@ -108,6 +108,8 @@ def _parts(
             problems.append(Problem((*at, position), f"unknown function {function!r}", hint))
         elif name not in fields:
             problems.append(Problem((*at, position), f"unknown field {name!r}", nearest(name, fields)))
+        elif fields[name].encrypted:
+            problems.append(Problem((*at, position), f"field {name!r} is encrypted, and cannot be in an index"))
         elif function is not None and fields[name].type not in {"string", "text", "enum"}:
             problems.append(Problem((*at, position), f"{function}() is for text, not for {fields[name].type}"))
         if (direction or "").lower() not in {"", "asc", "desc"}:

@@ -47,6 +47,8 @@ def _term(text: object, entity: HasFields) -> Term:
     field = field_of(name, entity)
     if field.type in UNORDERED:
         raise FilterError(f"{field.name}: {field.type} values have no order, so rows have none by them", field.name)
+    if field.encrypted:
+        raise FilterError(f"{field.name} is encrypted, so rows have no order by it", field.name)
     directions = [word.lower() for word in rest]
     descending = False
     if directions[:1] in (["asc"], ["desc"]):

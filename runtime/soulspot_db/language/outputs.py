@@ -76,9 +76,15 @@ def resolve_output(
     if function == "count" and of == "*":
         return Output(name, None, "count", where)
     field = field_of(of, entity)
+    _check_function(function, field)
+    is_nullable = not grouped or (field.nullable and field.name not in filled)
+    return Output(name, field, function, where, nullable=function != "count" and is_nullable)
+
+
+def _check_function(function: str, field: FieldSpec) -> None:
     if function in {"sum", "avg"} and field.type not in NUMBERS:
         raise FilterError(f"{function} is for numbers, and {field.name} is of type {field.type}")
     if function in {"min", "max"} and field.type in _NO_LEAST:
         raise FilterError(f"{function} is not for {field.name}, which is of type {field.type}")
-    is_nullable = not grouped or (field.nullable and field.name not in filled)
-    return Output(name, field, function, where, nullable=function != "count" and is_nullable)
+    if function in {"min", "max"} and field.encrypted:
+        raise FilterError(f"{function} is not for {field.name}, which is encrypted")

@@ -100,6 +100,7 @@ class _Reader:
         uses += self._given(changes)
         uses += [Use(limit, INTEGER)] if isinstance(limit, Param) else []
         self._check_condition(verb, where)
+        self._check_distinct(outputs)
         match, rules = self._upsert()
         return QuerySpec(
             name=self._name,
@@ -194,11 +195,17 @@ class _Reader:
             except FilterError as error:
                 self._wrong(str(error), "select", *(() if isinstance(select, str) else (name,)))
 
+    def _check_distinct(self, outputs: tuple[Output, ...]) -> None:
+        for output in outputs if self._document.distinct else ():
+            if output.value.encrypted:
+                self._wrong(f"{output.name} is encrypted, so equal values cannot be told", "distinct")
+
     def _group_by(self, outputs: tuple[Output, ...]) -> tuple[str, ...]:
         names = tuple(self._document.group_by)
         for position, name in enumerate(names):
             try:
-                field_of(name, self._entity)
+                if field_of(name, self._entity).encrypted:
+                    self._wrong(f"{name} is encrypted, and makes no groups", "group_by", position)
             except FilterError as error:
                 self._wrong(str(error), "group_by", position)
         if names or any(output.function for output in outputs):

@@ -145,6 +145,9 @@ def _check_key_types(key: tuple[str, ...], fields: Mapping[str, FieldSpec], prob
             reason = "a key is also written as text" if fields[name].type == "bytes" else None
             hint = reason or "equal values must have one spelling"
             problems.append(Problem(("fields", name, "type"), message, hint))
+        if fields[name].encrypted:
+            message = "a key cannot be encrypted"
+            problems.append(Problem(("fields", name, "encrypted"), message, "rows are found by their key"))
 
 
 def _check_columns(fields: Mapping[str, FieldSpec], problems: list[Problem]) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "describe",
     "index_part",
     "storage_check",
+    "storage_of",
     "stored_literal",
 ]
 
@@ -32,12 +33,14 @@ class TypeSpec(TypedDict, total=False):
     """A column's type: the name of a field type and what its SQL depends on.
 
     `items`, the type of a list's items, is nothing to SQL; it tells whether the lists that are stored can still be read.
+    `encrypted` values are stored as what they became, text or bytes.
     """
 
     name: Required[str]
     precision: int
     scale: int
     items: str
+    encrypted: bool
 
 
 class ColumnSpec(TypedDict):
@@ -132,12 +135,14 @@ def _column(field: FieldSpec) -> ColumnSpec:
         kind["precision"], kind["scale"] = field.precision or 0, field.scale or 0
     if field.items is not None:
         kind["items"] = field.items
+    if field.encrypted:
+        kind["encrypted"] = True
     return ColumnSpec(name=field.column, type=kind, nullable=field.nullable, default=_default(field))
 
 
 def _default(field: FieldSpec) -> Any:
-    if field.default is Missing or field.default is None:
-        return None
+    if field.default is Missing or field.default is None or field.encrypted:
+        return None  # of an encrypted field the runtime gives it: the database would store it in plain
     encode = TYPES[field.type].sqlite.encode
     if field.type in {"uuid", "date", "time", "list"} and encode:
         # The one spelling that the column's CHECK lets through and that a filter compares with.
@@ -153,7 +158,9 @@ def stored_literal(field: FieldSpec, value: Any, dialect: Dialect) -> str:
 
 def checks(table: str, field: FieldSpec) -> list[CheckSpec]:
     """The CHECK constraints that keep every writer of the table to the field's type, length and values."""
-    found = []
+    found: list[CheckSpec] = []
+    if field.encrypted:
+        return found  # they would be about what the value became
     column = quoted(field.column)
     stored = TYPES[field.type].sqlite.check
     if stored is not None:
@@ -179,6 +186,13 @@ def constrained(entity: EntitySpec) -> dict[str, tuple[str, ...]]:
         **{constraint_name("fk", table, field.column): (field.name,) for field in fields if field.references},
         **{index.name: index.fields for index in entity.indexes},
     }
+
+
+def storage_of(kind: TypeSpec) -> tuple[str, dict[str, int]]:
+    """How `ddl` makes a column's type: the name of a function there, and its arguments."""
+    if kind.get("encrypted"):
+        return "encrypted_bytes" if kind["name"] == "bytes" else "encrypted", {}
+    return kind["name"], {"precision": kind["precision"], "scale": kind.get("scale", 0)} if "precision" in kind else {}
 
 
 def index_part(part: IndexColumnSpec) -> str:

@@ -17,6 +17,7 @@ from soulspot_db.language.values import read_value
 __all__ = ["Match", "MatchPart", "Rule", "UpsertDocument", "is_unique", "resolve_upsert"]
 
 _FOLDED = re.compile(r"lower\((\w+)\)")
+_NOT_COMPARING = ("overwrite", "fill_null", "keep_if_null")
 _RULES = ("overwrite", "fill_null", "keep_if_null", "sticky_true", "max", "min")
 
 
@@ -101,6 +102,8 @@ def _parts(texts: Sequence[str], entity: HasFields) -> Iterator[MatchPart]:
     for text in texts:
         folded = _FOLDED.fullmatch(text)
         field = field_of(folded[1] if folded else text, entity)
+        if field.encrypted:
+            raise FilterError(f"{field.name} is encrypted, so no row is found by it")
         if folded and field.type not in TEXTS:
             raise FilterError(f"lower() is for text, not for {field.type}")
         yield MatchPart(field.name, bool(folded))
@@ -110,6 +113,8 @@ def _rule(name: str, wanted: str | Mapping[str, Any], entity: HasKey) -> Rule:
     field = field_of(name, entity)
     if name in entity.key:
         raise FilterError(f"{name} is part of the key, which cannot be changed")
+    if field.encrypted and wanted not in _NOT_COMPARING:
+        raise FilterError(f"{name} is encrypted, and cannot be compared; it can be {', '.join(_NOT_COMPARING)}")
     if isinstance(wanted, str):
         if wanted not in _RULES:
             hint = nearest(wanted, _RULES) or f"the rules are {', '.join(_RULES)} and {{differs: value}}"

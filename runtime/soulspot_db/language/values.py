@@ -79,6 +79,8 @@ def comparable(field: FieldSpec, name: object, entity: HasFields) -> str:
         FilterError: there is no such field, or it is of another type.
     """
     other = field_of(name, entity)
+    if other.encrypted != field.encrypted:
+        raise FilterError(f"only one of {field.name} and {other.name} is encrypted", field.name)
     if (other.type, other.scale) != (field.type, field.scale) and {other.type, field.type} - TEXTS:
         raise FilterError(f"{field.name} and {other.name} are of different types and cannot be compared", field.name)
     return other.name

@@ -1,5 +1,6 @@
 """What revisions are written with, beside Alembic's own operations. They are frozen: applied revisions call them."""
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from soulspot_db.migrations.postgresql.columns import add_column_on_server
 from soulspot_db.migrations.rebuild import rebuild_table
 from soulspot_db.migrations.run import current_run, is_offline
 
-__all__ = ["add_column", "archive", "batches", "first", "rebuild_table", "refuse_to_go_back"]
+__all__ = ["add_column", "archive", "batches", "first", "rebuild_table", "refuse_to_go_back", "to_be_encrypted"]
 
 
 def archive(table: str, select: str) -> None:
@@ -65,6 +66,21 @@ def add_column(table: str, column: sa.Column[object], *constraints: sa.Constrain
             compiler: Any = dialect.ddl_compiler(dialect, None)  # type: ignore[arg-type]
             parts.append(compiler.create_table_constraints(holder))
     op.execute(ddl.sql(f"ALTER TABLE {quoted(table)} ADD COLUMN {' '.join(part for part in parts if part)}"))
+
+
+def to_be_encrypted(table: str, columns: Sequence[str]) -> None:
+    """Say what is left to do where there are values that are still plain: a migration has no keys.
+
+    Args:
+        table: the table.
+        columns: the columns whose values are encrypted from this revision on.
+    """
+    if is_offline():
+        return
+    any_value = " OR ".join(f"{quoted(column)} IS NOT NULL" for column in columns)
+    found = f"SELECT 1 FROM {quoted(table)} WHERE {any_value} LIMIT 1"  # noqa: S608
+    if op.get_bind().exec_driver_sql(found).first() is not None:
+        current_run().report(f"{', '.join(columns)} of {table} are still plain: run `soulspot-db keys rotate` next")
 
 
 def _reference(constraint: sa.ForeignKeyConstraint) -> str:

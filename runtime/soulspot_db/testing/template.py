@@ -1,12 +1,14 @@
 """The database that tests get copies of, and the settings that make opening a copy quick."""
 
 import asyncio
+import base64
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from soulspot_db.database import Database
@@ -15,6 +17,8 @@ from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["CopiedDatabase", "make_template", "settings_for_tests"]
 
+# Known to everybody, and good for values that a test has made up.
+_KEY = SecretStr(base64.urlsafe_b64encode(bytes(32)).decode())
 _heads: dict[Path, Mapping[str, str]] = {}
 """The revisions of the templates made in this session."""
 
@@ -41,7 +45,7 @@ def settings_for_tests(path: Path) -> DatabaseSettings:
     """Settings for one test's database at `path`.
 
     Few connections, because each costs a thread; no waiting for the disk at each commit, because nothing needs to survive;
-    little patience, because a test that waits for a lock has made a mistake. `auto_migrate`, because a generated
+    little patience, because a test that waits for a lock has made a mistake; a key, so that encrypted fields work. `auto_migrate`, because a generated
     package may be imported after the template was made.
     """
     return _settings().model_copy(update={"database_path": path})
@@ -49,7 +53,9 @@ def settings_for_tests(path: Path) -> DatabaseSettings:
 
 @cache  # reading settings costs a tenth of opening a database
 def _settings() -> DatabaseSettings:
-    return _Settings(connection_pool_size=2, synchronous="NORMAL", pool_timeout=5, auto_migrate=True)
+    return _Settings(
+        connection_pool_size=2, synchronous="NORMAL", pool_timeout=5, auto_migrate=True, encryption_keys=(_KEY,)
+    )
 
 
 class CopiedDatabase(Database):
