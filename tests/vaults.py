@@ -56,7 +56,7 @@ def is_token(value: Any) -> bool:
     return (value if isinstance(value, bytes) else str(value).encode()).startswith(b"gAAAA")
 
 
-def rotate_until_killed(path: Path, keys: list[str], begun: Path) -> None:
+def rotate_until_killed(where: dict[str, Any], keys: list[str], begun: Path) -> None:
     """Rotate in a process of its own, which says when a batch is stored."""
     EntityRegistry.register("vault", VaultSchema)
 
@@ -65,7 +65,7 @@ def rotate_until_killed(path: Path, keys: list[str], begun: Path) -> None:
             begun.write_text(str(done))
 
     async def run() -> None:
-        async with Database(support.settings(path, encryption_keys=keys)) as db:
+        async with Database(support.settings(**where, encryption_keys=keys)) as db:
             await rotate_keys(db, progress)
 
     asyncio.run(run())

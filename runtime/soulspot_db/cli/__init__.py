@@ -9,7 +9,11 @@ from soulspot_db.cli.summary import summary
 
 __all__ = ["main"]
 
-_OURS = {"check": "soulspot_db.cli.check:check", "migrate": "soulspot_db.cli.migrate:migrate"}
+_OURS = {
+    "check": "soulspot_db.cli.check:check",
+    "keys": "soulspot_db.cli.keys:keys",
+    "migrate": "soulspot_db.cli.migrate:migrate",
+}
 _GROUP = "soulspot_db.commands"
 
 

@@ -1,5 +1,6 @@
 """Where migrations are: in a project's folder, or carried by an installed package."""
 
+import sys
 import tomllib
 from importlib import metadata, util
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from soulspot_db.errors import ConfigurationError
 
-__all__ = ["locate_migrations", "migrations_of", "project_root"]
+__all__ = ["locate_migrations", "locate_package", "migrations_of", "project_root"]
 
 _GROUP = "soulspot_db.migrations"
 
@@ -29,6 +30,30 @@ def locate_migrations() -> Path:
         "Run the command inside a project whose pyproject.toml has a [tool.soulspot-db] section.",
         "Or name the folder: soulspot-db migrate --migrations FOLDER.",
         operation="migrate",
+    )
+
+
+def locate_package() -> str:
+    """The generated package that the command line means, which can be imported then: found as `locate_migrations` does.
+
+    Raises:
+        ConfigurationError: there is none, or several are installed.
+    """
+    root = project_root(Path.cwd())
+    output = (_section_of(root) or {}).get("output") if root else None
+    if root is not None and output is not None:
+        folder = root / str(output)
+        # Before what is installed, which may be another project's of the same name.
+        sys.path.insert(0, str(folder.parent))
+        return folder.name
+    found = sorted({entry.value for entry in metadata.entry_points(group=_GROUP)})
+    if len(found) == 1:
+        return found[0]
+    raise ConfigurationError(
+        f"several generated packages are installed: {', '.join(found)}" if found else "no generated package was found",
+        "Run the command inside a project whose pyproject.toml has a [tool.soulspot-db] section.",
+        "Or name the package: soulspot-db keys rotate --package NAME.",
+        operation="rotate",
     )
 
 
