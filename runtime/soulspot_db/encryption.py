@@ -147,8 +147,8 @@ def decoder(field: FieldSpec, cipher: Cipher) -> Convert:
         try:
             return plain if field.type == "bytes" else load(plain.decode())
         except ValueError:
-            # What JSON's own error says would hold what was decrypted.
-            raise ValueError(f"what {field.name} was encrypted from is no {field.type}") from None
+            pass  # which may hold what was decrypted, and would be kept as the context of what is raised here
+        raise ValueError(f"what {field.name} was encrypted from is no {field.type}")
 
     return decode
 
