@@ -118,7 +118,31 @@ class TicketSchema(EntitySchema):
     }
 
 
-SCHEMAS = (ArtistSchema, AlbumSchema, PairSchema, TargetSchema, NodeSchema, RangeSchema, SettingSchema, TicketSchema)
+class LoginSchema(EntitySchema):
+    """Values that are stored encrypted, one of which must be there."""
+
+    entity_type = "login"
+    table_name = "logins"
+    fields = {
+        "id": {"type": "uuid", "primary_key": True},
+        "password": {"type": "string", "max_length": 8, "encrypted": True, "nullable": True},
+        "seed": {"type": "bytes", "max_length": 8, "encrypted": True, "nullable": True},
+        "profile": {"type": "json", "encrypted": True},
+    }
+    checks = {"has_a_secret": {"or": [{"password": {"ne": None}}, {"seed": {"ne": None}}]}}
+
+
+SCHEMAS = (
+    ArtistSchema,
+    AlbumSchema,
+    PairSchema,
+    TargetSchema,
+    NodeSchema,
+    RangeSchema,
+    SettingSchema,
+    TicketSchema,
+    LoginSchema,
+)
 
 
 def register_all() -> None:

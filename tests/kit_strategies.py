@@ -4,6 +4,7 @@ import itertools
 
 from hypothesis import strategies as st
 from soulspot_db import EntitySchema
+from soulspot_db.language.field import ENCRYPTABLE
 
 PATTERNS = [
     "[a-z]{4,8}",
@@ -66,6 +67,8 @@ ORDERED = ["integer", "float", "date", "time", "datetime", "uuid", "string"]
 def field(draw):
     kind = draw(st.sampled_from([*RULES]))
     rules = {"type": kind, **draw(RULES[kind]), "nullable": draw(st.booleans())}
+    if kind in ENCRYPTABLE and draw(st.booleans()):
+        return {**rules, "encrypted": True}
     return {**rules, "unique": kind not in FEW_VALUES and draw(st.booleans()), "index": draw(st.booleans())}
 
 
@@ -106,6 +109,7 @@ def _check(draw, fields):
         {"or": [{one: None}, {one: {"lt": {"field": other}}}, {one: {"gte": {"field": other}}}]}
         for one, other in itertools.permutations(fields, 2)
         if fields[one]["type"] == fields[other]["type"] in ORDERED
+        and not any(fields[name].get("encrypted") for name in (one, other))
     ]
     options += [
         {name: {"in": [rules["values"][0], rules["values"][-1]]}} for name, rules in fields.items() if "values" in rules
@@ -124,7 +128,7 @@ def _same(fields, one, other):
 
 @st.composite
 def _index(draw, fields):
-    names = [name for name, rules in fields.items() if rules["type"] not in FEW_VALUES]
+    names = [name for name, rules in fields.items() if rules["type"] not in FEW_VALUES and "encrypted" not in rules]
     parts = draw(st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True))
     if fields[parts[0]]["type"] in {"string", "text"} and draw(st.booleans()):
         parts[0] = f"lower({parts[0]})"
