@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from soulspot_db import Database, DatabaseSettings, EntityRegistry
 from soulspot_db.migrations.runner import migrate
+from vaults import new_key
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Project:
     package: str
     migrations: Path
     database: Path
+    key: str
 
     def module(self, name: str) -> ModuleType:
         """A module of the package, `media.album`."""
@@ -32,7 +34,9 @@ class Project:
 
     @property
     def settings(self) -> DatabaseSettings:
-        return DatabaseSettings(database_path=self.database, connection_pool_size=2, synchronous="NORMAL")
+        return DatabaseSettings(
+            database_path=self.database, connection_pool_size=2, synchronous="NORMAL", encryption_keys=[self.key]
+        )
 
     async def migrate(self) -> Any:
         return await migrate(self.settings, self.migrations)
@@ -49,7 +53,7 @@ def use(monkeypatch, tmp_path):
         monkeypatch.setattr(sys, "dont_write_bytecode", True)  # golden trees stay as they are
         used.append(package)
         importlib.import_module(package)
-        return Project(package, folder / "migrations", tmp_path / "soulspot.db")
+        return Project(package, folder / "migrations", tmp_path / "soulspot.db", new_key())
 
     with EntityRegistry.isolated():
         yield import_project

@@ -112,8 +112,9 @@ async def test_every_entity_through_the_facade(case, project, open_database):
         assert row is not None
         assert list(row) == list(spec.fields)
         assert await db.query(kind, {name: {"eq": row[name]} for name in spec.key}) == [row]
-        order = [name for name, field in spec.fields.items() if field.type not in {"json", "list"}]
-        assert await db.query(kind, {name: {"eq": value} for name, value in row.items()}, order) == [row]
+        plain = [field for field in spec.fields.values() if not field.encrypted]
+        order = [field.name for field in plain if field.type not in {"json", "list"}]
+        assert await db.query(kind, {field.name: {"eq": row[field.name]} for field in plain}, order) == [row]
         changes = {
             field.name: value_of(field, next(_numbers))
             for field in spec.fields.values()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from soulspot_db import DatabaseSettings
-from soulspot_db.language.history import SUMS, dump_sums, sums_of
+from soulspot_db.language.history import SUMS, constants_of, dump_sums, read_history, sums_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,6 +61,13 @@ class Revisions:
 @pytest.fixture
 def migrations():
     return ROOT / "migrations"
+
+
+@pytest.fixture
+def ids(migrations):
+    """SoulSpot's revisions, in order."""
+    history, _ = read_history(migrations)
+    return [constants_of(text)["revision"] for text in history.files.values()]
 
 
 @pytest.fixture

@@ -29,11 +29,10 @@ async def test_a_fresh_database_comes_to_the_head_that_the_code_was_generated_fo
     assert {"spotify_playlists", "library_tracks", "soulseek_downloads"} <= tables(settings.database_path)
 
 
-async def test_every_revision_is_reported_before_it_runs(settings, migrations):
+async def test_every_revision_is_reported_before_it_runs(settings, migrations, ids):
     lines = []
     await migrate(settings, migrations, lines.append)
-    assert len(lines) == 1
-    assert lines[0].startswith(MIGRATION_HEAD)
+    assert [line.partition(" ")[0] for line in lines if line[:12] in ids] == ids
 
 
 async def test_migrating_twice_changes_nothing(settings, migrations):
@@ -45,10 +44,10 @@ async def test_migrating_twice_changes_nothing(settings, migrations):
     assert settings.database_path.read_bytes() == before
 
 
-async def test_status_names_what_is_pending_and_creates_no_file(settings, migrations):
+async def test_status_names_what_is_pending_and_creates_no_file(settings, migrations, ids):
     state = await status(settings, migrations)
     assert (state.current, state.head) == (None, MIGRATION_HEAD)
-    assert [revision for revision, _title in state.pending] == [MIGRATION_HEAD]
+    assert [revision for revision, _title in state.pending] == ids
     assert not settings.database_path.exists()
 
 
@@ -66,12 +65,12 @@ async def test_a_database_that_is_ahead_of_the_code_is_refused_and_left_alone(se
 
 @pytest.fixture
 def adding(migrations, tmp_path, recorded):
-    """The migrations, with statements added at the end of the first upgrade."""
+    """The migrations, with statements added at the end of the last upgrade."""
 
     def add(*statements):
         changed = tmp_path / "migrations"
         shutil.copytree(migrations, changed)
-        (revision,) = (changed / "versions").glob("*.py")
+        revision = max((changed / "versions").glob("*.py"))
         added = "".join(f"\n    op.execute({sql!r})" for sql in statements)
         text = revision.read_text()
         assert "\n\n\ndef downgrade" in text
@@ -114,7 +113,7 @@ async def test_migrating_runs_beside_the_event_loop_and_in_no_greenlet(settings,
         found.append((threading.current_thread() is threading.main_thread(), greenlet.getcurrent().parent))
 
     await migrate(settings, migrations, report)
-    assert found == [(False, None)]
+    assert set(found) == {(False, None)}
 
 
 async def test_two_processes_that_start_at_once_both_succeed_and_one_migrates(settings, migrations):
@@ -150,7 +149,12 @@ async def test_every_table_is_strict_and_has_the_structure_that_the_generated_co
         rows = connection.exec_driver_sql(
             "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE tbl_name != 'soulspot_db_version'"
         )
-        return {(kind, name, table, " ".join((sql or "").split())) for kind, name, table, sql in rows}
+        # A table that was made anew and renamed has its name in quotes.
+        named = [
+            (kind, name, table, (sql or "").replace(f'TABLE "{name}"', f"TABLE {name}"))
+            for kind, name, table, sql in rows
+        ]
+        return {(kind, name, table, " ".join(sql.split())) for kind, name, table, sql in named}
 
     with engine.connect() as connection:
         described = structure(connection)

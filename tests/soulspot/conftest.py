@@ -8,6 +8,7 @@ import soulspot_db_entities
 from soulspot_db import Database, DatabaseSettings, EntityRegistry
 from soulspot_db.testing.factories import Factories
 from soulspot_db_entities import Repositories
+from vaults import new_key
 
 
 def pytest_generate_tests(metafunc):
@@ -39,7 +40,7 @@ def place(migrated_home, tmp_path):
     """The settings that lead to a database with SoulSpot's tables and no rows."""
     with EntityRegistry.isolated(), migrated_home.copy(tmp_path) as where:
         importlib.reload(soulspot_db_entities)
-        yield where | {"connection_pool_size": 5}
+        yield where | {"connection_pool_size": 5, "encryption_keys": [new_key()]}
 
 
 @pytest.fixture

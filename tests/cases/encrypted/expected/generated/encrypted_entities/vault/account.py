@@ -57,7 +57,7 @@ class AccountCreate(EntityCreate):
 
     id: Annotated[AccountId, _rules.uuid] = Field(default_factory=lambda: AccountId(_defaults.uuid7()))
     service: Annotated[str, Field(max_length=20), _rules.text]
-    password: Annotated[Annotated[str, Field(max_length=100, pattern="^(?:\\S+)\\Z"), _rules.text], Field(repr=False)]
+    password: Annotated[Annotated[str, Field(max_length=100, pattern="^(?:\\w.+)\\Z"), _rules.text], Field(repr=False)]
     note: Annotated[Annotated[str, _rules.text], Field(repr=False)] = ""
     options: Annotated[Annotated[JsonInput, _rules.json], Field(repr=False)] = Field(
         default={"retry": True},
@@ -71,7 +71,7 @@ class AccountUpdate(EntityUpdate):
 
     service: Annotated[str, Field(max_length=20), _rules.text] = UNSET
     password: Annotated[
-        Annotated[str, Field(max_length=100, pattern="^(?:\\S+)\\Z"), _rules.text],
+        Annotated[str, Field(max_length=100, pattern="^(?:\\w.+)\\Z"), _rules.text],
         Field(repr=False),
     ] = UNSET
     note: Annotated[Annotated[str, _rules.text], Field(repr=False)] = UNSET
@@ -130,7 +130,7 @@ class AccountSchema(EntitySchema):
     fields: ClassVar[FieldDocuments] = {
         "id": {"type": "uuid", "primary_key": True},
         "service": {"type": "string", "max_length": 20},
-        "password": {"type": "string", "max_length": 100, "pattern": "\\S+", "encrypted": True},
+        "password": {"type": "string", "max_length": 100, "pattern": "\\w.+", "encrypted": True},
         "note": {"type": "text", "default": "", "encrypted": True},
         "options": {"type": "json", "default": {"retry": True}, "encrypted": True},
         "seed": {"type": "bytes", "nullable": True, "max_length": 64, "encrypted": True},
