@@ -55,7 +55,8 @@ class Cipher:
             raise ConfigurationError(
                 f"{entity_type} has encrypted fields, and ENCRYPTION_KEYS is not set",
                 "Make a key, once: soulspot-db keys new",
-                "Set ENCRYPTION_KEYS to it wherever the program and its commands run, and keep a copy in a safe place.",
+                "Set ENCRYPTION_KEYS to it, without DATABASE_ before that name, wherever the program and its commands run.",
+                "Keep a copy in a safe place: without it nobody reads what it encrypted.",
                 entity_type=entity_type,
             )
         try:

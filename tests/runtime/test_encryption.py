@@ -172,6 +172,9 @@ async def test_no_secret_is_in_the_database_its_copies_logs_events_errors_and_re
         db.update("vault", id, {"changes": 99, "word": SECRET}),
         db.query("vault", {"word": SECRET}),
         db.run_query("vault", "set_word", {"name": "a", "word": SECRET, "other": SECRET}),
+        db.run_query("vault", "set_word", {"name": "a", "word": f"{SECRET} has a blank"}),
+        db.run_query("vault", "set_word", {"name": "a", "word": [SECRET]}),
+        db.run_query("vault", "keep", {"name": "a", "word": f"{SECRET} has a blank"}),
     ):
         with pytest.raises(DatabaseError) as error:
             await call
