@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MIGRATION_HEAD", "Repositories"]
 
-MIGRATION_HEAD = "483679588199"
+MIGRATION_HEAD = "4729bedadddc"
 """The revision whose tables this code was generated for."""
 
 EntityRegistry.register_migrations(__name__, MIGRATION_HEAD)

@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, TextFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, NullFilter, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import AppSettingId
@@ -34,7 +34,7 @@ class AppSetting(Entity):
 
     key: AppSettingId
     """Such as spotify.auto_sync_enabled."""
-    value: str | None
+    value: Annotated[str | None, Field(repr=False)]
     """Written as text, whatever its type."""
     value_type: str
     """What the text stands for."""
@@ -48,7 +48,7 @@ class AppSettingCreate(EntityCreate):
     """What `save` takes: a new app setting."""
 
     key: Annotated[AppSettingId, Field(max_length=100), _rules.text]
-    value: Annotated[str, _rules.text] | None = None
+    value: Annotated[Annotated[str, _rules.text] | None, Field(repr=False)] = None
     value_type: Annotated[str, Field(max_length=20), _rules.text] = "string"
     category: Annotated[str, Field(max_length=50), _rules.text] = "general"
     description: Annotated[str, Field(max_length=500), _rules.text] | None = None
@@ -59,7 +59,7 @@ class AppSettingCreate(EntityCreate):
 class AppSettingUpdate(EntityUpdate):
     """What `update` takes: the fields of one app setting to change."""
 
-    value: Annotated[str, _rules.text] | None = UNSET
+    value: Annotated[Annotated[str, _rules.text] | None, Field(repr=False)] = UNSET
     value_type: Annotated[str, Field(max_length=20), _rules.text] = UNSET
     category: Annotated[str, Field(max_length=50), _rules.text] = UNSET
     description: Annotated[str, Field(max_length=500), _rules.text] | None = UNSET
@@ -71,7 +71,7 @@ AppSettingFilter = TypedDict(
     "AppSettingFilter",
     {
         "key": TextFilter[AppSettingId],
-        "value": TextFilter[str],
+        "value": NullFilter,
         "value_type": TextFilter[str],
         "category": TextFilter[str],
         "description": TextFilter[str],
@@ -87,7 +87,6 @@ AppSettingFilter = TypedDict(
 
 AppSettingOrder: TypeAlias = (
     Literal["key", "key desc"]
-    | Literal["value", "value desc", "value nulls first", "value desc nulls first"]
     | Literal["value_type", "value_type desc"]
     | Literal["category", "category desc"]
     | Literal["description", "description desc", "description nulls first", "description desc nulls first"]
@@ -126,7 +125,7 @@ class AppSettingSchema(EntitySchema):
     table_name = "core_app_settings"
     fields: ClassVar[FieldDocuments] = {
         "key": {"type": "string", "primary_key": True, "max_length": 100},
-        "value": {"type": "text", "nullable": True},
+        "value": {"type": "text", "nullable": True, "encrypted": True},
         "value_type": {"type": "string", "default": "string", "max_length": 20},
         "category": {"type": "string", "index": True, "default": "general", "max_length": 50},
         "description": {"type": "string", "nullable": True, "max_length": 500},
@@ -140,7 +139,7 @@ class AppSettingSchema(EntitySchema):
         "core_app_settings",
         METADATA,
         sa.Column("key", ddl.string(), nullable=False),
-        sa.Column("value", ddl.text(), nullable=True),
+        sa.Column("value", ddl.encrypted(), nullable=True),
         sa.Column("value_type", ddl.string(), nullable=False, server_default=ddl.default("string")),
         sa.Column("category", ddl.string(), nullable=False, server_default=ddl.default("general")),
         sa.Column("description", ddl.string(), nullable=True),

@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, QueryDocuments, TextFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, NullFilter, QueryDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import DeezerSessionId
@@ -74,7 +74,7 @@ DeezerSessionFilter = TypedDict(
     "DeezerSessionFilter",
     {
         "session_id": TextFilter[DeezerSessionId],
-        "access_token": TextFilter[str],
+        "access_token": NullFilter,
         "deezer_user_id": TextFilter[str],
         "deezer_username": TextFilter[str],
         "oauth_state": TextFilter[str],
@@ -91,7 +91,6 @@ DeezerSessionFilter = TypedDict(
 
 DeezerSessionOrder: TypeAlias = (
     Literal["session_id", "session_id desc"]
-    | Literal["access_token", "access_token desc", "access_token nulls first", "access_token desc nulls first"]
     | Literal["deezer_user_id", "deezer_user_id desc", "deezer_user_id nulls first", "deezer_user_id desc nulls first"]
     | Literal[
         "deezer_username",
@@ -136,7 +135,7 @@ class DeezerSessionSchema(EntitySchema):
     table_name = "deezer_sessions"
     fields: ClassVar[FieldDocuments] = {
         "session_id": {"type": "string", "primary_key": True, "max_length": 64},
-        "access_token": {"type": "text", "nullable": True, "sensitive": True},
+        "access_token": {"type": "text", "nullable": True, "encrypted": True},
         "deezer_user_id": {"type": "string", "nullable": True, "max_length": 50},
         "deezer_username": {"type": "string", "nullable": True, "max_length": 100},
         "oauth_state": {"type": "string", "nullable": True, "max_length": 64, "sensitive": True},
@@ -163,7 +162,7 @@ class DeezerSessionSchema(EntitySchema):
         "deezer_sessions",
         METADATA,
         sa.Column("session_id", ddl.string(), nullable=False),
-        sa.Column("access_token", ddl.text(), nullable=True),
+        sa.Column("access_token", ddl.encrypted(), nullable=True),
         sa.Column("deezer_user_id", ddl.string(), nullable=True),
         sa.Column("deezer_username", ddl.string(), nullable=True),
         sa.Column("oauth_state", ddl.string(), nullable=True),

@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, QueryDocuments, TextFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, NullFilter, QueryDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import SpotifySessionId
@@ -78,11 +78,11 @@ SpotifySessionFilter = TypedDict(
     "SpotifySessionFilter",
     {
         "session_id": TextFilter[SpotifySessionId],
-        "access_token": TextFilter[str],
-        "refresh_token": TextFilter[str],
+        "access_token": NullFilter,
+        "refresh_token": NullFilter,
         "token_expires_at": DatetimeFilter,
         "oauth_state": TextFilter[str],
-        "code_verifier": TextFilter[str],
+        "code_verifier": NullFilter,
         "created_at": DatetimeFilter,
         "last_accessed_at": DatetimeFilter,
         "expires_at": DatetimeFilter,
@@ -96,8 +96,6 @@ SpotifySessionFilter = TypedDict(
 
 SpotifySessionOrder: TypeAlias = (
     Literal["session_id", "session_id desc"]
-    | Literal["access_token", "access_token desc", "access_token nulls first", "access_token desc nulls first"]
-    | Literal["refresh_token", "refresh_token desc", "refresh_token nulls first", "refresh_token desc nulls first"]
     | Literal[
         "token_expires_at",
         "token_expires_at desc",
@@ -105,7 +103,6 @@ SpotifySessionOrder: TypeAlias = (
         "token_expires_at desc nulls first",
     ]
     | Literal["oauth_state", "oauth_state desc", "oauth_state nulls first", "oauth_state desc nulls first"]
-    | Literal["code_verifier", "code_verifier desc", "code_verifier nulls first", "code_verifier desc nulls first"]
     | Literal["created_at", "created_at desc"]
     | Literal["last_accessed_at", "last_accessed_at desc"]
     | Literal["expires_at", "expires_at desc", "expires_at nulls first", "expires_at desc nulls first"]
@@ -142,11 +139,11 @@ class SpotifySessionSchema(EntitySchema):
     table_name = "spotify_sessions"
     fields: ClassVar[FieldDocuments] = {
         "session_id": {"type": "string", "primary_key": True, "max_length": 64},
-        "access_token": {"type": "text", "nullable": True, "sensitive": True},
-        "refresh_token": {"type": "text", "nullable": True, "sensitive": True},
+        "access_token": {"type": "text", "nullable": True, "encrypted": True},
+        "refresh_token": {"type": "text", "nullable": True, "encrypted": True},
         "token_expires_at": {"type": "datetime", "index": True, "nullable": True},
         "oauth_state": {"type": "string", "nullable": True, "max_length": 64, "sensitive": True},
-        "code_verifier": {"type": "string", "nullable": True, "max_length": 128, "sensitive": True},
+        "code_verifier": {"type": "string", "nullable": True, "max_length": 128, "encrypted": True},
         "created_at": {"type": "datetime", "default": "now"},
         "last_accessed_at": {"type": "datetime", "index": True, "default": "now"},
         "expires_at": {"type": "datetime", "index": True, "nullable": True},
@@ -169,11 +166,11 @@ class SpotifySessionSchema(EntitySchema):
         "spotify_sessions",
         METADATA,
         sa.Column("session_id", ddl.string(), nullable=False),
-        sa.Column("access_token", ddl.text(), nullable=True),
-        sa.Column("refresh_token", ddl.text(), nullable=True),
+        sa.Column("access_token", ddl.encrypted(), nullable=True),
+        sa.Column("refresh_token", ddl.encrypted(), nullable=True),
         sa.Column("token_expires_at", ddl.datetime(), nullable=True),
         sa.Column("oauth_state", ddl.string(), nullable=True),
-        sa.Column("code_verifier", ddl.string(), nullable=True),
+        sa.Column("code_verifier", ddl.encrypted(), nullable=True),
         sa.Column("created_at", ddl.datetime(), nullable=False),
         sa.Column("last_accessed_at", ddl.datetime(), nullable=False),
         sa.Column("expires_at", ddl.datetime(), nullable=True),
@@ -181,7 +178,6 @@ class SpotifySessionSchema(EntitySchema):
         ddl.check('length("session_id") <= 64', name="ck_spotify_sessions_session_id_length"),
         ddl.stored("token_expires_at", "datetime", name="ck_spotify_sessions_token_expires_at_datetime"),
         ddl.check('length("oauth_state") <= 64', name="ck_spotify_sessions_oauth_state_length"),
-        ddl.check('length("code_verifier") <= 128', name="ck_spotify_sessions_code_verifier_length"),
         ddl.stored("created_at", "datetime", name="ck_spotify_sessions_created_at_datetime"),
         ddl.stored("last_accessed_at", "datetime", name="ck_spotify_sessions_last_accessed_at_datetime"),
         ddl.stored("expires_at", "datetime", name="ck_spotify_sessions_expires_at_datetime"),

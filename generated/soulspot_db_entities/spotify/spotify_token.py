@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
-from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, QueryDocuments, TextFilter
+from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, NullFilter, QueryDocuments, TextFilter
 
 from soulspot_db_entities._metadata import METADATA
 from soulspot_db_entities.ids import SpotifyTokenId
@@ -83,8 +83,8 @@ SpotifyTokenFilter = TypedDict(
     "SpotifyTokenFilter",
     {
         "id": TextFilter[SpotifyTokenId],
-        "access_token": TextFilter[str],
-        "refresh_token": TextFilter[str],
+        "access_token": NullFilter,
+        "refresh_token": NullFilter,
         "token_expires_at": DatetimeFilter,
         "scopes": TextFilter[str],
         "is_valid": FieldFilter[bool],
@@ -103,8 +103,6 @@ SpotifyTokenFilter = TypedDict(
 
 SpotifyTokenOrder: TypeAlias = (
     Literal["id", "id desc"]
-    | Literal["access_token", "access_token desc"]
-    | Literal["refresh_token", "refresh_token desc"]
     | Literal["token_expires_at", "token_expires_at desc"]
     | Literal["scopes", "scopes desc", "scopes nulls first", "scopes desc nulls first"]
     | Literal["is_valid", "is_valid desc"]
@@ -151,8 +149,8 @@ class SpotifyTokenSchema(EntitySchema):
     table_name = "spotify_tokens"
     fields: ClassVar[FieldDocuments] = {
         "id": {"type": "string", "primary_key": True, "max_length": 64},
-        "access_token": {"type": "text", "sensitive": True},
-        "refresh_token": {"type": "text", "sensitive": True},
+        "access_token": {"type": "text", "encrypted": True},
+        "refresh_token": {"type": "text", "encrypted": True},
         "token_expires_at": {"type": "datetime", "index": True},
         "scopes": {"type": "text", "nullable": True},
         "is_valid": {"type": "boolean", "index": True, "default": True},
@@ -193,8 +191,8 @@ class SpotifyTokenSchema(EntitySchema):
         "spotify_tokens",
         METADATA,
         sa.Column("id", ddl.string(), nullable=False),
-        sa.Column("access_token", ddl.text(), nullable=False),
-        sa.Column("refresh_token", ddl.text(), nullable=False),
+        sa.Column("access_token", ddl.encrypted(), nullable=False),
+        sa.Column("refresh_token", ddl.encrypted(), nullable=False),
         sa.Column("token_expires_at", ddl.datetime(), nullable=False),
         sa.Column("scopes", ddl.text(), nullable=True),
         sa.Column("is_valid", ddl.boolean(), nullable=False, server_default=ddl.default(True)),

@@ -3,6 +3,7 @@
 from soulspot_db_entities.core import BackgroundJob, BackgroundJobCreate, BackgroundJobRepository
 from soulspot_db_entities.library import TrackId
 from soulspot_db_entities.soulseek import DownloadFilter, DownloadRepository
+from soulspot_db_entities.spotify import SpotifySessionRepository
 
 
 async def wrong(downloads: DownloadRepository, track: TrackId) -> None:
@@ -48,3 +49,12 @@ async def json_values(jobs: BackgroundJobRepository, job: BackgroundJob) -> None
     await jobs.query({"payload": ["x"]})  # error: a whole value goes with an operator
     BackgroundJobCreate(job_type="scan")  # error: the payload is missing
     job.payload["folders"] = []  # error: nobody can change it
+
+
+async def encrypted(sessions: SpotifySessionRepository) -> None:
+    await sessions.query({"access_token": None, "refresh_token": {"ne": None}})
+    await sessions.query({"access_token": "BQC4"})  # error: it is encrypted
+    await sessions.query({"access_token": ["BQC4", None]})  # error: nor in a list
+    await sessions.query({"access_token": {"ne": "BQC4"}})  # error: nor with an operator
+    await sessions.query({"access_token": {"like": "B%"}})  # error: no such operator
+    await sessions.query(order_by="access_token")  # error: it has no order
