@@ -2,12 +2,12 @@
 
 import keyword
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from soulspot_db.language.spec import EntitySpec
 
 from soulspot_db_codegen import ir, naming
-from soulspot_db_codegen.field_code import field_code, key_part_code, key_type, scalar_code
+from soulspot_db_codegen.field_code import field_code, key_part_code, key_type, key_types, scalar_code
 from soulspot_db_codegen.imports import id_imports, library_imports, standard_imports
 from soulspot_db_codegen.layout import Expression, literal
 from soulspot_db_codegen.query_code import query_code
@@ -19,10 +19,13 @@ __all__ = ["assemble"]
 def assemble(resolved: Resolved, package: str) -> ir.Project:
     """The whole project, ready to print."""
     specs = {entity.path: entity.spec for entity in resolved.entities}
-    modules = {entity.spec.entity_type: entity.module for entity in resolved.entities}
-    # Whose rows may be there and not be found.
-    hiding = {spec.entity_type for spec in specs.values() if spec.soft_delete or spec.expires}
-    entities = tuple(_entity(entity, specs.__getitem__, modules, hiding) for entity in resolved.entities)
+    others = _Others(
+        target=specs.__getitem__,
+        modules={entity.spec.entity_type: entity.module for entity in resolved.entities},
+        keys=key_types(specs),
+        hiding={spec.entity_type for spec in specs.values() if spec.soft_delete or spec.expires},
+    )
+    entities = tuple(_entity(entity, others) for entity in resolved.entities)
     parts = (
         _module(name, description, tuple(entity for entity in entities if entity.module == name))
         for name, description in sorted(resolved.modules.items())
@@ -47,10 +50,18 @@ def _module(name: str, description: str | None, entities: tuple[ir.Entity, ...])
     )
 
 
-def _entity(
-    entity: ResolvedEntity, target: Callable[[str], EntitySpec], modules: Mapping[str, str], hiding: Collection[str]
-) -> ir.Entity:
-    spec = entity.spec
+@dataclass(frozen=True, slots=True)
+class _Others:
+    """What the file of one entity needs to know of all: their modules, the types of keys, and whose rows may be there and not be found."""
+
+    target: Callable[[str], EntitySpec]
+    modules: Mapping[str, str]
+    keys: Mapping[int, str]
+    hiding: Collection[str]
+
+
+def _entity(entity: ResolvedEntity, others: _Others) -> ir.Entity:
+    spec, target = entity.spec, others.target
     fields = tuple(field_code(field, spec, target) for field in spec.fields.values())
     stored = {field.name: field.stored for field in fields}
     composite = len(spec.key) > 1
@@ -61,7 +72,7 @@ def _entity(
         if field.values
     )
     key = key_type(spec)
-    queries = tuple(query_code(query, spec, stored) for query in spec.queries.values())
+    queries = tuple(query_code(query, spec, stored, others.keys) for query in spec.queries.values())
     return ir.Entity(
         source=entity.source.file,
         module=entity.module,
@@ -76,11 +87,11 @@ def _entity(
         fields=fields,
         enums=enums,
         lookups=tuple(_lookups(spec, stored)),
-        relations=tuple(_relations(spec, modules, hiding)),
+        relations=tuple(_relations(spec, others)),
         queries=queries,
-        ids=tuple(sorted({key, *_references(spec, target)}, key=naming.import_order)),
-        standard_imports=standard_imports(spec, fields),
-        library_imports=library_imports(spec, fields, has_indexes=bool(entity.document.indexes)),
+        ids=tuple(sorted({key, *_references(spec, target), *_selected(queries, others.keys)}, key=naming.import_order)),
+        standard_imports=standard_imports(spec, fields, queries),
+        library_imports=library_imports(spec, fields, queries, has_indexes=bool(entity.document.indexes)),
         keeps_deleted=spec.soft_delete is not None,
         expires=spec.expires is not None,
         schema=_schema(entity),
@@ -110,7 +121,7 @@ def _loaders(spec: EntitySpec) -> dict[str, str]:
     return found
 
 
-def _relations(spec: EntitySpec, modules: Mapping[str, str], hiding: Collection[str]) -> Iterator[ir.Relation]:
+def _relations(spec: EntitySpec, others: _Others) -> Iterator[ir.Relation]:
     loaders = _loaders(spec)
     for relation in spec.relations.values():
         yield ir.Relation(
@@ -118,9 +129,11 @@ def _relations(spec: EntitySpec, modules: Mapping[str, str], hiding: Collection[
             several=loaders[relation.name],
             words=naming.words(relation.name),
             target=naming.pascal(relation.entity),
-            module=f"{modules[relation.entity]}.{relation.entity}",
+            module=f"{others.modules[relation.entity]}.{relation.entity}",
             many=relation.many,
-            required=not relation.many and not spec.fields[relation.local].nullable and relation.entity not in hiding,
+            required=not relation.many
+            and not spec.fields[relation.local].nullable
+            and relation.entity not in others.hiding,
         )
 
 
@@ -128,6 +141,11 @@ def _references(spec: EntitySpec, target: Callable[[str], EntitySpec]) -> Iterat
     for field in spec.fields.values():
         if field.references is not None and spec.key != (field.name,):
             yield key_type(target(field.references))
+
+
+def _selected(queries: tuple[ir.Query, ...], keys: Mapping[int, str]) -> frozenset[str]:
+    """The types of keys that queries select."""
+    return frozenset[str]().union(*(query.shown for query in queries)).intersection(keys.values())
 
 
 def _schema(entity: ResolvedEntity) -> dict[str, Expression]:
@@ -183,6 +201,9 @@ def _documents(entity: ResolvedEntity) -> dict[str, Expression]:
             for name, query in document.queries.items()
         }
         lines["queries: ClassVar[QueryDocuments]"] = literal(queries)
+    analyses = {name: query.sql.analysis.as_given() for name, query in spec.queries.items() if query.sql is not None}
+    if analyses:
+        lines["sql: ClassVar[SqlAnalyses]"] = literal(analyses)
     return lines
 
 

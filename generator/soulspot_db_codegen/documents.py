@@ -18,7 +18,7 @@ from soulspot_db.language.document import (
 )
 from soulspot_db.language.field_document import FieldDocument, ItemsDocument
 from soulspot_db.language.nearest import nearest
-from soulspot_db.language.query_document import QueryDocument
+from soulspot_db.language.query_document import QueryDocument, SqlDocument
 from soulspot_db.language.reasons import reason
 from soulspot_db.language.upserts import UpsertDocument
 
@@ -199,12 +199,12 @@ def _known(path: Path, model: type[BaseModel]) -> list[str]:
     match path:
         case ("fields", _, "items", _):
             within = ItemsDocument
-        case ("fields", _, _):
+        case ("fields", _, _) | ("queries", _, "params" | "columns", _, _):
             within = FieldDocument
         case ("indexes", _, _):
             within = IndexDocument
-        case ("queries", _, "params", _, _):
-            within = FieldDocument
+        case ("queries", _, "sql", _):
+            within = SqlDocument
         case ("queries", _, "upsert", _):
             within = UpsertDocument
         case ("queries", _, _):

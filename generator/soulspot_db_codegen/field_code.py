@@ -14,7 +14,7 @@ from soulspot_db.language.types import TYPES
 from soulspot_db_codegen import ir, naming
 from soulspot_db_codegen.layout import Brackets, Expression, call, literal, subscript, union
 
-__all__ = ["field_code", "is_key_type", "key_part_code", "key_type", "scalar_code"]
+__all__ = ["field_code", "is_key_type", "key_part_code", "key_type", "key_types", "scalar_code"]
 
 # As generated modules spell them: lower-case names are hidden behind an underscore, which no field can begin with.
 _SPELLED: Mapping[str, str] = {"date": "_dt.date", "time": "_dt.time", "datetime": "_dt.datetime"}
@@ -25,6 +25,18 @@ _MADE: Mapping[str, str] = {"now": "_defaults.utc_now", "uuid4": "_defaults.uuid
 def key_type(spec: EntitySpec) -> str:
     """The type of an entity's key: `PlaylistId`, or `PlaylistTrackKey` where it has several parts."""
     return naming.pascal(spec.entity_type) + ("Id" if len(spec.key) == 1 else "Key")
+
+
+def key_types(specs: Mapping[str, EntitySpec]) -> dict[int, str]:
+    """The type of every field that is a key or refers to one, by its identity: those of two entities may be equal."""
+    types = {}
+    for spec in specs.values():
+        for field in spec.fields.values():
+            if field.references is not None:
+                types[id(field)] = key_type(specs[field.references])
+            elif spec.key == (field.name,):
+                types[id(field)] = key_type(spec)
+    return types
 
 
 def field_code(field: FieldSpec, spec: EntitySpec, target: Callable[[str], EntitySpec]) -> ir.Field:

@@ -27,31 +27,23 @@ def import_lines(modules: Mapping[str, list[str]], indent: int = 0) -> str:
     return margin.join(import_line(module, modules[module], indent) for module in sorted(modules))
 
 
-def standard_imports(spec: EntitySpec, fields: tuple[ir.Field, ...]) -> tuple[str, ...]:
+def standard_imports(spec: EntitySpec, fields: tuple[ir.Field, ...], queries: tuple[ir.Query, ...]) -> tuple[str, ...]:
     """From the standard library."""
-    types = _shown_by_queries(spec)
+    types: set[str | None] = set()
     for field, code in zip(spec.fields.values(), fields, strict=True):
         types |= _shown(field, code)
+    shown = frozenset[str]().union(*(query.shown for query in queries))
     lines = {
-        "import datetime as _dt": bool(types & {"date", "time", "datetime"}),
+        "import datetime as _dt": bool(types & {"date", "time", "datetime"}) or "_dt" in shown,
         "from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence": True,
-        "from decimal import Decimal": "decimal" in types,
+        "from decimal import Decimal": "decimal" in types or "Decimal" in shown,
         import_line(
             "typing",
             ["Annotated", "ClassVar", "Literal", "TypeAlias", "TypedDict", *_any(spec), *_rows(spec), *_related(spec)],
         ): True,
-        "from uuid import UUID": "uuid" in types,
+        "from uuid import UUID": "uuid" in types or "UUID" in shown,
     }
     return tuple(line for line, needed in lines.items() if needed)
-
-
-def _shown_by_queries(spec: EntitySpec) -> set[str | None]:
-    """The types of parameters and of what is selected that are not those of fields."""
-    shown: set[str | None] = set()
-    for query in spec.queries.values():
-        shown |= {param.field.type for param in query.params.values() if param.field.name not in spec.fields}
-        shown |= {output.value.type for output in query.outputs if output.function is not None}
-    return shown
 
 
 def _shown(field: FieldSpec, code: ir.Field) -> set[str | None]:
@@ -87,7 +79,9 @@ def id_imports(specs: Iterable[EntitySpec]) -> tuple[str, ...]:
     return tuple(line for line, needed in lines.items() if needed)
 
 
-def library_imports(spec: EntitySpec, fields: tuple[ir.Field, ...], *, has_indexes: bool) -> tuple[str, ...]:
+def library_imports(
+    spec: EntitySpec, fields: tuple[ir.Field, ...], queries: tuple[ir.Query, ...], *, has_indexes: bool
+) -> tuple[str, ...]:
     """From what is installed; `has_indexes` where the schema lists any."""
     public = ["Entity", "EntityCreate", "EntitySchema", "EntityUpdate", "Page", "Repository", "ddl"]
     public += ["UNSET"] if any(not field.is_key for field in fields) or needs_unset(spec) else []
@@ -96,7 +90,9 @@ def library_imports(spec: EntitySpec, fields: tuple[ir.Field, ...], *, has_index
     typing |= {"CheckDocuments"} if spec.checks else set()
     typing |= {"QueryDocuments"} if spec.queries else set()
     typing |= {"RelatedFilter", "RelationDocuments"} if spec.relations else set()
+    typing |= {"SqlAnalyses"} if any(query.sql for query in spec.queries.values()) else set()
     typing |= {"Json", "JsonInput"} if any(field.type == "json" for field in spec.fields.values()) else set()
+    typing |= frozenset[str]().union(*(query.shown for query in queries)) & {"Json", "JsonInput"}
     made = any(field.made for field in spec.fields.values())
     lines = {
         "import sqlalchemy as sa": True,

@@ -1,5 +1,6 @@
 """The project as the templates see it: final names, types, code and order. Nothing here is decided any more."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -85,6 +86,12 @@ class Query:
     call: Expression
     row: str | None
     row_fields: tuple[tuple[str, str], ...]
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """Every name that its types are spelled with, and others."""
+        text = " ".join([*self.parameters, self.returns, *(kind for _, kind in self.row_fields)])
+        return frozenset(re.findall(r"\w+", text))
 
 
 @dataclass(frozen=True, slots=True)

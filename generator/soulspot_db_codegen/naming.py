@@ -51,6 +51,7 @@ TAKEN_CLASSES = frozenset(
         "QueryDocuments",
         "RelatedFilter",
         "RelationDocuments",
+        "SqlAnalyses",
         "TextFilter",
     }
     | {"False", "METADATA", "None", "TYPE_CHECKING", "True", "UNSET", "UUID"}

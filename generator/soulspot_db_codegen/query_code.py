@@ -34,6 +34,15 @@ _METHODS: Mapping[tuple[str, bool], tuple[str, str]] = {
     ("delete", False): ("_named_write", "int"),
     ("upsert", False): ("_named_upsert", "{entity}"),
 }
+# The same for those written in SQL, of which some write and return the rows.
+_SQL_METHODS: Mapping[tuple[str, bool], tuple[str, str]] = {
+    ("list", False): ("_sql_list", "list[{entity}]"),
+    ("list", True): ("_sql_one", "{entity} | None"),
+    ("column", False): ("_sql_column", "list[{value}]"),
+    ("rows", False): ("_sql_rows", "list[{row}]"),
+    ("count", False): ("_sql_count", "int"),
+    ("exec", False): ("_sql_write", "int"),
+}
 
 
 def row_class(entity_type: str, query: str) -> str:
@@ -41,17 +50,19 @@ def row_class(entity_type: str, query: str) -> str:
     return naming.pascal(entity_type) + naming.pascal(query)
 
 
-def query_code(query: QuerySpec, spec: EntitySpec, stored: Mapping[str, str]) -> ir.Query:
+def query_code(query: QuerySpec, spec: EntitySpec, stored: Mapping[str, str], keys: Mapping[int, str]) -> ir.Query:
     """The method of one query.
 
     Args:
         query: the query.
         spec: its entity.
         stored: the type of each field's value in a row.
+        keys: the types of the keys of all entities, by the identity of their fields.
     """
-    types = _Types(spec, stored)
+    types = _Types(spec, stored, keys)
     row = row_class(spec.entity_type, query.name) if query.verb == "rows" else None
-    method, returns = _METHODS["total" if query.is_total else query.verb, query.single]
+    methods = _METHODS if query.sql is None else _SQL_METHODS
+    method, returns = methods["total" if query.is_total else query.verb, query.single]
     value = types.of_output(query.outputs[0]) if query.verb == "column" else ""
     names = {
         "entity": naming.pascal(spec.entity_type),
@@ -62,7 +73,7 @@ def query_code(query: QuerySpec, spec: EntitySpec, stored: Mapping[str, str]) ->
     passed = tuple(f"{one_line(literal(name))}: {name}" for name in query.params)
     arguments = [literal(query.name), "new" if query.verb == "upsert" else Brackets("{", passed, "}")]
     arguments += [row] if row else []
-    options = {} if query.verb in {"update", "delete", "claim", "upsert"} else {"fresh": "fresh"}
+    options = {} if query.writes else {"fresh": "fresh"}
     pages = ["after: str | None = None", "before: str | None = None"] if query.verb == "page" else []
     options |= {"after": "after", "before": "before"} if pages else {}
     parameters = [_parameter(name, param, types) for name, param in query.params.items()]
@@ -90,14 +101,17 @@ def needs_unset(spec: EntitySpec) -> bool:
 class _Types:
     """The types of values, as the file of an entity spells them."""
 
-    def __init__(self, spec: EntitySpec, stored: Mapping[str, str]) -> None:
+    def __init__(self, spec: EntitySpec, stored: Mapping[str, str], keys: Mapping[int, str]) -> None:
         self._spec = spec
         self._stored = stored
+        self._keys = keys
 
     def of(self, field: FieldSpec) -> str:
-        """The type of a value that is not null: that of a field of the entity where it is one."""
-        if self._spec.fields.get(field.name) == field:
+        """The type of a value that is not null: that of a field of the entity, or of a key, where it is one."""
+        if self._spec.fields.get(field.name) is field:
             return self._stored[field.name].removesuffix(" | None")
+        if id(field) in self._keys:
+            return self._keys[id(field)]
         if field.type == "enum":
             return one_line(subscript("Literal", *map(literal, field.values)))
         if field.type == "list":

@@ -17,6 +17,8 @@ from soulspot_db_codegen.documents import Documents, Located
 from soulspot_db_codegen.errors import Diagnostic
 from soulspot_db_codegen.loader import Source
 from soulspot_db_codegen.relations import resolve_relations
+from soulspot_db_codegen.sql_analysis import analyser
+from soulspot_db_codegen.sql_database import SqlDatabase
 from soulspot_db_codegen.unindexed import unindexed_references
 
 __all__ = ["Resolved", "ResolvedEntity", "resolve_all"]
@@ -116,9 +118,12 @@ def _complete(
     known = {path: replace(spec, relations=relations[path]) for path, spec in specs.items()}
     by_type = {spec.entity_type: spec for spec in known.values()}
     complete = {}
-    for path, spec in known.items():
-        complete[path], found = with_queries(spec, located[path].document, by_type.__getitem__)
-        problems += [located[path].problem(problem.path, problem.message, problem.hint) for problem in found]
+    with SqlDatabase.opened(known.values()) as database:
+        for path, spec in known.items():
+            document = located[path].document
+            analyse = analyser(spec, document, database)
+            complete[path], found = with_queries(spec, document, by_type.__getitem__, analyse)
+            problems += [located[path].problem(problem.path, problem.message, problem.hint) for problem in found]
     problems += query_collisions(complete, located)
     return complete, problems
 

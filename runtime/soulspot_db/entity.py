@@ -8,7 +8,14 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from soulspot_db.language.field import INPUT_CONFIG
-from soulspot_db.typing import CheckDocuments, FieldDocuments, IndexDocuments, QueryDocuments, RelationDocuments
+from soulspot_db.typing import (
+    CheckDocuments,
+    FieldDocuments,
+    IndexDocuments,
+    QueryDocuments,
+    RelationDocuments,
+    SqlAnalyses,
+)
 
 __all__ = ["UNSET", "Entity", "EntityCreate", "EntitySchema", "EntityUpdate"]
 
@@ -57,7 +64,7 @@ class EntitySchema:
     """How an entity is stored. Subclass it to write one by hand, with `fields` and `indexes` as YAML says them.
 
     A schema without `model`, `create_model`, `update_model` and `table` gets them made from its fields; generated ones
-    bring their own. `cascades` names the tables that lose or change rows when a row of this one is deleted.
+    bring their own. `sql` is what the generator found out of queries in SQL, and `cascades` names the tables that lose or change rows when a row of this one is deleted.
     """
 
     entity_type: ClassVar[str]
@@ -69,6 +76,7 @@ class EntitySchema:
     primary_key: ClassVar[tuple[str, ...] | None] = None
     relations: ClassVar[RelationDocuments] = MappingProxyType({})
     queries: ClassVar[QueryDocuments] = MappingProxyType({})
+    sql: ClassVar[SqlAnalyses] = MappingProxyType({})
     natural_key: ClassVar[str | None] = None
     events: ClassVar[bool] = True
     cache: ClassVar[bool | dict[str, Any]] = True

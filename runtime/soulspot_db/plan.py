@@ -30,6 +30,7 @@ from soulspot_db.operations import Effects
 from soulspot_db.query import Link, Queries
 from soulspot_db.registry import EntityRegistry
 from soulspot_db.schema import ResolvedSchema, resolved
+from soulspot_db.sql_statements import PreparedSql, prepared, row_reader
 
 __all__ = ["Plan", "Plans"]
 
@@ -91,6 +92,24 @@ class Plan:
     def assigned(self) -> str | None:
         """The key, where the database gives its value."""
         return next((field.name for field in self.spec.key_fields if field.assigned), None)
+
+    @cached_property
+    def sql(self) -> Mapping[str, PreparedSql]:
+        """The queries that are written in SQL."""
+        return {
+            name: prepared(query, query.sql, self.spec, self.dialect)
+            for name, query in self.spec.queries.items()
+            if query.sql is not None
+        }
+
+    @cached_property
+    def sql_rows(self) -> Mapping[str, Callable[[Sequence[Any]], tuple[Any, ...]]]:
+        """How the rows of those are read that are rows of no entity."""
+        return {
+            name: row_reader(self.spec.queries[name], self.spec.entity_type, self.dialect)
+            for name in self.sql
+            if self.spec.queries[name].outputs
+        }
 
     @cached_property
     def children(self) -> LRUCache[Hashable, ByKey]:

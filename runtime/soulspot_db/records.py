@@ -183,6 +183,13 @@ class Records(Repository[Entity, Any]):
     async def run_query(self, name: str, params: Mapping[str, Any], *, fresh: bool) -> Any:
         """What a named query returns or does."""
         query = self._query_spec(name)
+        found = await (self._run_filter if query.sql is None else self._run_sql)(query, params, fresh=fresh)
+        if query.single or query.is_total:
+            return found[0] if found else None
+        return found
+
+    async def _run_filter(self, query: QuerySpec, params: Mapping[str, Any], *, fresh: bool) -> Any:
+        name = query.name
         most = 1 if query.single else None
         found: Any
         match query.verb:
@@ -203,12 +210,22 @@ class Records(Repository[Entity, Any]):
                 found = await self._named_exists(name, params, fresh=fresh)
             case "update" | "delete":
                 found = await self._named_write(name, params)
-            case "upsert":
+            case _:  # an upsert: `exec` is of SQL
                 new = self._checked(self._plan.schema.create_model, params, name)
                 found = self._plan.codec.export(await self._named_upsert(name, new))
-        if query.single or query.is_total:
-            return found[0] if found else None
         return found
+
+    async def _run_sql(self, query: QuerySpec, params: Mapping[str, Any], *, fresh: bool) -> Any:
+        match query.verb:
+            case "list":
+                return await self._exported(await self._sql_list(query.name, params, fresh=fresh))
+            case "count":
+                return await self._sql_count(query.name, params, fresh=fresh)
+            case "exec":
+                return await self._sql_write(query.name, params)
+            case _:
+                rows = await self._sql_rows(query.name, params, _values, fresh=fresh)
+                return list(map(self._shower(query), rows))
 
     def _shower(self, query: QuerySpec) -> Callable[[tuple[Any, ...]], Any]:
         """Makes what a caller gets of the values of a row: his own, which he may change."""

@@ -15,6 +15,8 @@ from soulspot_db.language.document import EntityDocument
 from soulspot_db.language.field import FieldSpec, Missing, input_rule
 from soulspot_db.language.relations import Find, RelationSpec
 from soulspot_db.language.spec import EntitySpec, resolve, with_queries
+from soulspot_db.language.sql_query import SqlAnalysis, Statements
+from soulspot_db.language.sql_statement import SqlError
 from soulspot_db.language.table import describe
 from soulspot_db.language.types import python_type
 from soulspot_db.tables import make_table
@@ -36,10 +38,17 @@ class ResolvedSchema:
         Raises:
             SchemaInvalidError: a query contradicts the language or the entities.
         """
-        spec, problems = with_queries(self.spec, self.document, find)
+        spec, problems = with_queries(self.spec, self.document, find, self._analysis)
         if problems:
             raise _invalid(self.source, [f"{'.'.join(map(str, p.path))}: {p.message}" for p in problems])
         return spec
+
+    def _analysis(self, name: str, _statements: Statements) -> SqlAnalysis:
+        try:
+            return SqlAnalysis.of(self.source.sql[name])
+        except (KeyError, TypeError):
+            hint = "write the schema in YAML and run `soulspot-db generate`, which asks a database"
+            raise SqlError(f"what the SQL does is not known; {hint}") from None
 
     @cached_property
     def model(self) -> type[Entity]:

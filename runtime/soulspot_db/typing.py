@@ -23,6 +23,7 @@ __all__ = [
     "QueryDocuments",
     "RelatedFilter",
     "RelationDocuments",
+    "SqlAnalyses",
     "TextFilter",
     "TextOperators",
 ]
@@ -145,3 +146,6 @@ QueryDocuments: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 RelationDocuments: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Relations: a name, the entity, our field `local` and its field `remote`, `many`, and the entity that it goes `through`."""
+
+SqlAnalyses: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""What the generator found out of queries in SQL: the tables that each `reads`, the fields it `sets`, the `origins` of values."""

@@ -9,9 +9,9 @@ from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity, EntityCreate
 from soulspot_db.errors import SerializationFailedError, ValidationFailedError
 from soulspot_db.expiry import making_room
+from soulspot_db.in_sql import SqlQueries
 from soulspot_db.language.predicates import Compare, Group, Merged, Predicate
 from soulspot_db.language.upserts import Match, Rule, is_unique
-from soulspot_db.named import NamedQueries
 from soulspot_db.operations import Effects, Write
 
 __all__ = ["UpsertRepository"]
@@ -22,7 +22,7 @@ KeyType = TypeVar("KeyType")
 _ATTEMPTS = 3
 
 
-class UpsertRepository(NamedQueries[Model, KeyType], Generic[Model, KeyType]):
+class UpsertRepository(SqlQueries[Model, KeyType], Generic[Model, KeyType]):
     """The writes that look first whether there is a row.
 
     An UPDATE of the row and an INSERT that does nothing where it exists are one transaction. On SQLite, where one writes at a

@@ -1,6 +1,6 @@
 """The parameters of a named query: what each may be, told by what it is compared with or set to."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from soulspot_db.language.field import FieldSpec, Made, Missing, Problem, resolve_field
 from soulspot_db.language.names import check_field_name
+from soulspot_db.language.nearest import nearest
 from soulspot_db.language.patterns import TEXT_OPERATORS
 from soulspot_db.language.predicates import Compare, Param, Predicate
 from soulspot_db.language.query_document import QueryDocument
@@ -15,7 +16,7 @@ from soulspot_db.language.reasons import first_reason
 from soulspot_db.language.scope import HasFields
 from soulspot_db.language.template import params_of
 
-__all__ = ["INTEGER", "ParamSpec", "Use", "resolve_params", "uses_of"]
+__all__ = ["INTEGER", "ParamSpec", "Use", "declared_params", "resolve_params", "uses_of"]
 
 INTEGER = FieldSpec("", "integer", "")
 _TEXT = FieldSpec("", "text", "")
@@ -107,6 +108,31 @@ def resolve_params(
     for name, spec in found.items():
         if name not in declared or declared[name].default is Missing:  # that was checked with its field
             _check_default(spec, at, problems)
+    return found
+
+
+def declared_params(
+    document: QueryDocument, used: Collection[str], at: tuple[str | int, ...], problems: list[Problem]
+) -> dict[str, ParamSpec]:
+    """The parameters of a query that says the type of each, and of which `used` occur in it; what is wrong goes to `problems`."""
+    found = {}
+    for name, declaration in document.params.items():
+        field = resolve_field(name, declaration, (), problems, (*at, "params"))
+        # All that is said of it holds, because nothing else says what it may be.
+        found[name] = ParamSpec(
+            name, field, nullable=field.nullable, default=field.default, made=field.made, stored=True
+        )
+        if name not in used:
+            hint = nearest(name, used)
+            problems.append(Problem((*at, "params", name), f"the parameter {name!r} is not used", hint))
+        try:
+            _check_free(name, document)
+        except ValueError as error:
+            problems.append(Problem((*at, "params", name), str(error)))
+    for name in used:
+        if name not in found:
+            hint = nearest(name, found) or f"add 'params: {{{name}: {{type: ...}}}}'"
+            problems.append(Problem((*at, "sql"), f"the parameter {name!r} has no type", hint))
     return found
 
 

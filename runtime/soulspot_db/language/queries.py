@@ -1,6 +1,6 @@
 """Named queries, checked and made explicit: what each finds, returns and does."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -16,13 +16,16 @@ from soulspot_db.language.predicates import Increment, Param, Predicate, filled
 from soulspot_db.language.query_document import QueryDocument
 from soulspot_db.language.relations import Find
 from soulspot_db.language.scope import FilterError, HasFields, HasKey, field_of
+from soulspot_db.language.sql_query import SqlQuery
 from soulspot_db.language.template import certain
 from soulspot_db.language.upserts import Match, Rule, resolve_upsert
 from soulspot_db.language.values import read_amount, read_param, read_value
 
 __all__ = ["QuerySpec", "Verb", "resolve_queries"]
 
-Verb: TypeAlias = Literal["list", "page", "count", "exists", "column", "rows", "update", "delete", "claim", "upsert"]
+Verb: TypeAlias = Literal[
+    "list", "page", "count", "exists", "column", "rows", "update", "delete", "claim", "upsert", "exec"
+]
 
 
 @dataclass(frozen=True)
@@ -32,19 +35,28 @@ class QuerySpec:
     name: str
     description: str | None
     verb: Verb
-    where: Predicate | None
-    order: tuple[Term, ...]
-    limit: int | Param | None
-    outputs: tuple[Output, ...]
-    group_by: tuple[str, ...]
-    distinct: bool
-    changes: Mapping[str, Any]
     params: Mapping[str, ParamSpec]
-    match: tuple[Match, ...]
-    rules: Mapping[str, Rule]
-    all_rows: bool
     single: bool
     """Whether one is returned, or None, where there could be many."""
+    outputs: tuple[Output, ...] = ()
+    where: Predicate | None = None
+    order: tuple[Term, ...] = ()
+    limit: int | Param | None = None
+    group_by: tuple[str, ...] = ()
+    distinct: bool = False
+    changes: Mapping[str, Any] = immutabledict()
+    match: tuple[Match, ...] = ()
+    rules: Mapping[str, Rule] = immutabledict()
+    all_rows: bool = False
+    sql: SqlQuery | None = None
+    """What it is where it is written in SQL, which then says all that stands above but for parameters and outputs."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes rows, so that it is never answered from memory."""
+        if self.sql is not None:
+            return self.sql.verb != "select"
+        return self.verb in {"update", "delete", "claim", "upsert"}
 
     @property
     def is_total(self) -> bool:
@@ -136,6 +148,11 @@ class _Reader:
             self._wrong("functions over all rows are one row, which takes no limit", "limit")
         if doing == "claim" and not (document.order_by and document.limit):
             self._wrong("a claim needs 'order_by' and 'limit'", "claim", hint="say which rows come first, and how many")
+        return self._returned(given) or ("column" if isinstance(document.select, str) else doing)
+
+    def _returned(self, given: Collection[str]) -> Verb | None:
+        """What `returns` makes of a query, where it is something else than rows."""
+        document = self._document
         match document.returns:
             case "count" | "exists" as verb:
                 if given or {"order_by", "limit"} & document.model_fields_set:
@@ -145,9 +162,12 @@ class _Reader:
                 if given:
                     self._wrong("'returns: page' is for rows", "returns")
                 return "page"
+            case "column" | "rows" | "exec":
+                hint = "say in 'select' which values are wanted" if document.returns != "exec" else None
+                self._wrong(f"'returns: {document.returns}' goes with 'sql'", "returns", hint=hint)
             case _:
                 pass
-        return "column" if isinstance(document.select, str) else doing
+        return None
 
     def _filter(self, where: Any, *path: str | int) -> Predicate | None:
         try:
@@ -271,6 +291,7 @@ _DOES: Mapping[str, Verb] = {
 _ONLY_WITH: Mapping[str, frozenset[Verb]] = {
     "where": frozenset({"list", "rows", "update", "delete", "claim"}),
     "params": frozenset({"list", "rows", "update", "delete", "claim"}),
+    "columns": frozenset(),
     "order_by": frozenset({"list", "rows", "claim"}),
     "limit": frozenset({"list", "rows", "claim"}),
     "returns": frozenset({"list", "rows"}),

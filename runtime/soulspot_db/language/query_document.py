@@ -2,16 +2,29 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from soulspot_db.language.field_document import FieldDocument
 from soulspot_db.language.names import FieldName
 from soulspot_db.language.strict import Document, Filter
 from soulspot_db.language.upserts import UpsertDocument
 
-__all__ = ["QueryDocument"]
+__all__ = ["QueryDocument", "SqlDocument"]
 
 Values = Annotated[dict[str, Any], Field(min_length=1)]
+
+
+class SqlDocument(Document):
+    """The SQL of a query where the databases need a text each."""
+
+    sqlite: str = Field(description="As SQLite reads it.")
+    postgresql: str = Field(description="The same as PostgreSQL reads it: it must find or do the same.")
+
+
+Sql = Annotated[
+    Annotated[SqlDocument, Tag("each")] | Annotated[str, Tag("both")],
+    Discriminator(lambda value: "each" if isinstance(value, (dict, SqlDocument)) else "both"),
+]
 
 
 class QueryDocument(Document):
@@ -23,8 +36,10 @@ class QueryDocument(Document):
     )
     order_by: str | list[str] | None = Field(None, description="As `query` takes it.")
     limit: int | dict[str, Any] | None = Field(None, description="How many rows at most: a number or a parameter.")
-    returns: Literal["many", "one", "page", "count", "exists"] | None = Field(
-        None, description="A list of rows, the first row or none, a page, how many there are, or whether there is one."
+    returns: Literal["many", "one", "page", "count", "exists", "column", "rows", "exec"] | None = Field(
+        None,
+        description="A list of rows, the first row or none, a page, how many there are, or whether there is one. Of `sql` also "
+        "a list of values, a list of rows of their own, or how many rows were written.",
     )
     select: str | Values | None = Field(
         None,
@@ -47,7 +62,14 @@ class QueryDocument(Document):
     upsert: UpsertDocument | None = Field(
         None, description="Inserts a row, or changes the one that is there; the method takes a new row and returns it."
     )
+    sql: Sql | None = Field(
+        None, description="One statement in SQL, for what filters cannot say, with `:name` for parameters."
+    )
+    columns: dict[FieldName, FieldDocument] = Field(
+        {}, description="With `sql`: types of selected values that are not just a column's."
+    )
     params: dict[FieldName, FieldDocument] = Field(
-        {}, description="Types of parameters that are not to have those of the fields they are compared with."
+        {},
+        description="Types of parameters that are not to have those of the fields they are compared with; those of `sql`, all.",
     )
     all_rows: bool = Field(False, description="Allows an update or a delete without a condition.")

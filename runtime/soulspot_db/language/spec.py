@@ -15,6 +15,8 @@ from soulspot_db.language.predicates import Predicate
 from soulspot_db.language.queries import QuerySpec, resolve_queries
 from soulspot_db.language.relations import Find, RelationSpec
 from soulspot_db.language.scope import FilterError
+from soulspot_db.language.sql_queries import resolve_sql_query
+from soulspot_db.language.sql_query import Analyse
 from soulspot_db.language.visibility import check_hiding
 
 __all__ = ["EntitySpec", "resolve", "with_queries"]
@@ -106,15 +108,27 @@ def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
 
 
 def with_queries(
-    spec: EntitySpec, document: EntityDocument, find: Find | None = None
+    spec: EntitySpec, document: EntityDocument, find: Find | None, analyse: Analyse
 ) -> tuple[EntitySpec, list[Problem]]:
     """The entity with its named queries, for which other entities must be known.
+
+    Args:
+        spec: the entity.
+        document: what its schema says.
+        find: finds others by name; None where there are none yet.
+        analyse: what a database says of queries in SQL.
 
     Returns:
         The entity and the problems found; where there are problems the entity must not be used.
     """
     problems: list[Problem] = []
-    return replace(spec, queries=resolve_queries(document.queries, spec, find, problems)), problems
+    filters = {name: query for name, query in document.queries.items() if query.sql is None}
+    found = resolve_queries(filters, spec, find, problems)
+    for name in (name for name in document.queries if name not in filters):
+        query = resolve_sql_query(name, document.queries[name], spec, analyse, problems)
+        found |= {} if query is None else {name: query}
+    queries = {name: found[name] for name in document.queries if name in found}
+    return replace(spec, queries=queries), problems
 
 
 def _key(document: EntityDocument, problems: list[Problem]) -> tuple[str, ...]:

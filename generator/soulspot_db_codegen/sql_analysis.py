@@ -1,0 +1,84 @@
+"""Queries in SQL against the tables of the project: what they read, which fields they set, what type their values have."""
+
+from collections.abc import Iterator
+
+from soulspot_db.language.document import EntityDocument
+from soulspot_db.language.field import FieldSpec
+from soulspot_db.language.outputs import Output
+from soulspot_db.language.spec import EntitySpec
+from soulspot_db.language.sql_query import Analyse, SqlAnalysis, Statements
+from soulspot_db.language.sql_statement import SqlError, SqlStatement
+
+from soulspot_db_codegen.sql_database import Access, SqlDatabase
+
+__all__ = ["analyser"]
+
+
+def analyser(spec: EntitySpec, document: EntityDocument, database: SqlDatabase) -> Analyse:
+    """Analyses the queries of one entity."""
+
+    def analyse(name: str, statements: Statements) -> SqlAnalysis:
+        statement = statements["sqlite"]
+        access = database.access(statement)
+        reads = access.reads | _other_reads(statements, database)
+        if statement.verb != "select":
+            return SqlAnalysis(tuple(sorted(reads)), tuple(_sets(statement, access, spec)))
+        returns = document.queries[name].returns
+        if returns in {"rows", "column"}:
+            return SqlAnalysis(tuple(sorted(reads)), origins=tuple(_origins(statements, database)))
+        if returns != "count":
+            _check_whole(statement, spec, database)
+        return SqlAnalysis(tuple(sorted(reads)))
+
+    return analyse
+
+
+def _other_reads(statements: Statements, database: SqlDatabase) -> set[str]:
+    """The tables that the text for PostgreSQL may read, which nobody can ask here: all that it names."""
+    one, other = statements["sqlite"], statements["postgresql"]
+    return set() if str(one) == str(other) else other.mentioned(database.tables)
+
+
+def _sets(statement: SqlStatement, access: Access, spec: EntitySpec) -> Iterator[str]:
+    """The fields that an UPDATE sets, of which its events tell."""
+    if statement.verb != "update":
+        return
+    fields = [each for each in spec.fields.values() if each.column in access.changes]
+    for each in spec.fields.values():
+        if each.name in spec.key and each in fields:
+            raise SqlError(f"{each.name} is part of the key, which cannot be changed")
+        if each.touched and each not in fields:
+            hint = f"write `{each.column} = :now`, with 'params: {{now: {{type: datetime, default: now}}}}'"
+            raise SqlError(f"{each.name}, which changes with every update, is not set", hint)
+        if each.version and each not in fields:
+            hint = f"write `{each.column} = {each.column} + 1`"
+            raise SqlError(f"{each.name}, which counts every update, is not set", hint)
+    named = [each.name for each in fields if not (each.touched or each.version)]
+    yield from named or [each.name for each in fields]
+
+
+def _origins(statements: Statements, database: SqlDatabase) -> Iterator[Output]:
+    """What is selected and is the value of one column, with its field."""
+    statement = statements["sqlite"]
+    outer = [each.outer_joined() for each in statements.values()]
+    for name, origin in zip(statement.selected, _found(statement, database), strict=True):
+        if origin is not None:
+            table, field = origin
+            missing = any(tables is None or table in tables for tables in outer)
+            yield Output(name, field, nullable=field.nullable or missing)
+
+
+def _found(statement: SqlStatement, database: SqlDatabase) -> list[tuple[str, FieldSpec] | None]:
+    found = database.origins(statement)
+    if len(found) != len(statement.selected):
+        raise SqlError("what is selected cannot be told from the text", "name each value with AS")
+    # Of a union, SQLite tells of one of its parts.
+    return [None] * len(found) if "union" in statement.words else found
+
+
+def _check_whole(statement: SqlStatement, spec: EntitySpec, database: SqlDatabase) -> None:
+    """Values that are called like the entity's columns must be these."""
+    by_column = {field.column: field for field in spec.fields.values()}
+    for name, origin in zip(statement.selected, _found(statement, database), strict=True):
+        if origin != (spec.table_name, by_column[name]) and "union" not in statement.words:
+            raise SqlError(f"the {name!r} that is selected is not that of {spec.entity_type}", "say 'returns: rows'")
