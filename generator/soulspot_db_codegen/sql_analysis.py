@@ -10,6 +10,7 @@ from soulspot_db.language.sql_query import Analyse, SqlAnalysis, Statements
 from soulspot_db.language.sql_statement import SqlError, SqlStatement
 
 from soulspot_db_codegen.sql_database import Access, SqlDatabase
+from soulspot_db_codegen.sql_nulls import may_lack_rows
 
 __all__ = ["analyser"]
 
@@ -59,26 +60,25 @@ def _sets(statement: SqlStatement, access: Access, spec: EntitySpec) -> Iterator
 
 def _origins(statements: Statements, database: SqlDatabase) -> Iterator[Output]:
     """What is selected and is the value of one column, with its field."""
-    statement = statements["sqlite"]
-    outer = [each.outer_joined() for each in statements.values()]
-    for name, origin in zip(statement.selected, _found(statement, database), strict=True):
+    statement, other = statements["sqlite"], statements["postgresql"]
+    for place, origin in enumerate(_found(statement, database)):
         if origin is not None:
-            table, field = origin
-            missing = any(tables is None or table in tables for tables in outer)
-            yield Output(name, field, nullable=field.nullable or missing)
+            name, (table, field) = statement.selected[place], origin
+            lacks = may_lack_rows(statement, place, table) or may_lack_rows(other, other.selected.index(name), table)
+            yield Output(name, field, nullable=field.nullable or lacks)
 
 
 def _found(statement: SqlStatement, database: SqlDatabase) -> list[tuple[str, FieldSpec] | None]:
     found = database.origins(statement)
     if len(found) != len(statement.selected):
         raise SqlError("what is selected cannot be told from the text", "name each value with AS")
-    # Of a union, SQLite tells of one of its parts.
-    return [None] * len(found) if "union" in statement.words else found
+    # Of rows that are put together, SQLite tells where those of one part come from.
+    return [None] * len(found) if statement.is_compound else found
 
 
 def _check_whole(statement: SqlStatement, spec: EntitySpec, database: SqlDatabase) -> None:
     """Values that are called like the entity's columns must be these."""
     by_column = {field.column: field for field in spec.fields.values()}
     for name, origin in zip(statement.selected, _found(statement, database), strict=True):
-        if origin != (spec.table_name, by_column[name]) and "union" not in statement.words:
+        if origin != (spec.table_name, by_column[name]) and not statement.is_compound:
             raise SqlError(f"the {name!r} that is selected is not that of {spec.entity_type}", "say 'returns: rows'")

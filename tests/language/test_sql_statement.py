@@ -79,27 +79,6 @@ def test_an_insert_names_its_columns(text, columns):
 
 
 @pytest.mark.parametrize(
-    ("text", "tables"),
-    [
-        ("SELECT a FROM t JOIN u ON t.b = u.b", set()),
-        ('SELECT a FROM t LEFT JOIN u ON t.b = u.b LEFT OUTER JOIN "V" ON 1', {"u", "v"}),
-        ("SELECT left(a, 2) AS a FROM t", set()),
-        ("SELECT a FROM t LEFT JOIN (u JOIN v ON 1) ON 1", None),
-        ("SELECT a FROM t LEFT JOIN main.u ON 1", None),
-        ("SELECT a FROM t RIGHT JOIN u ON 1", None),
-        ("SELECT a FROM t FULL OUTER JOIN u ON 1", None),
-        ("SELECT a FROM t WHERE b IN (SELECT b FROM u)", None),
-        ("SELECT a, max(b) AS b FROM t", None),
-        ("SELECT a, max(b) AS b FROM t GROUP BY a", set()),
-        ("SELECT a, sum(b) OVER (ORDER BY a) AS b FROM t", set()),
-        ("SELECT a, sum(b) FILTER (WHERE c > (1)) OVER w AS b FROM t WINDOW w AS ()", set()),
-    ],
-)
-def test_which_tables_may_have_no_row(text, tables):
-    assert read(text).outer_joined() == tables
-
-
-@pytest.mark.parametrize(
     ("text", "is_one_number"),
     [
         ("SELECT count(*) FROM t WHERE a > 1", True),

@@ -20,20 +20,6 @@ _AFTER_SELECTED = frozenset(
 _AFTER_TABLE = frozenset({"set", "where", "using", "values", "select", "default", "with"})
 # After these there may be no row, or several.
 _AFTER_TOTAL = (_AFTER_SELECTED - {"from", "where", "window", "order", "for"}) | {"over"}
-_AGGREGATES = frozenset(
-    {
-        "avg",
-        "count",
-        "group_concat",
-        "json_group_array",
-        "json_group_object",
-        "max",
-        "min",
-        "string_agg",
-        "sum",
-        "total",
-    }
-)
 
 
 class SqlError(ValueError):
@@ -130,40 +116,16 @@ class SqlStatement:
         return replace(self, pieces=(*self.pieces[:at], *tokens(listed, self.dialect), *self.pieces[at + 1 :]))
 
     @property
-    def has_total(self) -> bool:
-        """Whether it may be one row of all rows, of which its columns are null where there is no row."""
-        return "group" not in self.words and any(map(self._is_total, range(len(self.marks))))
-
-    def _is_total(self, at: int) -> bool:
-        """Whether here is a function over rows, and not over a window, which is as many as there are rows."""
-        if self.marks[at].word not in _AGGREGATES or self._at(at + 1).text != "(":
-            return False
-        end = at + len(list(self._until_closed(at + 1))) + 3
-        if self._at(end).word == "filter":
-            end += len(list(self._until_closed(end + 1))) + 3
-        return self._at(end).word != "over"
-
-    @property
     def counts(self) -> bool:
         """Whether all that it selects is one number of all rows."""
         first = [mark.text.lower() for mark in self.items[0][:2]]
         is_one_row = not any(mark.word in _AFTER_TOTAL and not mark.depth for mark in self.marks)
         return len(self.items) == 1 and first == ["count", "("] and is_one_row
 
-    def outer_joined(self) -> Collection[str] | None:
-        """The tables of which there may be no row in what is found; None where any may be such a table."""
-        found = set()
-        for at, mark in enumerate(self.marks):
-            joins = self._at(at + 1).word in {"join", "outer"}
-            if joins and mark.word in {"right", "full"}:
-                return None
-            if joins and mark.word == "left":
-                place = at + 2 + (self._at(at + 1).word == "outer")
-                table = self._at(place)
-                if not table.name or table.word == "lateral" or self._at(place + 1).text == ".":
-                    return None
-                found.add(table.name.lower())
-        return None if self.words.count("select") > 1 or self.has_total else found
+    @property
+    def is_compound(self) -> bool:
+        """Whether rows of several SELECTs are put together, here or in one of its parts."""
+        return not {"union", "intersect", "except"}.isdisjoint(self.words)
 
     def mentioned(self, names: Collection[str]) -> set[str]:
         """Those of `names` that occur in it, whatever they mean there."""

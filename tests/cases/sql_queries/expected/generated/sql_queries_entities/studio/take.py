@@ -248,10 +248,7 @@ class TakeSchema(EntitySchema):
                 "status": {"type": "enum", "values": ("pending", "running", "failed"), "nullable": True},
             },
         },
-        "list_titles_of": {
-            "reads": ("studio_songs", "studio_takes"),
-            "origins": {"title": {"type": "string", "nullable": True}},
-        },
+        "list_titles_of": {"reads": ("studio_songs", "studio_takes"), "origins": {"title": {"type": "string"}}},
         "count_busy_songs": {"reads": ("studio_takes",)},
         "first_due": {"reads": ("studio_takes",)},
         "give_up": {"reads": ("studio_songs", "studio_takes"), "sets": ("status", "worker")},
