@@ -84,8 +84,14 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "delete": "delete: true",
         "claim": "claim: {status: running, locked_by: {param: worker}}",
         "upsert": "upsert: {match: [isrc, [lower(title), album_id]], rules: {isrc: fill_null}}",
+        "sql": "sql: SELECT count(*) FROM soulseek_downloads WHERE length(file_path) > :most",
+        "columns": "columns: {hours: {type: float, nullable: true}}",
         "params": "params: {at: {type: datetime, default: now}}",
         "all_rows": "all_rows: true",
+    },
+    "sql": {
+        "sqlite": "sqlite: SELECT avg(unixepoch(due_at)) AS mean FROM takes",
+        "postgresql": "postgresql: SELECT avg(extract(epoch FROM due_at)) AS mean FROM takes",
     },
     "upsert": {
         "match": "match: [isrc, spotify_uri, [lower(title), album_id]]",
@@ -128,6 +134,7 @@ _PAGES = {
     "QueryDocument": "query",
     "RelationDocument": "relation",
     "RemovalDocument": "removal",
+    "SqlDocument": "sql",
     "UpsertDocument": "upsert",
 }
 _LINKS = {
@@ -136,6 +143,7 @@ _LINKS = {
     "item": "[a scalar type](#types)",
     "query": "[a query](#queries)",
     "relation": "[a relation](#relations)",
+    "sql": "[a text for each](#sql)",
     "upsert": "[an upsert](#upserts)",
     "removal": "[a removal](#removals)",
 }
@@ -154,6 +162,7 @@ def tables() -> dict[str, str]:
         "removal": definitions["RemovalDocument"],
         "query": definitions["QueryDocument"],
         "relation": definitions["RelationDocument"],
+        "sql": definitions["SqlDocument"],
         "upsert": definitions["UpsertDocument"],
         "cache": definitions["CacheDocument"],
         "mixin": mixin,

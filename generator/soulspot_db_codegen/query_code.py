@@ -127,6 +127,7 @@ def _parameter(name: str, param: ParamSpec, types: _Types) -> str:
     kind = types.of(param.field)
     # A JSON value is checked where it is given.
     kind = "JsonInput" if param.field.type == "json" else kind
+    kind = f"Sequence[{scalar_code(param.field.item)}]" if param.field.type == "list" else kind
     kind = f"Sequence[{kind}]" if param.many else kind
     default = _default(param)
     kind += " | None" if param.nullable or param.skips_none else ""

@@ -18,6 +18,7 @@ from soulspot_db.language.document import (
 from soulspot_db.language.field_document import FieldDocument
 from soulspot_db.language.query_document import QueryDocument
 from soulspot_db.language.types import TYPES
+from sql_strategies import SQL, STATEMENT
 
 SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much]
 WORDS = ["id", "name", "type", "kind", "count", "date", "self", "fresh", "l", "order", "key", "a_b", "a", "b", "class"]
@@ -120,7 +121,9 @@ QUERY_KEYS = {
     "where": FILTER | ANY,
     "order_by": st.sampled_from(WORDS) | st.lists(st.sampled_from([*WORDS, "a desc"]), max_size=2) | ANY,
     "limit": st.integers(-1, 9) | PARAM | ANY,
-    "returns": st.sampled_from(["many", "one", "count", "exists"]) | ANY,
+    "returns": st.sampled_from(["many", "one", "count", "exists", "column", "rows", "exec"]) | ANY,
+    "sql": SQL | STATEMENT | st.fixed_dictionaries({"sqlite": SQL | STATEMENT, "postgresql": SQL | STATEMENT}) | ANY,
+    "columns": st.dictionaries(NAMES, FIELD | ANY, max_size=2) | ANY,
     "select": st.sampled_from(WORDS) | st.dictionaries(NAMES | TEXT, SELECTED, max_size=3) | ANY,
     "distinct": st.booleans(),
     "group_by": st.lists(st.sampled_from(WORDS), max_size=2) | ANY,

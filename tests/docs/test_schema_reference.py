@@ -18,7 +18,7 @@ from soulspot_db.language.document import (
     RemovalDocument,
 )
 from soulspot_db.language.field_document import FieldDocument, ItemsDocument
-from soulspot_db.language.query_document import QueryDocument
+from soulspot_db.language.query_document import QueryDocument, SqlDocument
 from soulspot_db.language.types import TYPES
 from soulspot_db.language.upserts import UpsertDocument
 from soulspot_db_codegen.yaml_reader import read_yaml
@@ -31,6 +31,7 @@ DOCUMENTS = {
     "items": ItemsDocument,
     "query": QueryDocument,
     "relation": RelationDocument,
+    "sql": SqlDocument,
     "upsert": UpsertDocument,
     "removal": RemovalDocument,
     "cache": CacheDocument,
@@ -45,6 +46,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "items": {},
     "query": {},
     "relation": {},
+    "sql": {"sqlite": "SELECT 1", "postgresql": "SELECT 1"},
     "upsert": {"match": ["id"]},
     "removal": {"data": "discard", "reason": "x"},
     "cache": {},

@@ -236,6 +236,11 @@ def _check_writes(statement: SqlStatement) -> None:
         raise SqlError("ON CONFLICT DO UPDATE does not tell which rows are new", "use 'upsert' in place of 'sql'")
     if any(marks[at + 1].word == "or" for at in writes if at + 1 < len(marks)):
         raise SqlError(f"{statement.verb.upper()} OR ... could delete rows that nobody is told of")
+    if statement.verb in {"update", "delete"} and any(
+        mark.word in {"order", "limit"} and not mark.depth for mark in marks
+    ):
+        hint = "choose the rows in a SELECT: WHERE key IN (SELECT key ... ORDER BY ... LIMIT ...), or use 'claim'"
+        raise SqlError(f"ORDER BY and LIMIT of {statement.verb.upper()} are not known to every database", hint)
     if len(writes) > (statement.verb != "select"):
         raise SqlError("a query writes once", "make two queries of it; quote the word if a column is meant")
 
