@@ -90,8 +90,8 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "all_rows": "all_rows: true",
     },
     "sql": {
-        "sqlite": "sqlite: SELECT avg(unixepoch(due_at)) AS mean FROM takes",
-        "postgresql": "postgresql: SELECT avg(extract(epoch FROM due_at)) AS mean FROM takes",
+        "sqlite": "sqlite: SELECT avg(julianday(due_at)) AS mean FROM takes",
+        "postgresql": "postgresql: SELECT avg(extract(julian FROM due_at)) AS mean FROM takes",
     },
     "upsert": {
         "match": "match: [isrc, spotify_uri, [lower(title), album_id]]",

@@ -113,6 +113,11 @@ class TakeSchema(EntitySchema):
             "columns": {"mean": {"type": "integer"}},
             "returns": "column",
         },
+        "moods": {
+            "sql": "SELECT status AS mood FROM takes",
+            "columns": {"mood": {"type": "enum", "values": ["calm", "wild"]}},
+            "returns": "column",
+        },
         "last_due": {
             "sql": "SELECT max(due_at) AS due_at FROM takes",
             "columns": {"due_at": {"type": "datetime"}},
@@ -306,6 +311,9 @@ async def test_a_value_that_is_not_of_its_type_is_an_error_that_does_not_tell_it
     ) as caught:
         await takes._sql_column("wrong_mean", {})
     assert "2.3" not in str(caught.value.to_dict())
+    with pytest.raises(QueryFailedError, match="found a 'mood' that is not of type 'enum'") as caught:
+        await takes._sql_column("moods", {})
+    assert "pending" not in str(caught.value.to_dict())
     await db.delete_where("take", {}, all_rows=True)
     with pytest.raises(QueryFailedError, match="found a 'due_at' that is not of type 'datetime', and not null"):
         await takes._sql_column("last_due", {})
@@ -387,6 +395,18 @@ async def test_an_answer_that_depends_on_the_clock_is_not_kept(takes, cached):
         await takes._sql_list("list_late", {})
         await takes._sql_count("count_recent", {})
     assert "hit" not in cached()
+
+
+async def test_answers_for_a_moment_that_is_made_anew_fill_no_memory(takes, db):
+    async def size():
+        return (await db.stats())["cache"]["memory"]["size"]
+
+    before = await size()
+    for _ in range(3):
+        await takes._sql_list("list_late", {})
+    assert await size() == before
+    await takes._sql_count("count_failed", {})
+    assert await size() == before + 1
 
 
 async def test_the_values_of_one_query_are_not_taken_for_those_of_another_form(takes):
