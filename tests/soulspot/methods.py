@@ -20,7 +20,7 @@ KINDS = {
     "python": "a few lines of Python over such methods, in a transaction where there are several writes",
     "later": "nothing yet: it needs what the language does not have",
 }
-NEEDS = ("relations", "virtual ids", "ordered children", "sql", "a guarded delete", "a match without outer spaces")
+NEEDS = ("relations", "virtual ids", "ordered children", "a guarded delete", "a match without outer spaces")
 """What the language does not have yet."""
 
 _WORDS = {
@@ -88,19 +88,23 @@ def faults(old: Mapping[str, Any], named: Mapping[str, Mapping[str, Any]], db: D
         if entry["by"] != "later" and not methods_of(entry):
             yield f"{name}: does not say which method"
         for position, method in enumerate(methods_of(entry)):
-            if (is_query := _is_query(method, repositories)) is None:
+            if (kind := _kind(method, repositories)) is None:
                 yield f"{name}: there is no {method}"
-            elif position == 0 and entry["by"] in {"schema", "query"} and is_query != (entry["by"] == "query"):
-                yield f"{name}: {method} is {'a query' if is_query else 'no query'} of the schema"
+            elif position == 0 and entry["by"] in _QUERIES and kind != entry["by"]:
+                yield f"{name}: {method} is {_QUERIES[kind]} of the schema"
 
 
-def _is_query(method: str, repositories: Repositories) -> bool | None:
-    """Whether the schema declares it as a query; None where the repository has no such method."""
+_QUERIES = {"schema": "no query", "query": "a query", "sql": "a query in SQL"}
+
+
+def _kind(method: str, repositories: Repositories) -> str | None:
+    """Whether the schema declares it as a query, and how; None where the repository has no such method."""
     module, entity, name = method.split(".")
     repository = getattr(getattr(repositories, module, None), entity, None)
     if repository is None or name.startswith("_") or name not in vars(type(repository)):
         return None
-    return name in repository.schema.queries
+    query = repository.schema.queries.get(name)
+    return "schema" if query is None else "sql" if "sql" in query else "query"
 
 
 def markdown(old: Mapping[str, Mapping[str, str]], named: Mapping[str, Mapping[str, Any]]) -> str:

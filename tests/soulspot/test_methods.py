@@ -48,6 +48,10 @@ def test_the_page_lists_every_method():
             {"by": "schema", "with": "metadata.artist.get_by_name"},
             "Artist.get: metadata.artist.get_by_name is a query of the schema",
         ),
+        (
+            {"by": "query", "with": "soulseek.download.list_recent"},
+            "Artist.get: soulseek.download.list_recent is a query in SQL of the schema",
+        ),
         ({"by": "schema"}, "Artist.get: does not say which method"),
         ({"by": "magic"}, "Artist.get: by magic"),
         ({"by": "later"}, "Artist.get: needs None"),

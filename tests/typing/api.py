@@ -23,6 +23,7 @@ from soulspot_db import (
 from soulspot_db.testing import Factories, RecordedEvents
 from soulspot_db.typing import Json
 from soulspot_db_entities import Repositories
+from soulspot_db_entities.automation import ArtistWatchlist
 from soulspot_db_entities.core import BackgroundJob, BackgroundJobCreate, BackgroundJobRepository, BackgroundJobUpdate
 from soulspot_db_entities.library import Track, TrackCreate, TrackCreated, TrackId, TrackRepository
 from soulspot_db_entities.metadata import Album, AlbumRepository, Artist, ArtistId
@@ -32,6 +33,7 @@ from soulspot_db_entities.soulseek import (
     DownloadCreate,
     DownloadFilter,
     DownloadId,
+    DownloadListRecent,
     DownloadOrder,
     DownloadRepository,
     DownloadStatus,
@@ -217,6 +219,18 @@ async def all_together(settings: DatabaseSettings) -> None:
             assert_type(await PlaylistRepository(tx).count(), int)
         await db.close(drain=5)
         await db.close(drain=None)
+
+
+async def queries_in_sql(all: Repositories, artist: ArtistId) -> None:
+    recent = await all.soulseek.download.list_recent(limit=5)
+    assert_type(recent, list[DownloadListRecent])
+    assert_type((recent[0].id, recent[0].track_id, recent[0].title), tuple[DownloadId, TrackId, str])
+    assert_type(recent[0].album, str | None)
+    assert_type(await all.library.track.get(recent[0].track_id), Track | None)
+    found = await all.metadata.album.list_latest_releases(primary_types=["album"], source="spotify", fresh=True)
+    assert_type((found[0].artist_id, found[0].artist_name), tuple[ArtistId, str])
+    assert_type(await all.automation.artist_watchlist.list_due_for_check(now=datetime.now(UTC)), list[ArtistWatchlist])
+    assert_type(await all.metadata.artist_discography.update_is_owned_for_artist(artist_id=artist), int)
 
 
 async def name_of(tx: Transaction) -> str:

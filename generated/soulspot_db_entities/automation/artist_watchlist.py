@@ -17,6 +17,7 @@ from soulspot_db.typing import (
     QueryDocuments,
     RelatedFilter,
     RelationDocuments,
+    SqlAnalyses,
     TextFilter,
 )
 
@@ -198,7 +199,18 @@ class ArtistWatchlistSchema(EntitySchema):
             "limit": {"param": "limit", "default": 100},
             "returns": "page",
         },
+        "list_due_for_check": {
+            "sql": {
+                "sqlite": "SELECT * FROM automation_artist_watchlists WHERE status = 'active' AND (last_checked_at IS NULL OR strftime('%Y-%m-%d %H:%M:%f', last_checked_at, check_frequency_hours || ' hours') <= :now) ORDER BY last_checked_at NULLS FIRST, id LIMIT :limit\n",
+                "postgresql": "SELECT * FROM automation_artist_watchlists WHERE status = 'active' AND (last_checked_at IS NULL OR last_checked_at + check_frequency_hours * interval '1 hour' <= :now) ORDER BY last_checked_at NULLS FIRST, id LIMIT :limit\n",
+            },
+            "params": {
+                "now": {"type": "datetime", "default": "now"},
+                "limit": {"type": "integer", "default": 100, "minimum": 0},
+            },
+        },
     }
+    sql: ClassVar[SqlAnalyses] = {"list_due_for_check": {"reads": ("automation_artist_watchlists",)}}
     model = ArtistWatchlist
     create_model = ArtistWatchlistCreate
     update_model = ArtistWatchlistUpdate
@@ -384,3 +396,13 @@ class ArtistWatchlistRepository(Repository[ArtistWatchlist, ArtistWatchlistId]):
     ) -> Page[ArtistWatchlist]:
         """Watches that are not paused, the oldest first."""
         return await self._named_page("list_active", {"limit": limit}, fresh=fresh, after=after, before=before)
+
+    async def list_due_for_check(
+        self,
+        *,
+        now: _dt.datetime = UNSET,
+        limit: int = 100,
+        fresh: bool = False,
+    ) -> list[ArtistWatchlist]:
+        """Watches that are not paused and whose next check is due, those that were never checked first."""
+        return await self._sql_list("list_due_for_check", {"now": now, "limit": limit}, fresh=fresh)

@@ -3,7 +3,7 @@
 
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from pydantic import Field
@@ -19,6 +19,7 @@ from soulspot_db.typing import (
     QueryDocuments,
     RelatedFilter,
     RelationDocuments,
+    SqlAnalyses,
     TextFilter,
 )
 
@@ -35,6 +36,7 @@ __all__ = [
     "AlbumCreated",
     "AlbumDeleted",
     "AlbumFilter",
+    "AlbumListLatestReleases",
     "AlbumOrder",
     "AlbumReleaseDatePrecision",
     "AlbumRepository",
@@ -349,6 +351,42 @@ class AlbumSchema(EntitySchema):
             "where": {"spotify_uri": {"in": {"param": "spotify_uris"}}, "is_saved": True},
             "update": {"is_saved": False},
         },
+        "list_latest_releases": {
+            "returns": "rows",
+            "sql": {
+                "sqlite": "SELECT al.id, al.artist_id, ar.name AS artist_name, al.title, al.source, al.primary_type, al.release_date, al.total_tracks, al.cover_url, al.spotify_uri, al.is_saved FROM metadata_albums al JOIN metadata_artists ar ON ar.id = al.artist_id WHERE al.release_date IS NOT NULL AND al.primary_type IN (SELECT value FROM json_each(:primary_types)) AND (:source IS NULL OR al.source = :source) ORDER BY al.release_date DESC, al.id LIMIT :limit OFFSET :offset\n",
+                "postgresql": "SELECT al.id, al.artist_id, ar.name AS artist_name, al.title, al.source, al.primary_type, al.release_date, al.total_tracks, al.cover_url, al.spotify_uri, al.is_saved FROM metadata_albums al JOIN metadata_artists ar ON ar.id = al.artist_id WHERE al.release_date IS NOT NULL AND al.primary_type IN (SELECT jsonb_array_elements_text(:primary_types)) AND (:source IS NULL OR al.source = :source) ORDER BY al.release_date DESC, al.id LIMIT :limit OFFSET :offset\n",
+            },
+            "params": {
+                "primary_types": {"type": "list", "default": ["album", "single", "ep"], "items": {"type": "string"}},
+                "source": {
+                    "type": "enum",
+                    "nullable": True,
+                    "default": None,
+                    "values": ["local", "spotify", "deezer", "tidal", "hybrid"],
+                },
+                "limit": {"type": "integer", "default": 50, "minimum": 0},
+                "offset": {"type": "integer", "default": 0, "minimum": 0},
+            },
+        },
+    }
+    sql: ClassVar[SqlAnalyses] = {
+        "list_latest_releases": {
+            "reads": ("metadata_albums", "metadata_artists"),
+            "origins": {
+                "id": {"type": "uuid"},
+                "artist_id": {"type": "uuid"},
+                "artist_name": {"type": "string"},
+                "title": {"type": "string"},
+                "source": {"type": "enum", "values": ("local", "spotify", "deezer", "tidal", "hybrid")},
+                "primary_type": {"type": "string"},
+                "release_date": {"type": "string", "nullable": True},
+                "total_tracks": {"type": "integer", "nullable": True},
+                "cover_url": {"type": "string", "nullable": True},
+                "spotify_uri": {"type": "string", "nullable": True},
+                "is_saved": {"type": "boolean"},
+            },
+        },
     }
     cascades = ("library_tracks",)
     model = Album
@@ -430,6 +468,22 @@ class AlbumSchema(EntitySchema):
         sa.Index("ix_metadata_albums_title_artist_id", "title", "artist_id"),
         sqlite_strict=True,
     )
+
+
+class AlbumListLatestReleases(NamedTuple):
+    """What `list_latest_releases` selects."""
+
+    id: AlbumId
+    artist_id: ArtistId
+    artist_name: str
+    title: str
+    source: AlbumSource
+    primary_type: str
+    release_date: str | None
+    total_tracks: int | None
+    cover_url: str | None
+    spotify_uri: str | None
+    is_saved: bool
 
 
 class AlbumRepository(Repository[Album, AlbumId]):
@@ -666,3 +720,20 @@ class AlbumRepository(Repository[Album, AlbumId]):
     async def unmark_saved(self, *, spotify_uris: Sequence[str]) -> int:
         """Notes that the user no longer saves the albums with these URIs."""
         return await self._named_write("unmark_saved", {"spotify_uris": spotify_uris})
+
+    async def list_latest_releases(
+        self,
+        *,
+        primary_types: Sequence[str] = UNSET,
+        source: Literal["local", "spotify", "deezer", "tidal", "hybrid"] | None = None,
+        limit: int = 50,
+        offset: int = 0,
+        fresh: bool = False,
+    ) -> list[AlbumListLatestReleases]:
+        """Albums of some types with their artists' names, of all sources or of one, the latest release first."""
+        return await self._sql_rows(
+            "list_latest_releases",
+            {"primary_types": primary_types, "source": source, "limit": limit, "offset": offset},
+            AlbumListLatestReleases,
+            fresh=fresh,
+        )

@@ -4,6 +4,7 @@
 import datetime as _dt
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, TypeAlias, TypedDict
+from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import Field
@@ -18,6 +19,7 @@ from soulspot_db.typing import (
     QueryDocuments,
     RelatedFilter,
     RelationDocuments,
+    SqlAnalyses,
     TextFilter,
 )
 
@@ -279,6 +281,17 @@ class ArtistDiscographySchema(EntitySchema):
             "group_by": ["album_type"],
         },
         "delete_for_artist": {"where": {"artist_id": {"param": "artist_id"}}, "delete": True},
+        "update_is_owned_for_artist": {
+            "returns": "exec",
+            "sql": "UPDATE metadata_artist_discographies AS d SET is_owned = NOT is_owned, updated_at = :now WHERE d.artist_id = :artist_id AND d.is_owned <> EXISTS (\n  SELECT 1 FROM metadata_albums a WHERE a.artist_id = :artist_id AND a.ownership_state = 'owned'\n  AND (a.deezer_id = d.deezer_id OR a.tidal_id = d.tidal_id OR a.musicbrainz_id = d.musicbrainz_id\n  OR a.spotify_uri = d.spotify_uri OR lower(a.title) = lower(d.title)))\n",
+            "params": {"artist_id": {"type": "uuid"}, "now": {"type": "datetime", "default": "now"}},
+        },
+    }
+    sql: ClassVar[SqlAnalyses] = {
+        "update_is_owned_for_artist": {
+            "reads": ("metadata_albums", "metadata_artist_discographies"),
+            "sets": ("is_owned",),
+        },
     }
     model = ArtistDiscography
     create_model = ArtistDiscographyCreate
@@ -552,3 +565,9 @@ class ArtistDiscographyRepository(Repository[ArtistDiscography, ArtistDiscograph
     async def delete_for_artist(self, *, artist_id: ArtistId) -> int:
         """Forgets an artist's releases."""
         return await self._named_write("delete_for_artist", {"artist_id": artist_id})
+
+    async def update_is_owned_for_artist(self, *, artist_id: UUID, now: _dt.datetime = UNSET) -> int:
+        """Notes which of an artist's releases the user has: those of which there is an album with an id of the same
+        provider, or with the same title in upper or lower case. Says how many were noted otherwise before.
+        """
+        return await self._sql_write("update_is_owned_for_artist", {"artist_id": artist_id, "now": now})

@@ -18,6 +18,7 @@ from soulspot_db.typing import (
     QueryDocuments,
     RelatedFilter,
     RelationDocuments,
+    SqlAnalyses,
     TextFilter,
 )
 
@@ -39,6 +40,7 @@ __all__ = [
     "DownloadCreated",
     "DownloadDeleted",
     "DownloadFilter",
+    "DownloadListRecent",
     "DownloadOrder",
     "DownloadRepository",
     "DownloadSchema",
@@ -299,6 +301,35 @@ class DownloadSchema(EntitySchema):
             "limit": {"param": "limit", "default": 100},
         },
         "list_completed_track_ids": {"where": {"status": "completed"}, "select": "track_id", "distinct": True},
+        "list_recent": {
+            "returns": "rows",
+            "sql": "SELECT d.id, d.track_id, d.status, d.progress_percent, d.error_message, d.created_at, d.completed_at, t.title, t.artist, a.title AS album, a.cover_url FROM soulseek_downloads d JOIN library_tracks t ON t.id = d.track_id LEFT JOIN metadata_albums a ON a.id = t.album_id ORDER BY d.completed_at DESC NULLS LAST, d.created_at DESC, d.id LIMIT :limit OFFSET :offset\n",
+            "params": {
+                "limit": {"type": "integer", "default": 50, "minimum": 0},
+                "offset": {"type": "integer", "default": 0, "minimum": 0},
+            },
+        },
+    }
+    sql: ClassVar[SqlAnalyses] = {
+        "list_recent": {
+            "reads": ("library_tracks", "metadata_albums", "soulseek_downloads"),
+            "origins": {
+                "id": {"type": "uuid"},
+                "track_id": {"type": "uuid"},
+                "status": {
+                    "type": "enum",
+                    "values": ("waiting", "pending", "queued", "downloading", "completed", "failed", "cancelled"),
+                },
+                "progress_percent": {"type": "float"},
+                "error_message": {"type": "text", "nullable": True},
+                "created_at": {"type": "datetime"},
+                "completed_at": {"type": "datetime", "nullable": True},
+                "title": {"type": "string"},
+                "artist": {"type": "string"},
+                "album": {"type": "string", "nullable": True},
+                "cover_url": {"type": "string", "nullable": True},
+            },
+        },
     }
     cascades = ("automation_quality_upgrade_candidates",)
     model = Download
@@ -365,6 +396,22 @@ class DownloadCountByStatus(NamedTuple):
 
     status: DownloadStatus
     n: int
+
+
+class DownloadListRecent(NamedTuple):
+    """What `list_recent` selects."""
+
+    id: DownloadId
+    track_id: TrackId
+    status: DownloadStatus
+    progress_percent: float
+    error_message: str | None
+    created_at: _dt.datetime
+    completed_at: _dt.datetime | None
+    title: str
+    artist: str
+    album: str | None
+    cover_url: str | None
 
 
 class DownloadRepository(Repository[Download, DownloadId]):
@@ -564,3 +611,7 @@ class DownloadRepository(Repository[Download, DownloadId]):
     async def list_completed_track_ids(self, *, fresh: bool = False) -> list[TrackId]:
         """The tracks that were downloaded."""
         return await self._named_column("list_completed_track_ids", {}, fresh=fresh)
+
+    async def list_recent(self, *, limit: int = 50, offset: int = 0, fresh: bool = False) -> list[DownloadListRecent]:
+        """Downloads with the names of what was downloaded, the last to be completed first; those under way come last."""
+        return await self._sql_rows("list_recent", {"limit": limit, "offset": offset}, DownloadListRecent, fresh=fresh)

@@ -45,5 +45,15 @@ async def outputs(playlists: PlaylistRepository, row: Playlist, all: Repositorie
     assert all.spotfy  # error: no such module
 
 
+async def queries_in_sql(all: Repositories) -> None:
+    (row, *_) = await all.soulseek.download.list_recent(limit="5")  # error: not a number
+    await all.soulseek.download.get(row.track_id)  # error: the key of another entity
+    assert row.album.upper()  # error: it may be null
+    assert row.priority  # error: not selected
+    await all.soulseek.download.list_recent(5)  # error: parameters have names
+    await all.metadata.album.list_latest_releases(source="napster")  # error: not one of the values
+    await all.metadata.artist_discography.update_is_owned_for_artist()  # error: the artist is missing
+
+
 def comparison(download: Download) -> bool:
     return download.status == "finished"  # error: never true
