@@ -27,6 +27,7 @@ def _resolved(schema: type[EntitySchema]) -> tuple[EntityDocument, EntitySpec]:
             "table_name": schema.table_name,
             "fields": schema.fields,
             "queries": schema.queries,
+            "checks": dict(schema.checks),
         }
     )
     spec, problems = resolve(document)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import support
+from analysed import analysed
 from soulspot_db import Database, EntityRegistry, EntitySchema
 from soulspot_db.rotation import rotate_keys
 
@@ -41,10 +42,19 @@ class VaultSchema(EntitySchema):
         "set_word": {"update": {"word": {"param": "word"}}, "where": {"name": {"param": "name"}}},
         "copy_word": {"update": {"note": {"field": "word"}}, "where": {"name": {"param": "name"}}},
         "take": {"claim": {"note": {"param": "note"}}, "where": {"note": None}, "order_by": "name", "limit": 1},
+        "told": {
+            "sql": "SELECT v.name, v.password AS word, v.seed FROM vaults AS v WHERE v.name || '!' = :shouted",
+            "params": {"shouted": {"type": "text"}},
+            "returns": "rows",
+        },
+        "shown": {"sql": "SELECT * FROM vaults ORDER BY name"},
         "keep": {
             "upsert": {"match": ["name"], "rules": {"word": "fill_null", "note": "fill_null", "seed": "keep_if_null"}}
         },
     }
+
+
+analysed(VaultSchema)
 
 
 def stored(db: Database) -> list[tuple[Any, ...]]:

@@ -91,10 +91,9 @@ class SqlQueries(NamedQueries[Model, KeyType], Generic[Model, KeyType]):
 
         def effects(results: Sequence[Rows]) -> Effects:
             keys = list(map(plan.codec.stored_key, results[0])) if is_whole else results[0]
-            found = plan.effects(keys, _TOPICS[sql.verb], sql.analysis.sets or None)
-            if keys:
-                found.tags |= cascaded
-            return found
+            if sql.verb == "delete":
+                return plan.erased(keys)
+            return plan.effects(keys, _TOPICS[sql.verb], sql.analysis.sets or None)
 
         request = Write([statement], {*plan.touched(), *cascaded}, effects, lambda results: result(results[0]))
         return await self._do(name, request)
@@ -104,7 +103,7 @@ class SqlQueries(NamedQueries[Model, KeyType], Generic[Model, KeyType]):
         return query, cast("SqlQuery", query.sql)
 
 
-_TOPICS = {"insert": "created", "update": "updated", "delete": "deleted"}
+_TOPICS = {"insert": "created", "update": "updated"}
 
 
 def _only(value: Any) -> Any:

@@ -106,7 +106,7 @@ class Plan:
     def sql_rows(self) -> Mapping[str, Callable[[Sequence[Any]], tuple[Any, ...]]]:
         """How the rows of those are read that are rows of no entity."""
         return {
-            name: row_reader(self.spec.queries[name], self.spec.entity_type, self.dialect)
+            name: row_reader(self.spec.queries[name], self.spec.entity_type, self.dialect, self.cipher)
             for name in self.sql
             if self.spec.queries[name].outputs
         }

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from soulspot_db.codec import decoder
 from soulspot_db.dialects import Dialect
+from soulspot_db.encryption import Cipher, UnreadableError, decryption_failed
 from soulspot_db.engine.base import Statement
 from soulspot_db.errors import QueryFailedError
 from soulspot_db.language.outputs import Output
@@ -81,15 +83,22 @@ def prepared(query: QuerySpec, sql: SqlQuery, spec: EntitySpec, dialect: Dialect
     return PreparedSql(text, names, encoders, places)
 
 
-def row_reader(query: QuerySpec, entity_type: str, dialect: Dialect) -> Callable[[Row], tuple[Any, ...]]:
-    """Makes the values of a row; what comes back raises QueryFailedError where one is not what the schema says."""
-    readers = [_reader(output, dialect) for output in query.outputs]
+def row_reader(
+    query: QuerySpec, entity_type: str, dialect: Dialect, cipher: Cipher
+) -> Callable[[Row], tuple[Any, ...]]:
+    """Makes the values of a row.
+
+    What comes back raises QueryFailedError where one is not what the schema says, DecryptionFailedError where no key opens it.
+    """
+    readers = [_reader(output, dialect, cipher) for output in query.outputs]
 
     def read(row: Row) -> tuple[Any, ...]:
         found = []
         for output, reader, value in zip(query.outputs, readers, row, strict=True):
             try:
                 found.append(reader(value))
+            except UnreadableError as problem:
+                raise decryption_failed(entity_type, problem, None) from None
             except (ArithmeticError, AttributeError, TypeError, ValueError):
                 raise _unreadable(query, output, entity_type) from None
         return tuple(found)
@@ -97,10 +106,9 @@ def row_reader(query: QuerySpec, entity_type: str, dialect: Dialect) -> Callable
     return read
 
 
-def _reader(output: Output, dialect: Dialect) -> Callable[[Any], Any]:
+def _reader(output: Output, dialect: Dialect, cipher: Cipher) -> Callable[[Any], Any]:
     field = output.value
-    make = TYPES[field.type].codec(dialect.name).decode
-    decode, check, as_number = make and make(field), field.adapter.validate_python, _NUMBERS.get(field.type)
+    decode, check, as_number = decoder(field, dialect, cipher), field.adapter.validate_python, _NUMBERS.get(field.type)
 
     def read(value: Any) -> Any:
         if value is None and output.nullable:

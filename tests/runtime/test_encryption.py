@@ -69,6 +69,22 @@ async def test_null_is_stored_as_null_and_can_be_asked_for(db):
     assert (await db.run_query("vault", "count_notes", {}))["n"] == 1
 
 
+async def test_queries_in_sql_give_what_was_encrypted(db):
+    await db.save("vault", ROW)
+    told = {"name": "a", "word": SECRET, "seed": SECRET.encode()}
+    assert await db.run_query("vault", "told", {"shouted": "a!"}) == [told]
+    (row,) = await db.run_query("vault", "shown")
+    assert {name: row[name] for name in ROW} == ROW
+
+
+async def test_a_query_in_sql_says_what_no_key_opens(db, open_database):
+    await db.save("vault", ROW)
+    await db.close()
+    other = await open_database(encryption_keys=[new_key()])
+    with pytest.raises(DecryptionFailedError, match="no key in ENCRYPTION_KEYS opens word"):
+        await other.run_query("vault", "told", {"shouted": "a!"})
+
+
 async def test_every_way_to_write_encrypts(db):
     words = {"one", "two", "three"}
     await db.save_many("vault", [{"name": f"many {word}", "word": word, "note": word} for word in sorted(words)])

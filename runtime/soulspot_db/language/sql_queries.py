@@ -174,6 +174,8 @@ class _Reader:
         for field in self._entity.fields.values():
             if field.assigned and field.column in statement.inserted:
                 raise SqlError(f"{field.column} is given by the database", "leave it out of the INSERT")
+            if field.encrypted and field.column in statement.inserted:
+                raise SqlError(f"{field.name} is encrypted, and SQL would store it as it is", "use `save`")
 
     def _compare(self, one: SqlStatement, other: SqlStatement) -> None:
         """Both databases must do the same."""
@@ -186,6 +188,13 @@ class _Reader:
     def params(self, statements: Statements) -> dict[str, ParamSpec]:
         """The parameters of the statements."""
         used = dict.fromkeys(name for statement in statements.values() for name in statement.params)
+        for key in ("params", "columns"):
+            for name, declaration in getattr(self._document, key).items():
+                if declaration.encrypted:
+                    hint = (
+                        "leave it out: what a column holds encrypted is decrypted, and nothing can be compared with it"
+                    )
+                    self.wrong("'encrypted' is for fields", key, name, "encrypted", hint=hint)
         return declared_params(self._document, list(used), self._at, self._problems)
 
     def outputs(self, statement: SqlStatement, analysis: SqlAnalysis) -> Iterator[Output]:

@@ -15,7 +15,7 @@ Statements: TypeAlias = Mapping[Dialect, SqlStatement]
 """The same for each database."""
 
 # What of a field decides how its values are read.
-_SHAPE = ("type", "precision", "scale", "values", "items")
+_SHAPE = ("type", "precision", "scale", "values", "items", "encrypted")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ Analyse: TypeAlias = Callable[[str, Statements], SqlAnalysis]
 
 def _as_given(output: Output) -> dict[str, Any]:
     shape = {key: getattr(output.value, key) for key in _SHAPE}
-    found = {key: value for key, value in shape.items() if value not in {None, ()}}
+    found = {key: value for key, value in shape.items() if value not in (None, ()) and value is not False}
     return found | ({"nullable": True} if output.nullable else {})
 
 
