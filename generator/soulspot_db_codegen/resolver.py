@@ -118,7 +118,8 @@ def _complete(
     known = {path: replace(spec, relations=relations[path]) for path, spec in specs.items()}
     by_type = {spec.entity_type: spec for spec in known.values()}
     complete = {}
-    with SqlDatabase.opened(known.values()) as database:
+    needs_tables = any(query.sql for item in located.values() for query in item.document.queries.values())
+    with SqlDatabase.opened(known.values() if needs_tables else ()) as database:
         for path, spec in known.items():
             document = located[path].document
             analyse = analyser(spec, document, database)
