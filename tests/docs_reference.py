@@ -30,6 +30,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "soft_delete": "soft_delete: deleted_at",
         "cache": "cache: {ttl: 300}",
         "events": "events: false",
+        "expect_rows": "expect_rows: 100000",
     },
     "field": {
         "type": "type: string",
@@ -88,6 +89,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "columns": "columns: {hours: {type: float, nullable: true}}",
         "params": "params: {at: {type: datetime, default: now}}",
         "all_rows": "all_rows: true",
+        "full_scan": "full_scan: Once a day; an index would be read as a whole, too.",
     },
     "sql": {
         "sqlite": "sqlite: SELECT avg(julianday(due_at)) AS mean FROM takes",

@@ -197,7 +197,7 @@ def _documents(entity: ResolvedEntity) -> dict[str, Expression]:
         lines["relations: ClassVar[RelationDocuments]"] = literal(relations)
     if document.queries:
         queries = {
-            name: query.model_dump(exclude_unset=True, exclude={"description"})
+            name: query.model_dump(exclude_unset=True, exclude={"description", "full_scan"})
             for name, query in document.queries.items()
         }
         lines["queries: ClassVar[QueryDocuments]"] = literal(queries)

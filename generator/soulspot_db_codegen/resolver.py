@@ -15,6 +15,7 @@ from soulspot_db.language.table import TableSpec, describe
 from soulspot_db_codegen.collisions import collisions, query_collisions
 from soulspot_db_codegen.documents import Documents, Located
 from soulspot_db_codegen.errors import Diagnostic
+from soulspot_db_codegen.explain.costly import costly_queries
 from soulspot_db_codegen.loader import Source
 from soulspot_db_codegen.relations import resolve_relations
 from soulspot_db_codegen.sql_analysis import analyser
@@ -107,7 +108,11 @@ def resolve_all(documents: Documents) -> tuple[Resolved, list[Diagnostic]]:
         for path in sorted(specs)
     )
     modules = {name: module.description for name, module in documents.modules.items()}
-    return Resolved(modules, entities, removed, tuple(sorted(unindexed_references(specs, located)))), []
+    warnings = [
+        *unindexed_references(specs, located),
+        *costly_queries(specs, [entity.table for entity in entities], located),
+    ]
+    return Resolved(modules, entities, removed, tuple(sorted(warnings))), []
 
 
 def _complete(

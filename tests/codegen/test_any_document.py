@@ -142,6 +142,7 @@ QUERY_KEYS = {
     | ANY,
     "params": st.dictionaries(NAMES, FIELD | ANY, max_size=2) | ANY,
     "all_rows": st.booleans(),
+    "full_scan": TEXT | ANY,
 }
 # Mostly few keys, because most do not go together.
 QUERY = st.lists(st.sampled_from([*QUERY_KEYS]), max_size=4, unique=True).flatmap(
@@ -165,6 +166,7 @@ ENTITY_KEYS = {
     "soft_delete": NAMES | ANY,
     "cache": st.booleans() | ANY | documents(CACHE_KEYS),
     "events": st.booleans() | ANY,
+    "expect_rows": st.sampled_from([1, 10_000, 10**9]) | ANY,
 }
 ENTITY = documents(ENTITY_KEYS | {"other": ANY}, "fields")
 MIXIN_KEYS = {key: ENTITY_KEYS[key] for key in ("description", "fields", "indexes", "checks")}
@@ -241,6 +243,8 @@ def right_entity(draw):
         "fields": fields,
         "indexes": draw(st.lists(index, max_size=2)),
         "checks": draw(st.dictionaries(NAMES, right_filter(fields), max_size=2)),
+        "queries": draw(st.fixed_dictionaries({}, optional={"find_some": documents({"where": right_filter(fields)})})),
+        "expect_rows": 100_000,
         "description": draw(TEXT),
     }
 

@@ -118,6 +118,10 @@ class EntityDocument(Document):
         Discriminator(lambda value: "settings" if isinstance(value, (dict, CacheDocument)) else "switch"),
     ] = Field(True, description="How rows are kept in the in-process cache; false: not at all.")
     events: Annotated[bool, BeforeValidator(_events)] = Field(True, description="Whether changes publish events.")
+    expect_rows: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="How many rows there will be: from 10000 on, `generate` warns of named queries that read or sort all of them.",
+    )
 
 
 class MixinDocument(Document):

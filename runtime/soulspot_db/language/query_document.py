@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from soulspot_db.language.field_document import FieldDocument
 from soulspot_db.language.names import FieldName
@@ -10,6 +10,13 @@ from soulspot_db.language.strict import Document, Filter
 from soulspot_db.language.upserts import UpsertDocument
 
 __all__ = ["QueryDocument", "SqlDocument"]
+
+
+def _reason(text: str) -> str:
+    if not text.strip():
+        raise ValueError("a reason has words")
+    return text
+
 
 Values = Annotated[dict[str, Any], Field(min_length=1)]
 
@@ -73,3 +80,6 @@ class QueryDocument(Document):
         description="Types of parameters that are not to have those of the fields they are compared with; those of `sql`, all.",
     )
     all_rows: bool = Field(False, description="Allows an update or a delete without a condition.")
+    full_scan: Annotated[str, AfterValidator(_reason)] | None = Field(
+        None, description="Why it may read all rows of a large table; spares it the warning of `generate`."
+    )

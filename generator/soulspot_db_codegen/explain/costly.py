@@ -1,0 +1,126 @@
+"""Named queries that read or sort a large table as a whole: each is warned of, with the index that would help."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+
+from soulspot_db.language.queries import QuerySpec
+from soulspot_db.language.spec import EntitySpec
+from soulspot_db.language.table import TableSpec
+
+from soulspot_db_codegen.documents import Located
+from soulspot_db_codegen.errors import Diagnostic
+from soulspot_db_codegen.explain.advice import Advised, advice
+from soulspot_db_codegen.explain.plan import LARGE, Cost, costs
+from soulspot_db_codegen.explain.statements import Asked, questions
+from soulspot_db_codegen.scratch import expect_rows, index_sql, scratch_database
+
+__all__ = ["costly_queries"]
+
+
+def costly_queries(
+    specs: Mapping[str, EntitySpec], tables: Sequence[TableSpec], located: Mapping[str, Located]
+) -> Iterator[Diagnostic]:
+    """A warning for each; those of installed packages are for their authors.
+
+    Args:
+        specs: the entities, by `module.entity`.
+        tables: their tables.
+        located: where each is written.
+    """
+    expected = {
+        specs[path].entity_type: document.expect_rows
+        for path, document in ((path, located[path].document) for path in specs)
+        if document.expect_rows is not None
+    }
+    by_type = {spec.entity_type: spec for spec in specs.values()}
+    large = any(count >= LARGE for count in expected.values())
+    with closing(scratch_database(tables if large else ())) as connection:
+        explained = _Explained(connection, expected, by_type.__getitem__)
+        for path, spec in specs.items():
+            if located[path].source.is_of_package:
+                continue
+            for query in spec.queries.values():
+                yield from _told(query, spec, located[path], explained)
+
+
+def _told(query: QuerySpec, spec: EntitySpec, located: Located, explained: "_Explained") -> Iterator[Diagnostic]:
+    found = explained.costs(query, spec)
+    at = ("queries", query.name)
+    if located.document.queries[query.name].full_scan is None:
+        for cost, (asked, indexes) in found.items():
+            yield located.problem(
+                at, _message(cost, query, asked, explained.expected), _hint(indexes, spec.entity_type), at_key=True
+            )
+    elif not found:
+        message = f"'full_scan' excuses nothing: {query.name!r} reads no large table as a whole"
+        yield located.problem((*at, "full_scan"), message, "remove it", at_key=True)
+
+
+def _message(cost: Cost, query: QuerySpec, asked: Asked, expected: Mapping[str, int]) -> str:
+    who = f"{query.name!r}{' without its optional conditions' if asked.is_bare else ''}"
+    rows = f"of which {expected[cost.entity]} are expected"
+    if cost.kind == "scan":
+        return f"{who} reads every row of {cost.entity!r}, {rows}"
+    return f"{who} sorts all that it finds of {cost.entity!r}, {rows}, to return the first"
+
+
+def _hint(indexes: Sequence[Advised], entity: str) -> str:
+    if not indexes:
+        return "no index would help; if that is how it must be, say why with 'full_scan: ...'"
+    lines = " and ".join(f"'- {each.line}'" for each in indexes)
+    other = "" if indexes[0].entity == entity else f" of {indexes[0].entity!r}"
+    return f"add {lines} to the 'indexes'{other}, or say with 'full_scan: ...' why that is not needed"
+
+
+class _Explained:
+    """A scratch database that knows how many rows are expected."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, expected: Mapping[str, int], find: Callable[[str], EntitySpec]
+    ) -> None:
+        self.expected = expected
+        self._connection = connection
+        self._find = find
+        self._large = {entity: count for entity, count in expected.items() if count >= LARGE}
+        self._rows = {find(entity).table_name: count for entity, count in expected.items()} if self._large else {}
+        expect_rows(connection, self._rows)
+
+    def costs(self, query: QuerySpec, spec: EntitySpec) -> dict[Cost, tuple[Asked, Sequence[Advised]]]:
+        """What a query costs, each with the statement that does and the indexes that would spare it."""
+        found: dict[Cost, tuple[Asked, Sequence[Advised]]] = {}
+        for asked in questions(query, spec, self._find) if self._large else ():
+            for cost in self._costs(asked) - found.keys():
+                indexes = self._help(asked, spec, cost)
+                # What no index spares it is not the schema's fault, but for a scan, which somebody should have thought of.
+                if indexes or cost.kind == "scan":
+                    found[cost] = (asked, indexes)
+        return found
+
+    def _costs(self, asked: Asked) -> set[Cost]:
+        found = costs(self._connection, asked, self._large)
+        scans = {cost for cost in found if cost.kind == "scan"}
+        return scans or found  # beside a scan a sort is not worth a word
+
+    def _help(self, asked: Asked, spec: EntitySpec, cost: Cost) -> Sequence[Advised]:
+        """Indexes that leave nothing to warn of, or at least not this; none where no index is of use."""
+        helpful: Sequence[Advised] = ()
+        for indexes in advice(asked, spec):
+            left = self._costs_with(indexes, asked)
+            if not left:
+                return indexes
+            if cost not in left and not helpful:
+                helpful = indexes
+        return helpful
+
+    def _costs_with(self, indexes: Sequence[Advised], asked: Asked) -> set[Cost]:
+        connection = self._connection
+        connection.execute("BEGIN")
+        for each in indexes:
+            spec = self._find(each.entity)
+            connection.execute(index_sql(spec.table_name, each.index(spec)))
+        expect_rows(connection, self._rows)
+        found = self._costs(asked)
+        connection.execute("ROLLBACK")
+        connection.execute("ANALYZE sqlite_schema")  # which reads again how many rows there are
+        return found
