@@ -96,7 +96,7 @@ def _entity(entity: ResolvedEntity, others: _Others) -> ir.Entity:
         expires=spec.expires is not None,
         schema=_schema(entity),
         table=entity.table,
-        exports=_exports(class_name, enums, queries),
+        exports=_exports(spec, class_name, enums, queries),
     )
 
 
@@ -207,8 +207,11 @@ def _documents(entity: ResolvedEntity) -> dict[str, Expression]:
     return lines
 
 
-def _exports(class_name: str, enums: tuple[ir.Enum, ...], queries: tuple[ir.Query, ...]) -> tuple[str, ...]:
+def _exports(
+    spec: EntitySpec, class_name: str, enums: tuple[ir.Enum, ...], queries: tuple[ir.Query, ...]
+) -> tuple[str, ...]:
     suffixes = ("", "Create", "Created", "Deleted", "Filter", "Order", "Repository", "Schema", "Update", "Updated")
     names = [class_name + suffix for suffix in suffixes] + [enum.name for enum in enums]
     names += [query.row for query in queries if query.row]
+    names += [class_name + suffix for suffix in ("Included", "Relation") if spec.relations]
     return tuple(sorted(names, key=naming.export_order))

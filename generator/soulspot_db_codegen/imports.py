@@ -85,6 +85,7 @@ def library_imports(
     """From what is installed; `has_indexes` where the schema lists any."""
     public = ["Entity", "EntityCreate", "EntitySchema", "EntityUpdate", "Page", "Repository", "ddl"]
     public += ["UNSET"] if any(not field.is_key for field in fields) or needs_unset(spec) else []
+    public += ["Included", "Relative"] if spec.relations else []
     typing = {"FieldDocuments", *(one_line(field.filter).partition("[")[0] for field in fields)}
     typing |= {"IndexDocuments"} if has_indexes else set()
     typing |= {"CheckDocuments"} if spec.checks else set()

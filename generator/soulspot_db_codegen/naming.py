@@ -9,6 +9,7 @@ __all__ = [
     "TAKEN_CLASSES",
     "TAKEN_METHODS",
     "TAKEN_MODULES",
+    "TAKEN_RELATIONS",
     "entity_classes",
     "enum_class",
     "export_order",
@@ -31,11 +32,13 @@ TAKEN_CLASSES = frozenset(
         "Callable",
         "ClassVar",
         "Decimal",
+        "Included",
         "Iterable",
         "Literal",
         "NamedTuple",
         "NewType",
         "Page",
+        "Relative",
         "Sequence",
         "TypeAlias",
         "TypedDict",
@@ -62,12 +65,14 @@ TAKEN_MODULES = frozenset({"cached_property", "ids"})
 TAKEN_METHODS = frozenset(
     {"get", "get_or_raise", "get_many", "query", "count", "exists", "schema"}
     | {"save", "save_many", "save_stream", "update", "update_where", "delete", "delete_where"}
-    | {"page", "stream", "upsert", "get_or_create"}
+    | {"page", "stream", "upsert", "get_or_create", "include"}
     | {"with_deleted", "restore", "purge_deleted", "with_expired", "purge_expired"}
     # In the body of a class they would hide the types of the same names.
     | {"bool", "bytes", "float", "int", "list", "str", "tuple"}
 )
-# What is generated for every entity, after its class name.
+# What a row with its related rows has beside these.
+TAKEN_RELATIONS = frozenset({"row"})
+# What is generated for every entity, the last two where it has relations, after its class name.
 _SUFFIXES = (
     "",
     "Id",
@@ -81,6 +86,8 @@ _SUFFIXES = (
     "Deleted",
     "Repository",
     "Schema",
+    "Relation",
+    "Included",
 )
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 

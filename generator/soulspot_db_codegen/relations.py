@@ -156,4 +156,4 @@ class _Entity:
 
     def _taken(self) -> set[str]:
         lookups = {"get_by_" + "_and_".join(group) for group in self.spec.unique_groups}
-        return {*self.spec.fields, *naming.TAKEN_METHODS, *self.queries, *lookups}
+        return {*self.spec.fields, *naming.TAKEN_METHODS, *naming.TAKEN_RELATIONS, *self.queries, *lookups}

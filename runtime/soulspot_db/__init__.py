@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         VersionConflictError,
     )
     from soulspot_db.events.bus import Event, EventBus, Subscription
+    from soulspot_db.included import Included, Relative
     from soulspot_db.language import rules
     from soulspot_db.monitoring.hooks import OperationRecord
     from soulspot_db.paging import Page
@@ -74,6 +75,7 @@ else:
                 "VersionConflictError",
             ],
             "soulspot_db.events.bus": ["Event", "EventBus", "Subscription"],
+            "soulspot_db.included": ["Included", "Relative"],
             "soulspot_db.language": ["rules"],
             "soulspot_db.monitoring.hooks": ["OperationRecord"],
             "soulspot_db.paging": ["Page"],
@@ -106,6 +108,7 @@ __all__ = [
     "Event",
     "EventBus",
     "FieldDocuments",
+    "Included",
     "IndexDocuments",
     "LockedError",
     "MigrationError",
@@ -116,6 +119,7 @@ __all__ = [
     "PoolExhaustedError",
     "QueryFailedError",
     "QueryTimeoutError",
+    "Relative",
     "Repository",
     "SchemaAheadError",
     "SchemaInvalidError",

@@ -10,10 +10,10 @@ from soulspot_db.cache.question import question
 from soulspot_db.cursors import CursorError, read_cursor, write_cursor
 from soulspot_db.entity import Entity
 from soulspot_db.errors import ValidationFailedError
+from soulspot_db.including import IncludingRepository
 from soulspot_db.keyset import backwards, beyond, complete
 from soulspot_db.language.order import Order, Term
 from soulspot_db.language.predicates import Predicate, all_of
-from soulspot_db.relating import RelatingRepository
 
 __all__ = ["PAGE_SIZE", "Page", "PagingRepository", "Wanted"]
 
@@ -47,7 +47,7 @@ class Wanted:
     before: str | None
 
 
-class PagingRepository(RelatingRepository[EntityModel, KeyType], Generic[EntityModel, KeyType]):
+class PagingRepository(IncludingRepository[EntityModel, KeyType], Generic[EntityModel, KeyType]):
     """Pages and streams of an entity."""
 
     async def _page(

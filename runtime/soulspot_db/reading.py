@@ -80,7 +80,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         # All or none: with a wait in between, some rows could be from before a write and some from after.
         found = MISS if fresh else self._session.peek_many(self._region, map(typed, listed))
         if found is not MISS:
-            return self._shown(found)
+            return self._visible_of(found)
         values_of = partial(self._plan.keys.values, operation="get_many")
         wanted = await spread(tuple(listed), values_of, self._plan.turns)
         return await self._find_many(wanted, fresh=fresh)
@@ -92,9 +92,9 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         found: list[Model | None] = []
         for some in chunks(wanted):
             found += await self._find_together(some, plan.by_one, fresh=fresh)
-        return self._shown(found)
+        return self._visible_of(found)
 
-    def _shown(self, found: list[Model | None]) -> list[Model | None]:
+    def _visible_of(self, found: list[Model | None]) -> list[Model | None]:
         """Rows that were found by their keys, None where one is not visible."""
         if self._plan.visible is None:
             return found

@@ -22,6 +22,7 @@ from soulspot_db.language.visibility import EVERYBODY, Visibility
 from soulspot_db.paging import Page
 from soulspot_db.plan import Key
 from soulspot_db.refusals import refused_input
+from soulspot_db.relatives import Node, Relatives, Tree
 from soulspot_db.repository import Repository
 from soulspot_db.session import HasSession
 
@@ -29,6 +30,7 @@ __all__ = ["Records"]
 
 Input = TypeVar("Input", bound=BaseModel)
 Record = dict[str, Any]
+Include = Sequence[str] | None
 
 
 class Records(Repository[Entity, Any]):
@@ -38,10 +40,13 @@ class Records(Repository[Entity, Any]):
         self.schema = schema  # type: ignore[misc]  # the class variable of generated subclasses
         super().__init__(db, also)
 
-    async def get(self, entity_id: str, *, fresh: bool = False) -> Record | None:
+    async def get(self, entity_id: str, *, include: Include = None, fresh: bool = False) -> Record | None:
         """The row with this key or natural key."""
+        tree = self._wanted(include, "get")
         found = await self._look_up(entity_id, fresh=fresh)
-        return None if found is None else self._plan.codec.export(found)
+        if found is None or not tree:
+            return None if found is None else self._plan.codec.export(found)
+        return (await self._shown([found], tree, fresh=fresh))[0]
 
     async def _look_up(self, entity_id: str, *, fresh: bool) -> Entity | None:
         if self._plan.spec.natural_key is None:
@@ -59,9 +64,9 @@ class Records(Repository[Entity, Any]):
         statement = self._by_unique(where)
         return first(await self._found("get", asking, statement, narrow=narrow, fresh=fresh, point=True))
 
-    async def get_or_raise(self, entity_id: str, *, fresh: bool = False) -> Record:
+    async def get_or_raise(self, entity_id: str, *, include: Include = None, fresh: bool = False) -> Record:
         """The row with this key or natural key."""
-        found = await self.get(entity_id, fresh=fresh)
+        found = await self.get(entity_id, include=include, fresh=fresh)
         if found is None:
             spec = self._plan.spec
             natural = () if spec.natural_key is None else (spec.fields[spec.natural_key],)
@@ -150,16 +155,36 @@ class Records(Repository[Entity, Any]):
         """Delete for good what is past its time."""
         return await self._purge_expired(**options)
 
-    async def query(self, where: Mapping[str, Any] | None, **options: Any) -> list[Record]:
+    async def query(self, where: Mapping[str, Any] | None, *, include: Include = None, **options: Any) -> list[Record]:
         """Matching rows."""
-        return await self._exported(await self._query(where, **options))
+        tree = self._wanted(include, "query")
+        return await self._shown(await self._query(where, **options), tree, fresh=bool(options.get("fresh")))
 
-    async def page(self, where: Mapping[str, Any] | None, **options: Any) -> Page[Record]:
+    async def page(self, where: Mapping[str, Any] | None, *, include: Include = None, **options: Any) -> Page[Record]:
         """A page of matching rows."""
-        return await self._exported_page(await self._page(where, **options))
+        tree = self._wanted(include, "page")
+        page = await self._page(where, **options)
+        rows = await self._shown(page.items, tree, fresh=bool(options.get("fresh")))
+        return Page(rows, page.next, page.previous)
 
     async def _exported_page(self, page: Page[Entity]) -> Page[Record]:
         return Page(await self._exported(page.items), page.next, page.previous)
+
+    @property
+    def _relatives(self) -> Relatives:
+        return Relatives(self._db, self.schema)
+
+    def _wanted(self, include: Include, operation: str) -> Tree:
+        return {} if include is None else self._relatives.tree(include, operation)
+
+    async def _shown(self, rows: Sequence[Entity], tree: Tree, *, fresh: bool) -> list[Record]:
+        """Dicts of rows, in which there are dicts of the related rows that were asked for."""
+        if not tree:
+            return await self._exported(rows)
+        return await self._dicts(await self._relatives.nodes(rows, tree, fresh=fresh))
+
+    async def _dicts(self, nodes: Sequence[Node]) -> list[Record]:
+        return await spread(nodes, Node.exported, self._plan.turns)
 
     async def stream(self, where: Mapping[str, Any] | None, **options: Any) -> AsyncIterator[Record]:
         """Matching rows one after another."""
@@ -174,11 +199,33 @@ class Records(Repository[Entity, Any]):
         """Whether any row matches."""
         return await self._exists(where, fresh=fresh)
 
-    async def related(self, entity_id: str, relation: str, where: Mapping[str, Any] | None, **options: Any) -> Any:
+    async def related(
+        self,
+        entity_id: str,
+        relation: str,
+        where: Mapping[str, Any] | None,
+        *,
+        include: Include = None,
+        fresh: bool = False,
+        **options: Any,
+    ) -> Any:
         """The related rows of one row, or the related row; None where there is no such row."""
-        fresh = bool(options.get("fresh"))
         row = await self._look_up(entity_id, fresh=fresh)
-        return None if row is None else await self._related_records(relation, row, where, **options)
+        if row is None:
+            return None
+        self._related(relation)  # which refuses what is no relation
+        many, others = self._plan.spec.relations[relation].many, self._relatives.at(relation)
+        tree = others.tree(include or (), "related")
+        found: list[Any]
+        if many:
+            found = await self._children(relation, row, where, fresh=fresh, **options)
+        elif where is not None or any(value is not None for value in options.values()):
+            raise self._refuse("related", f"no filter, order or limit for {relation}, which is one row")
+        else:
+            parent: Entity | None = await self._parent(relation, row, fresh=fresh)
+            found = [] if parent is None else [parent]
+        shown = await self._dicts(await others.nodes(found, tree, fresh=fresh))
+        return shown if many else next(iter(shown), None)
 
     async def run_query(self, name: str, params: Mapping[str, Any], *, fresh: bool) -> Any:
         """What a named query returns or does."""

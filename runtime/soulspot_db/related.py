@@ -51,10 +51,6 @@ class RelatedRows(ReadRepository[Entity, Any]):
         self._own = plan
         self._relation = relation
 
-    def exported(self, models: Sequence[Entity]) -> list[dict[str, Any]]:
-        """Dicts of the caller's own."""
-        return list(map(self._plan.codec.export, models))
-
     async def parent(self, key: Any, *, fresh: bool) -> Entity | None:
         """The row with this key, asked for together with others."""
         return await self._find((key,), self._relation.name, fresh=fresh, together=True)

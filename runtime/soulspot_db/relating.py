@@ -117,23 +117,3 @@ class RelatingRepository(ReadRepository[Model, KeyType], Generic[Model, KeyType]
                 operation="related",
             )
         return relation.local, RelatedRows(self._db, self._plan, relation)
-
-    async def _related_records(
-        self,
-        name: str,
-        row: Model,
-        where: Filter = None,
-        *,
-        order_by: Order = None,
-        limit: int | None = None,
-        fresh: bool = False,
-    ) -> Any:
-        """In the facade's terms: a dict or None, or a list of dicts."""
-        _, rows = self._related(name)
-        if self._plan.spec.relations[name].many:
-            found: list[Any] = await self._children(name, row, where, order_by=order_by, limit=limit, fresh=fresh)
-            return rows.exported(found)
-        if where is not None or order_by is not None or limit is not None:
-            raise self._refuse("related", f"no filter, order or limit for {name}, which is one row")
-        parent: Any = await self._parent(name, row, fresh=fresh)
-        return None if parent is None else rows.exported([parent])[0]

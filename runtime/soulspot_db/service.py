@@ -52,13 +52,20 @@ class DatabaseService(ABC):
     async def run_in_transaction(self, fn: Callable[["DatabaseService"], Awaitable[T]], *, attempts: int = 5) -> T:
         """Call `await fn(tx)` in a transaction and return its result; all of it again after `DATABASE_LOCKED`."""
 
-    async def get(self, entity_type: str, entity_id: str, *, fresh: bool = False) -> Record | None:
-        """The row with this key or natural key, or None."""
-        return await self._records(entity_type).get(entity_id, fresh=fresh)
+    async def get(
+        self, entity_type: str, entity_id: str, *, include: Sequence[str] | None = None, fresh: bool = False
+    ) -> Record | None:
+        """The row with this key or natural key, or None.
 
-    async def get_or_raise(self, entity_type: str, entity_id: str, *, fresh: bool = False) -> Record:
+        `include` names relations, such as `["artist", "album.artist"]`: what they lead to is under their names.
+        """
+        return await self._records(entity_type).get(entity_id, include=include, fresh=fresh)
+
+    async def get_or_raise(
+        self, entity_type: str, entity_id: str, *, include: Sequence[str] | None = None, fresh: bool = False
+    ) -> Record:
         """The row with this key or natural key; raises DATABASE_NOT_FOUND."""
-        return await self._records(entity_type).get_or_raise(entity_id, fresh=fresh)
+        return await self._records(entity_type).get_or_raise(entity_id, include=include, fresh=fresh)
 
     async def get_many(
         self, entity_type: str, entity_ids: Sequence[str], *, fresh: bool = False
@@ -179,11 +186,15 @@ class DatabaseService(ABC):
         limit: int | None = None,
         offset: int = 0,
         *,
+        include: Sequence[str] | None = None,
         fresh: bool = False,
     ) -> list[Record]:
-        """Matching rows, such as `query("download", {"status": ["pending"]}, "created_at DESC", limit=10)`."""
-        records = self._records(entity_type)
-        return await records.query(filters, order_by=order_by, limit=limit, offset=offset, fresh=fresh)
+        """Matching rows, such as `query("download", {"status": ["pending"]}, "created_at DESC", limit=10)`.
+
+        With `include=["track.album"]` each has its related rows, loaded with one statement for each relation.
+        """
+        options = {"order_by": order_by, "limit": limit, "offset": offset, "fresh": fresh}
+        return await self._records(entity_type).query(filters, include=include, **options)
 
     async def page(
         self,
@@ -194,11 +205,12 @@ class DatabaseService(ABC):
         *,
         after: str | None = None,
         before: str | None = None,
+        include: Sequence[str] | None = None,
         fresh: bool = False,
     ) -> "Page[Record]":
         """A page of matching rows; its `next` and `previous` are what to pass as `after` and `before` for those around it."""
-        options = {"order_by": order_by, "limit": limit, "after": after, "before": before, "fresh": fresh}
-        return await self._records(entity_type).page(filters, **options)
+        options = {"order_by": order_by, "limit": limit, "after": after, "before": before}
+        return await self._records(entity_type).page(filters, **options, include=include, fresh=fresh)
 
     def stream(
         self,
@@ -234,11 +246,13 @@ class DatabaseService(ABC):
         *,
         order_by: str | Sequence[str] | None = None,
         limit: int | None = None,
+        include: Sequence[str] | None = None,
         fresh: bool = False,
     ) -> Any:
         """What belongs to a row by a relation of the schema: a list of dicts, or where there can be one, that or None.
 
         None, too, where there is no such row.
         """
+        options = {"order_by": order_by, "limit": limit}
         records = self._records(entity_type)
-        return await records.related(entity_id, relation, filters, order_by=order_by, limit=limit, fresh=fresh)
+        return await records.related(entity_id, relation, filters, include=include, fresh=fresh, **options)

@@ -25,7 +25,15 @@ from soulspot_db.typing import Json
 from soulspot_db_entities import Repositories
 from soulspot_db_entities.automation import ArtistWatchlist
 from soulspot_db_entities.core import BackgroundJob, BackgroundJobCreate, BackgroundJobRepository, BackgroundJobUpdate
-from soulspot_db_entities.library import Track, TrackCreate, TrackCreated, TrackId, TrackRepository
+from soulspot_db_entities.library import (
+    Track,
+    TrackCreate,
+    TrackCreated,
+    TrackId,
+    TrackIncluded,
+    TrackRelation,
+    TrackRepository,
+)
 from soulspot_db_entities.metadata import Album, AlbumRepository, Artist, ArtistId
 from soulspot_db_entities.soulseek import (
     Download,
@@ -99,6 +107,18 @@ async def reading(playlists: PlaylistRepository, id: PlaylistId) -> None:
     assert_type(await playlists.count(), int)
     assert_type(await playlists.count({"track_count": {"gte": 1}}), int)
     assert_type(await playlists.exists({"id": id}), bool)
+
+
+async def including(repos: Repositories, tracks: list[Track], albums: list[Album]) -> None:
+    found = await repos.library.track.include(tracks, "main_artist", "album", "playlists", fresh=True)
+    assert_type(found, list[TrackIncluded])
+    assert_type(found[0].row, Track)
+    assert_type(found[0].main_artist, Artist | None)
+    assert_type(found[0].album, Album | None)
+    assert_type(found[0].playlists, list[Playlist])
+    relation: TrackRelation = "album"
+    await repos.library.track.include(tracks, relation)
+    assert_type((await repos.metadata.album.include(albums, "artist"))[0].artist, Artist)
 
 
 async def rows(playlist: Playlist, download: Download) -> None:

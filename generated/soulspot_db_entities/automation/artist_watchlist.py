@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
@@ -33,7 +44,9 @@ __all__ = [
     "ArtistWatchlistCreated",
     "ArtistWatchlistDeleted",
     "ArtistWatchlistFilter",
+    "ArtistWatchlistIncluded",
     "ArtistWatchlistOrder",
+    "ArtistWatchlistRelation",
     "ArtistWatchlistRepository",
     "ArtistWatchlistSchema",
     "ArtistWatchlistUpdate",
@@ -252,6 +265,16 @@ class ArtistWatchlistSchema(EntitySchema):
     )
 
 
+ArtistWatchlistRelation: TypeAlias = Literal["artist"]
+"""What `include` takes."""
+
+
+class ArtistWatchlistIncluded(Included[ArtistWatchlist]):
+    """One artist watchlist with the related rows that were asked for."""
+
+    artist = Relative["Artist"]()
+
+
 class ArtistWatchlistRepository(Repository[ArtistWatchlist, ArtistWatchlistId]):
     """An artist whose new releases are looked for."""
 
@@ -381,6 +404,15 @@ class ArtistWatchlistRepository(Repository[ArtistWatchlist, ArtistWatchlistId]):
     async def artists(self, rows: Sequence[ArtistWatchlist], *, fresh: bool = False) -> "list[Artist]":
         """The artist of each of several rows."""
         return await self._parents_or_raise("artist", rows, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[ArtistWatchlist],
+        *relations: ArtistWatchlistRelation,
+        fresh: bool = False,
+    ) -> list[ArtistWatchlistIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(ArtistWatchlistIncluded, rows, relations, fresh=fresh)
 
     async def get_by_artist_id(self, *, artist_id: ArtistId, fresh: bool = False) -> ArtistWatchlist | None:
         """The watch on an artist; of several the first."""

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
@@ -33,7 +44,9 @@ __all__ = [
     "QualityUpgradeCandidateCreated",
     "QualityUpgradeCandidateDeleted",
     "QualityUpgradeCandidateFilter",
+    "QualityUpgradeCandidateIncluded",
     "QualityUpgradeCandidateOrder",
+    "QualityUpgradeCandidateRelation",
     "QualityUpgradeCandidateRepository",
     "QualityUpgradeCandidateSchema",
     "QualityUpgradeCandidateUpdate",
@@ -261,6 +274,17 @@ class QualityUpgradeCandidateSchema(EntitySchema):
     )
 
 
+QualityUpgradeCandidateRelation: TypeAlias = Literal["download", "track"]
+"""What `include` takes."""
+
+
+class QualityUpgradeCandidateIncluded(Included[QualityUpgradeCandidate]):
+    """One quality upgrade candidate with the related rows that were asked for."""
+
+    download = Relative["Download | None"]()
+    track = Relative["Track"]()
+
+
 class QualityUpgradeCandidateRepository(Repository[QualityUpgradeCandidate, QualityUpgradeCandidateId]):
     """A track that could be had in better quality."""
 
@@ -417,6 +441,15 @@ class QualityUpgradeCandidateRepository(Repository[QualityUpgradeCandidate, Qual
     async def tracks(self, rows: Sequence[QualityUpgradeCandidate], *, fresh: bool = False) -> "list[Track]":
         """The track of each of several rows."""
         return await self._parents_or_raise("track", rows, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[QualityUpgradeCandidate],
+        *relations: QualityUpgradeCandidateRelation,
+        fresh: bool = False,
+    ) -> list[QualityUpgradeCandidateIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(QualityUpgradeCandidateIncluded, rows, relations, fresh=fresh)
 
     async def get_by_track_id(self, *, track_id: TrackId, fresh: bool = False) -> QualityUpgradeCandidate | None:
         """How a track could be had in better quality; of several the one that gains most."""

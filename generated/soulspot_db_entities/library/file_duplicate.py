@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
@@ -24,7 +35,9 @@ __all__ = [
     "FileDuplicateCreated",
     "FileDuplicateDeleted",
     "FileDuplicateFilter",
+    "FileDuplicateIncluded",
     "FileDuplicateOrder",
+    "FileDuplicateRelation",
     "FileDuplicateRepository",
     "FileDuplicateSchema",
     "FileDuplicateUpdate",
@@ -196,6 +209,16 @@ class FileDuplicateSchema(EntitySchema):
     )
 
 
+FileDuplicateRelation: TypeAlias = Literal["primary_track"]
+"""What `include` takes."""
+
+
+class FileDuplicateIncluded(Included[FileDuplicate]):
+    """One file duplicate with the related rows that were asked for."""
+
+    primary_track = Relative["Track | None"]()
+
+
 class FileDuplicateRepository(Repository[FileDuplicate, FileDuplicateId]):
     """Files with the same content; the primary track keeps its own."""
 
@@ -325,3 +348,12 @@ class FileDuplicateRepository(Repository[FileDuplicate, FileDuplicateId]):
     async def primary_tracks(self, rows: Sequence[FileDuplicate], *, fresh: bool = False) -> "list[Track | None]":
         """The primary track of each of several rows."""
         return await self._parents("primary_track", rows, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[FileDuplicate],
+        *relations: FileDuplicateRelation,
+        fresh: bool = False,
+    ) -> list[FileDuplicateIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(FileDuplicateIncluded, rows, relations, fresh=fresh)

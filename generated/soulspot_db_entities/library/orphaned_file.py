@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
@@ -24,7 +35,9 @@ __all__ = [
     "OrphanedFileCreated",
     "OrphanedFileDeleted",
     "OrphanedFileFilter",
+    "OrphanedFileIncluded",
     "OrphanedFileOrder",
+    "OrphanedFileRelation",
     "OrphanedFileRepository",
     "OrphanedFileSchema",
     "OrphanedFileUpdate",
@@ -225,6 +238,16 @@ class OrphanedFileSchema(EntitySchema):
     )
 
 
+OrphanedFileRelation: TypeAlias = Literal["related_track"]
+"""What `include` takes."""
+
+
+class OrphanedFileIncluded(Included[OrphanedFile]):
+    """One orphaned file with the related rows that were asked for."""
+
+    related_track = Relative["Track | None"]()
+
+
 class OrphanedFileRepository(Repository[OrphanedFile, OrphanedFileId]):
     """A file that no track has, or a track's file that is gone."""
 
@@ -358,3 +381,12 @@ class OrphanedFileRepository(Repository[OrphanedFile, OrphanedFileId]):
     async def related_tracks(self, rows: Sequence[OrphanedFile], *, fresh: bool = False) -> "list[Track | None]":
         """The related track of each of several rows."""
         return await self._parents("related_track", rows, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[OrphanedFile],
+        *relations: OrphanedFileRelation,
+        fresh: bool = False,
+    ) -> list[OrphanedFileIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(OrphanedFileIncluded, rows, relations, fresh=fresh)

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
@@ -50,7 +61,9 @@ __all__ = [
     "TrackCreated",
     "TrackDeleted",
     "TrackFilter",
+    "TrackIncluded",
     "TrackOrder",
+    "TrackRelation",
     "TrackRepository",
     "TrackSchema",
     "TrackSource",
@@ -603,6 +616,38 @@ class TrackSchema(EntitySchema):
     )
 
 
+TrackRelation: TypeAlias = Literal[
+    "album",
+    "downloads",
+    "duplicate_candidates_by_track_id_1",
+    "duplicate_candidates_by_track_id_2",
+    "file_duplicates",
+    "main_artist",
+    "orphaned_files",
+    "playlist_tracks",
+    "playlists",
+    "quality_upgrade_candidates",
+    "search_results",
+]
+"""What `include` takes."""
+
+
+class TrackIncluded(Included[Track]):
+    """One track with the related rows that were asked for."""
+
+    album = Relative["Album | None"]()
+    downloads = Relative["list[Download]"]()
+    duplicate_candidates_by_track_id_1 = Relative["list[DuplicateCandidate]"]()
+    duplicate_candidates_by_track_id_2 = Relative["list[DuplicateCandidate]"]()
+    file_duplicates = Relative["list[FileDuplicate]"]()
+    main_artist = Relative["Artist | None"]()
+    orphaned_files = Relative["list[OrphanedFile]"]()
+    playlist_tracks = Relative["list[PlaylistTrack]"]()
+    playlists = Relative["list[Playlist]"]()
+    quality_upgrade_candidates = Relative["list[QualityUpgradeCandidate]"]()
+    search_results = Relative["list[SearchResult]"]()
+
+
 class TrackRepository(Repository[Track, TrackId]):
     """A track, whether or not the user has its file."""
 
@@ -1013,6 +1058,15 @@ class TrackRepository(Repository[Track, TrackId]):
     ) -> "list[list[SearchResult]]":
         """The search results of each of several rows, at most `limit` for each."""
         return await self._children_of("search_results", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[Track],
+        *relations: TrackRelation,
+        fresh: bool = False,
+    ) -> list[TrackIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(TrackIncluded, rows, relations, fresh=fresh)
 
     async def list_by_album(self, *, album_id: AlbumId | None, fresh: bool = False) -> list[Track]:
         """An album's tracks as they are played."""

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, Type
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
@@ -36,8 +47,10 @@ __all__ = [
     "AlbumCreated",
     "AlbumDeleted",
     "AlbumFilter",
+    "AlbumIncluded",
     "AlbumListLatestReleases",
     "AlbumOrder",
+    "AlbumRelation",
     "AlbumReleaseDatePrecision",
     "AlbumRepository",
     "AlbumSchema",
@@ -486,6 +499,17 @@ class AlbumListLatestReleases(NamedTuple):
     is_saved: bool
 
 
+AlbumRelation: TypeAlias = Literal["artist", "tracks"]
+"""What `include` takes."""
+
+
+class AlbumIncluded(Included[Album]):
+    """One album with the related rows that were asked for."""
+
+    artist = Relative["Artist"]()
+    tracks = Relative["list[Track]"]()
+
+
 class AlbumRepository(Repository[Album, AlbumId]):
     """An album of an artist."""
 
@@ -650,6 +674,15 @@ class AlbumRepository(Repository[Album, AlbumId]):
     ) -> "list[list[Track]]":
         """The tracks of each of several rows, at most `limit` for each."""
         return await self._children_of("tracks", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[Album],
+        *relations: AlbumRelation,
+        fresh: bool = False,
+    ) -> list[AlbumIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(AlbumIncluded, rows, relations, fresh=fresh)
 
     async def get_by_title_and_artist(self, *, title: str, artist_id: ArtistId, fresh: bool = False) -> Album | None:
         """An artist's album of this title, in upper or lower case; of several the one that was known first."""

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
@@ -45,7 +56,9 @@ __all__ = [
     "ArtistCreated",
     "ArtistDeleted",
     "ArtistFilter",
+    "ArtistIncluded",
     "ArtistOrder",
+    "ArtistRelation",
     "ArtistRepository",
     "ArtistSchema",
     "ArtistSource",
@@ -425,6 +438,19 @@ class ArtistSchema(EntitySchema):
     )
 
 
+ArtistRelation: TypeAlias = Literal["albums", "artist_discographies", "artist_watchlists", "tracks"]
+"""What `include` takes."""
+
+
+class ArtistIncluded(Included[Artist]):
+    """One artist with the related rows that were asked for."""
+
+    albums = Relative["list[Album]"]()
+    artist_discographies = Relative["list[ArtistDiscography]"]()
+    artist_watchlists = Relative["list[ArtistWatchlist]"]()
+    tracks = Relative["list[Track]"]()
+
+
 class ArtistRepository(Repository[Artist, ArtistId]):
     """An artist, known from a provider or from the user's own files."""
 
@@ -653,6 +679,15 @@ class ArtistRepository(Repository[Artist, ArtistId]):
     ) -> "list[list[Track]]":
         """The tracks of each of several rows, at most `limit` for each."""
         return await self._children_of("tracks", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[Artist],
+        *relations: ArtistRelation,
+        fresh: bool = False,
+    ) -> list[ArtistIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(ArtistIncluded, rows, relations, fresh=fresh)
 
     async def get_by_name(self, *, name: str, fresh: bool = False) -> Artist | None:
         """The artist of this name; of several the one that was known first."""

@@ -8,7 +8,18 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
@@ -36,7 +47,9 @@ __all__ = [
     "ArtistDiscographyDeleted",
     "ArtistDiscographyFilter",
     "ArtistDiscographyGetStatsForArtist",
+    "ArtistDiscographyIncluded",
     "ArtistDiscographyOrder",
+    "ArtistDiscographyRelation",
     "ArtistDiscographyReleaseDatePrecision",
     "ArtistDiscographyRepository",
     "ArtistDiscographySchema",
@@ -368,6 +381,16 @@ class ArtistDiscographyGetStatsForArtist(NamedTuple):
     owned: int
 
 
+ArtistDiscographyRelation: TypeAlias = Literal["artist"]
+"""What `include` takes."""
+
+
+class ArtistDiscographyIncluded(Included[ArtistDiscography]):
+    """One artist discography with the related rows that were asked for."""
+
+    artist = Relative["Artist"]()
+
+
 class ArtistDiscographyRepository(Repository[ArtistDiscography, ArtistDiscographyId]):
     """A release of an artist that a provider knows, whether or not the user has it."""
 
@@ -513,6 +536,15 @@ class ArtistDiscographyRepository(Repository[ArtistDiscography, ArtistDiscograph
     async def artists(self, rows: Sequence[ArtistDiscography], *, fresh: bool = False) -> "list[Artist]":
         """The artist of each of several rows."""
         return await self._parents_or_raise("artist", rows, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[ArtistDiscography],
+        *relations: ArtistDiscographyRelation,
+        fresh: bool = False,
+    ) -> list[ArtistDiscographyIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(ArtistDiscographyIncluded, rows, relations, fresh=fresh)
 
     async def upsert_from_provider(self, new: ArtistDiscographyCreate) -> ArtistDiscography:
         """A release as a provider knows it, found by its title and type, in upper or lower case. What the provider does

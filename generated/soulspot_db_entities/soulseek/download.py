@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, Type
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
@@ -40,8 +51,10 @@ __all__ = [
     "DownloadCreated",
     "DownloadDeleted",
     "DownloadFilter",
+    "DownloadIncluded",
     "DownloadListRecent",
     "DownloadOrder",
+    "DownloadRelation",
     "DownloadRepository",
     "DownloadSchema",
     "DownloadStatus",
@@ -414,6 +427,17 @@ class DownloadListRecent(NamedTuple):
     cover_url: str | None
 
 
+DownloadRelation: TypeAlias = Literal["quality_upgrade_candidates", "track"]
+"""What `include` takes."""
+
+
+class DownloadIncluded(Included[Download]):
+    """One download with the related rows that were asked for."""
+
+    quality_upgrade_candidates = Relative["list[QualityUpgradeCandidate]"]()
+    track = Relative["Track"]()
+
+
 class DownloadRepository(Repository[Download, DownloadId]):
     """One attempt to download a track; a track may have several."""
 
@@ -576,6 +600,15 @@ class DownloadRepository(Repository[Download, DownloadId]):
     async def tracks(self, rows: Sequence[Download], *, fresh: bool = False) -> "list[Track]":
         """The track of each of several rows."""
         return await self._parents_or_raise("track", rows, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[Download],
+        *relations: DownloadRelation,
+        fresh: bool = False,
+    ) -> list[DownloadIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(DownloadIncluded, rows, relations, fresh=fresh)
 
     async def list_retry_eligible(self, *, limit: int = 10, fresh: bool = False) -> list[Download]:
         """Failed downloads whose next retry is due."""

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
@@ -32,7 +43,9 @@ __all__ = [
     "SearchResultCreated",
     "SearchResultDeleted",
     "SearchResultFilter",
+    "SearchResultIncluded",
     "SearchResultOrder",
+    "SearchResultRelation",
     "SearchResultRepository",
     "SearchResultSchema",
     "SearchResultUpdate",
@@ -200,6 +213,16 @@ class SearchResultSchema(EntitySchema):
     )
 
 
+SearchResultRelation: TypeAlias = Literal["track"]
+"""What `include` takes."""
+
+
+class SearchResultIncluded(Included[SearchResult]):
+    """One search result with the related rows that were asked for."""
+
+    track = Relative["Track"]()
+
+
 class SearchResultRepository(Repository[SearchResult, SearchResultId]):
     """A file that a Soulseek user offers for a track."""
 
@@ -329,3 +352,12 @@ class SearchResultRepository(Repository[SearchResult, SearchResultId]):
     async def tracks(self, rows: Sequence[SearchResult], *, fresh: bool = False) -> "list[Track]":
         """The track of each of several rows."""
         return await self._parents_or_raise("track", rows, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[SearchResult],
+        *relations: SearchResultRelation,
+        fresh: bool = False,
+    ) -> list[SearchResultIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(SearchResultIncluded, rows, relations, fresh=fresh)

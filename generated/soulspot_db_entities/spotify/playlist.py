@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
@@ -34,7 +45,9 @@ __all__ = [
     "PlaylistCreated",
     "PlaylistDeleted",
     "PlaylistFilter",
+    "PlaylistIncluded",
     "PlaylistOrder",
+    "PlaylistRelation",
     "PlaylistRepository",
     "PlaylistSchema",
     "PlaylistUpdate",
@@ -270,6 +283,17 @@ class PlaylistSchema(EntitySchema):
     )
 
 
+PlaylistRelation: TypeAlias = Literal["playlist_tracks", "tracks"]
+"""What `include` takes."""
+
+
+class PlaylistIncluded(Included[Playlist]):
+    """One playlist with the related rows that were asked for."""
+
+    playlist_tracks = Relative["list[PlaylistTrack]"]()
+    tracks = Relative["list[Track]"]()
+
+
 class PlaylistRepository(Repository[Playlist, PlaylistId]):
     """A playlist the user follows on Spotify."""
 
@@ -448,6 +472,15 @@ class PlaylistRepository(Repository[Playlist, PlaylistId]):
     ) -> "list[list[Track]]":
         """The tracks of each of several rows, at most `limit` for each."""
         return await self._children_of("tracks", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[Playlist],
+        *relations: PlaylistRelation,
+        fresh: bool = False,
+    ) -> list[PlaylistIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(PlaylistIncluded, rows, relations, fresh=fresh)
 
     async def count_by_source(self, *, source: str, fresh: bool = False) -> int:
         """How many playlists were made there, in upper or lower case."""

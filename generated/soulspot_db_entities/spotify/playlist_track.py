@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
@@ -32,7 +43,9 @@ __all__ = [
     "PlaylistTrackCreated",
     "PlaylistTrackDeleted",
     "PlaylistTrackFilter",
+    "PlaylistTrackIncluded",
     "PlaylistTrackOrder",
+    "PlaylistTrackRelation",
     "PlaylistTrackRepository",
     "PlaylistTrackSchema",
     "PlaylistTrackUpdate",
@@ -161,6 +174,17 @@ class PlaylistTrackSchema(EntitySchema):
         sa.Index("ix_spotify_playlist_tracks_playlist_id_position", "playlist_id", "position"),
         sqlite_strict=True,
     )
+
+
+PlaylistTrackRelation: TypeAlias = Literal["playlist", "track"]
+"""What `include` takes."""
+
+
+class PlaylistTrackIncluded(Included[PlaylistTrack]):
+    """One playlist track with the related rows that were asked for."""
+
+    playlist = Relative["Playlist"]()
+    track = Relative["Track"]()
 
 
 class PlaylistTrackRepository(Repository[PlaylistTrack, PlaylistTrackKey]):
@@ -300,3 +324,12 @@ class PlaylistTrackRepository(Repository[PlaylistTrack, PlaylistTrackKey]):
     async def tracks(self, rows: Sequence[PlaylistTrack], *, fresh: bool = False) -> "list[Track]":
         """The track of each of several rows."""
         return await self._parents_or_raise("track", rows, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[PlaylistTrack],
+        *relations: PlaylistTrackRelation,
+        fresh: bool = False,
+    ) -> list[PlaylistTrackIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(PlaylistTrackIncluded, rows, relations, fresh=fresh)

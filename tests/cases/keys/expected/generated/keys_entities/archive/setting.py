@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import rules as _rules
 from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
 
@@ -22,7 +33,9 @@ __all__ = [
     "SettingCreated",
     "SettingDeleted",
     "SettingFilter",
+    "SettingIncluded",
     "SettingOrder",
+    "SettingRelation",
     "SettingRepository",
     "SettingSchema",
     "SettingUpdate",
@@ -114,6 +127,16 @@ class SettingSchema(EntitySchema):
         ddl.check('length("name") <= 20', name="ck_archive_settings_name_length"),
         sqlite_strict=True,
     )
+
+
+SettingRelation: TypeAlias = Literal["albums"]
+"""What `include` takes."""
+
+
+class SettingIncluded(Included[Setting]):
+    """One setting with the related rows that were asked for."""
+
+    albums = Relative["list[Album]"]()
 
 
 class SettingRepository(Repository[Setting, SettingId]):
@@ -256,3 +279,12 @@ class SettingRepository(Repository[Setting, SettingId]):
     ) -> "list[list[Album]]":
         """The albums of each of several rows, at most `limit` for each."""
         return await self._children_of("albums", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[Setting],
+        *relations: SettingRelation,
+        fresh: bool = False,
+    ) -> list[SettingIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(SettingIncluded, rows, relations, fresh=fresh)

@@ -5,7 +5,18 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Se
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import rules as _rules
 from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
 
@@ -23,7 +34,9 @@ __all__ = [
     "AlbumCreated",
     "AlbumDeleted",
     "AlbumFilter",
+    "AlbumIncluded",
     "AlbumOrder",
+    "AlbumRelation",
     "AlbumRepository",
     "AlbumSchema",
     "AlbumUpdate",
@@ -161,6 +174,18 @@ class AlbumSchema(EntitySchema):
         ),
         sqlite_strict=True,
     )
+
+
+AlbumRelation: TypeAlias = Literal["album_covers", "album_tracks", "artist"]
+"""What `include` takes."""
+
+
+class AlbumIncluded(Included[Album]):
+    """One album with the related rows that were asked for."""
+
+    album_covers = Relative["list[AlbumCover]"]()
+    album_tracks = Relative["list[AlbumTrack]"]()
+    artist = Relative["Artist"]()
 
 
 class AlbumRepository(Repository[Album, AlbumId]):
@@ -335,3 +360,12 @@ class AlbumRepository(Repository[Album, AlbumId]):
     async def artists(self, rows: Sequence[Album], *, fresh: bool = False) -> "list[Artist]":
         """The artist of each of several rows."""
         return await self._parents_or_raise("artist", rows, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[Album],
+        *relations: AlbumRelation,
+        fresh: bool = False,
+    ) -> list[AlbumIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(AlbumIncluded, rows, relations, fresh=fresh)

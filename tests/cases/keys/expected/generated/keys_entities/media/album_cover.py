@@ -5,7 +5,18 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Se
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import rules as _rules
 from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
 
@@ -21,7 +32,9 @@ __all__ = [
     "AlbumCoverCreated",
     "AlbumCoverDeleted",
     "AlbumCoverFilter",
+    "AlbumCoverIncluded",
     "AlbumCoverOrder",
+    "AlbumCoverRelation",
     "AlbumCoverRepository",
     "AlbumCoverSchema",
     "AlbumCoverUpdate",
@@ -118,6 +131,16 @@ class AlbumCoverSchema(EntitySchema):
         ),
         sqlite_strict=True,
     )
+
+
+AlbumCoverRelation: TypeAlias = Literal["album"]
+"""What `include` takes."""
+
+
+class AlbumCoverIncluded(Included[AlbumCover]):
+    """One album cover with the related rows that were asked for."""
+
+    album = Relative["Album"]()
 
 
 class AlbumCoverRepository(Repository[AlbumCover, AlbumCoverId]):
@@ -244,3 +267,12 @@ class AlbumCoverRepository(Repository[AlbumCover, AlbumCoverId]):
     async def albums(self, rows: Sequence[AlbumCover], *, fresh: bool = False) -> "list[Album]":
         """The album of each of several rows."""
         return await self._parents_or_raise("album", rows, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[AlbumCover],
+        *relations: AlbumCoverRelation,
+        fresh: bool = False,
+    ) -> list[AlbumCoverIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(AlbumCoverIncluded, rows, relations, fresh=fresh)

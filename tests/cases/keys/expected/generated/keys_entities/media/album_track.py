@@ -6,7 +6,18 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Se
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import rules as _rules
 from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
 
@@ -22,7 +33,9 @@ __all__ = [
     "AlbumTrackCreated",
     "AlbumTrackDeleted",
     "AlbumTrackFilter",
+    "AlbumTrackIncluded",
     "AlbumTrackOrder",
+    "AlbumTrackRelation",
     "AlbumTrackRepository",
     "AlbumTrackSchema",
     "AlbumTrackSide",
@@ -162,6 +175,16 @@ class AlbumTrackSchema(EntitySchema):
     )
 
 
+AlbumTrackRelation: TypeAlias = Literal["album"]
+"""What `include` takes."""
+
+
+class AlbumTrackIncluded(Included[AlbumTrack]):
+    """One album track with the related rows that were asked for."""
+
+    album = Relative["Album"]()
+
+
 class AlbumTrackRepository(Repository[AlbumTrack, AlbumTrackKey]):
     """One album track."""
 
@@ -286,3 +309,12 @@ class AlbumTrackRepository(Repository[AlbumTrack, AlbumTrackKey]):
     async def albums(self, rows: Sequence[AlbumTrack], *, fresh: bool = False) -> "list[Album]":
         """The album of each of several rows."""
         return await self._parents_or_raise("album", rows, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[AlbumTrack],
+        *relations: AlbumTrackRelation,
+        fresh: bool = False,
+    ) -> list[AlbumTrackIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(AlbumTrackIncluded, rows, relations, fresh=fresh)

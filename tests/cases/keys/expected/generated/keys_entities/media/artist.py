@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
@@ -24,7 +35,9 @@ __all__ = [
     "ArtistCreated",
     "ArtistDeleted",
     "ArtistFilter",
+    "ArtistIncluded",
     "ArtistOrder",
+    "ArtistRelation",
     "ArtistRepository",
     "ArtistSchema",
     "ArtistUpdate",
@@ -149,6 +162,19 @@ class ArtistSchema(EntitySchema):
         sa.Index("uq_media_artists_name", "name", unique=True),
         sqlite_strict=True,
     )
+
+
+ArtistRelation: TypeAlias = Literal["album_tracks", "albums", "artists", "parent"]
+"""What `include` takes."""
+
+
+class ArtistIncluded(Included[Artist]):
+    """One artist with the related rows that were asked for."""
+
+    album_tracks = Relative["list[AlbumTrack]"]()
+    albums = Relative["list[Album]"]()
+    artists = Relative["list[Artist]"]()
+    parent = Relative["Artist | None"]()
 
 
 class ArtistRepository(Repository[Artist, ArtistId]):
@@ -351,3 +377,12 @@ class ArtistRepository(Repository[Artist, ArtistId]):
     async def parents(self, rows: Sequence[Artist], *, fresh: bool = False) -> "list[Artist | None]":
         """The parent of each of several rows."""
         return await self._parents("parent", rows, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[Artist],
+        *relations: ArtistRelation,
+        fresh: bool = False,
+    ) -> list[ArtistIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(ArtistIncluded, rows, relations, fresh=fresh)

@@ -9,7 +9,18 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
@@ -39,7 +50,9 @@ __all__ = [
     "RecordingCreated",
     "RecordingDeleted",
     "RecordingFilter",
+    "RecordingIncluded",
     "RecordingOrder",
+    "RecordingRelation",
     "RecordingRepository",
     "RecordingSchema",
     "RecordingState",
@@ -392,6 +405,16 @@ class RecordingSchema(EntitySchema):
     )
 
 
+RecordingRelation: TypeAlias = Literal["rooms"]
+"""What `include` takes."""
+
+
+class RecordingIncluded(Included[Recording]):
+    """One recording with the related rows that were asked for."""
+
+    rooms = Relative["list[Room]"]()
+
+
 class RecordingRepository(Repository[Recording, RecordingId]):
     """A recording, with everything that the language can say about one."""
 
@@ -540,3 +563,12 @@ class RecordingRepository(Repository[Recording, RecordingId]):
     ) -> "list[list[Room]]":
         """The rooms of each of several rows, at most `limit` for each."""
         return await self._children_of("rooms", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[Recording],
+        *relations: RecordingRelation,
+        fresh: bool = False,
+    ) -> list[RecordingIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(RecordingIncluded, rows, relations, fresh=fresh)

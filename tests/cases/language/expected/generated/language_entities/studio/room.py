@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
@@ -33,7 +44,9 @@ __all__ = [
     "RoomCreated",
     "RoomDeleted",
     "RoomFilter",
+    "RoomIncluded",
     "RoomOrder",
+    "RoomRelation",
     "RoomRepository",
     "RoomSchema",
     "RoomUpdate",
@@ -165,6 +178,16 @@ class RoomSchema(EntitySchema):
     )
 
 
+RoomRelation: TypeAlias = Literal["recording"]
+"""What `include` takes."""
+
+
+class RoomIncluded(Included[Room]):
+    """One room with the related rows that were asked for."""
+
+    recording = Relative["Recording | None"]()
+
+
 class RoomRepository(Repository[Room, RoomId]):
     """A room of the studio, which shares its timestamps with recordings."""
 
@@ -289,3 +312,7 @@ class RoomRepository(Repository[Room, RoomId]):
     async def recordings(self, rows: Sequence[Room], *, fresh: bool = False) -> "list[Recording | None]":
         """The recording of each of several rows."""
         return await self._parents("recording", rows, fresh=fresh)
+
+    async def include(self, rows: Sequence[Room], *relations: RoomRelation, fresh: bool = False) -> list[RoomIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(RoomIncluded, rows, relations, fresh=fresh)

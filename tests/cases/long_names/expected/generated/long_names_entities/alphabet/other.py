@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import FieldDocuments, FieldFilter, IndexDocuments, RelatedFilter, RelationDocuments, TextFilter
@@ -32,7 +43,9 @@ __all__ = [
     "OtherCreated",
     "OtherDeleted",
     "OtherFilter",
+    "OtherIncluded",
     "OtherOrder",
+    "OtherRelation",
     "OtherRepository",
     "OtherSchema",
     "OtherUpdate",
@@ -201,6 +214,28 @@ class OtherSchema(EntitySchema):
         ),
         sqlite_strict=True,
     )
+
+
+OtherRelation: TypeAlias = Literal[
+    "pair_of_entity_name_that_is_still_allowed_in_a_schemas",
+    "very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_fixed_key_by_default",
+    "very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_reference_to_the_other_that_may_be_missing",
+]
+"""What `include` takes."""
+
+
+class OtherIncluded(Included[Other]):
+    """One other with the related rows that were asked for."""
+
+    pair_of_entity_name_that_is_still_allowed_in_a_schemas = Relative[
+        "list[PairOfEntityNameThatIsStillAllowedInASchema]"
+    ]()
+    very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_fixed_key_by_default = Relative[
+        "list[VeryLongEntityNameThatIsStillAllowedInASchema]"
+    ]()
+    very_long_entity_name_that_is_still_allowed_in_a_schemas_by_a_reference_to_the_other_that_may_be_missing = Relative[
+        "list[VeryLongEntityNameThatIsStillAllowedInASchema]"
+    ]()
 
 
 class OtherRepository(Repository[Other, OtherId]):
@@ -469,3 +504,12 @@ class OtherRepository(Repository[Other, OtherId]):
             limit=limit,
             fresh=fresh,
         )
+
+    async def include(
+        self,
+        rows: Sequence[Other],
+        *relations: OtherRelation,
+        fresh: bool = False,
+    ) -> list[OtherIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(OtherIncluded, rows, relations, fresh=fresh)

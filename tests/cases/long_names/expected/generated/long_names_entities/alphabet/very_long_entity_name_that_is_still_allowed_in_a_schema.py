@@ -8,7 +8,18 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
@@ -39,7 +50,9 @@ __all__ = [
     "VeryLongEntityNameThatIsStillAllowedInASchemaCreated",
     "VeryLongEntityNameThatIsStillAllowedInASchemaDeleted",
     "VeryLongEntityNameThatIsStillAllowedInASchemaFilter",
+    "VeryLongEntityNameThatIsStillAllowedInASchemaIncluded",
     "VeryLongEntityNameThatIsStillAllowedInASchemaOrder",
+    "VeryLongEntityNameThatIsStillAllowedInASchemaRelation",
     "VeryLongEntityNameThatIsStillAllowedInASchemaRepository",
     "VeryLongEntityNameThatIsStillAllowedInASchemaSchema",
     "VeryLongEntityNameThatIsStillAllowedInASchemaUpdate",
@@ -478,6 +491,24 @@ class VeryLongEntityNameThatIsStillAllowedInASchemaSchema(EntitySchema):
     )
 
 
+VeryLongEntityNameThatIsStillAllowedInASchemaRelation: TypeAlias = Literal[
+    "pair_of_entity_name_that_is_still_allowed_in_a_schemas",
+    "very_long_entity_name_that_is_still_allowed_in_a_schemas",
+]
+"""What `include` takes."""
+
+
+class VeryLongEntityNameThatIsStillAllowedInASchemaIncluded(Included[VeryLongEntityNameThatIsStillAllowedInASchema]):
+    """One very long entity name that is still allowed in a schema with the related rows that were asked for."""
+
+    pair_of_entity_name_that_is_still_allowed_in_a_schemas = Relative[
+        "list[PairOfEntityNameThatIsStillAllowedInASchema]"
+    ]()
+    very_long_entity_name_that_is_still_allowed_in_a_schemas = Relative[
+        "list[VeryLongEntityNameThatIsStillAllowedInASchema]"
+    ]()
+
+
 class VeryLongEntityNameThatIsStillAllowedInASchemaRepository(
     Repository[VeryLongEntityNameThatIsStillAllowedInASchema, VeryLongEntityNameThatIsStillAllowedInASchemaId],
 ):
@@ -721,3 +752,12 @@ class VeryLongEntityNameThatIsStillAllowedInASchemaRepository(
             limit=limit,
             fresh=fresh,
         )
+
+    async def include(
+        self,
+        rows: Sequence[VeryLongEntityNameThatIsStillAllowedInASchema],
+        *relations: VeryLongEntityNameThatIsStillAllowedInASchemaRelation,
+        fresh: bool = False,
+    ) -> list[VeryLongEntityNameThatIsStillAllowedInASchemaIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(VeryLongEntityNameThatIsStillAllowedInASchemaIncluded, rows, relations, fresh=fresh)

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, Type
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
@@ -39,7 +50,9 @@ __all__ = [
     "TakeCreated",
     "TakeDeleted",
     "TakeFilter",
+    "TakeIncluded",
     "TakeOrder",
+    "TakeRelation",
     "TakeRepository",
     "TakeSchema",
     "TakeStatus",
@@ -305,6 +318,16 @@ class TakeTotals(NamedTuple):
     cost: Decimal | None
 
 
+TakeRelation: TypeAlias = Literal["song"]
+"""What `include` takes."""
+
+
+class TakeIncluded(Included[Take]):
+    """One take with the related rows that were asked for."""
+
+    song = Relative["Song"]()
+
+
 class TakeRepository(Repository[Take, TakeId]):
     """One take of a song."""
 
@@ -429,6 +452,10 @@ class TakeRepository(Repository[Take, TakeId]):
     async def songs(self, rows: Sequence[Take], *, fresh: bool = False) -> "list[Song]":
         """The song of each of several rows."""
         return await self._parents_or_raise("song", rows, fresh=fresh)
+
+    async def include(self, rows: Sequence[Take], *relations: TakeRelation, fresh: bool = False) -> list[TakeIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(TakeIncluded, rows, relations, fresh=fresh)
 
     async def list_due(
         self,

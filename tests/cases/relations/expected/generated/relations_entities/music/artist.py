@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
@@ -23,7 +34,9 @@ __all__ = [
     "ArtistCreated",
     "ArtistDeleted",
     "ArtistFilter",
+    "ArtistIncluded",
     "ArtistOrder",
+    "ArtistRelation",
     "ArtistRepository",
     "ArtistSchema",
     "ArtistUpdate",
@@ -128,6 +141,16 @@ class ArtistSchema(EntitySchema):
         ddl.stored("id", "uuid", name="ck_music_artists_id_uuid"),
         sqlite_strict=True,
     )
+
+
+ArtistRelation: TypeAlias = Literal["recordings"]
+"""What `include` takes."""
+
+
+class ArtistIncluded(Included[Artist]):
+    """One artist with the related rows that were asked for."""
+
+    recordings = Relative["list[Song]"]()
 
 
 class ArtistRepository(Repository[Artist, ArtistId]):
@@ -270,3 +293,12 @@ class ArtistRepository(Repository[Artist, ArtistId]):
     ) -> "list[list[Song]]":
         """The recordings of each of several rows, at most `limit` for each."""
         return await self._children_of("recordings", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[Artist],
+        *relations: ArtistRelation,
+        fresh: bool = False,
+    ) -> list[ArtistIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(ArtistIncluded, rows, relations, fresh=fresh)

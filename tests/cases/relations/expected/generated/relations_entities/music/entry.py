@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Se
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
-from soulspot_db import Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import Entity, EntityCreate, EntitySchema, EntityUpdate, Included, Page, Relative, Repository, ddl
 from soulspot_db import rules as _rules
 from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments
 
@@ -22,7 +22,9 @@ __all__ = [
     "EntryCreated",
     "EntryDeleted",
     "EntryFilter",
+    "EntryIncluded",
     "EntryOrder",
+    "EntryRelation",
     "EntryRepository",
     "EntrySchema",
     "EntryUpdate",
@@ -124,6 +126,17 @@ class EntrySchema(EntitySchema):
         sa.Index("ix_music_entries_song_id", "song_id"),
         sqlite_strict=True,
     )
+
+
+EntryRelation: TypeAlias = Literal["setlist", "song"]
+"""What `include` takes."""
+
+
+class EntryIncluded(Included[Entry]):
+    """One entry with the related rows that were asked for."""
+
+    setlist = Relative["Setlist"]()
+    song = Relative["Song"]()
 
 
 class EntryRepository(Repository[Entry, EntryKey]):
@@ -258,3 +271,12 @@ class EntryRepository(Repository[Entry, EntryKey]):
     async def songs(self, rows: Sequence[Entry], *, fresh: bool = False) -> "list[Song]":
         """The song of each of several rows."""
         return await self._parents_or_raise("song", rows, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[Entry],
+        *relations: EntryRelation,
+        fresh: bool = False,
+    ) -> list[EntryIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(EntryIncluded, rows, relations, fresh=fresh)

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
@@ -23,7 +34,9 @@ __all__ = [
     "SetlistCreated",
     "SetlistDeleted",
     "SetlistFilter",
+    "SetlistIncluded",
     "SetlistOrder",
+    "SetlistRelation",
     "SetlistRepository",
     "SetlistSchema",
     "SetlistUpdate",
@@ -121,6 +134,16 @@ class SetlistSchema(EntitySchema):
         ddl.stored("id", "uuid", name="ck_music_setlists_id_uuid"),
         sqlite_strict=True,
     )
+
+
+SetlistRelation: TypeAlias = Literal["entries"]
+"""What `include` takes."""
+
+
+class SetlistIncluded(Included[Setlist]):
+    """One setlist with the related rows that were asked for."""
+
+    entries = Relative["list[Entry]"]()
 
 
 class SetlistRepository(Repository[Setlist, SetlistId]):
@@ -263,3 +286,12 @@ class SetlistRepository(Repository[Setlist, SetlistId]):
     ) -> "list[list[Entry]]":
         """The entries of each of several rows, at most `limit` for each."""
         return await self._children_of("entries", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[Setlist],
+        *relations: SetlistRelation,
+        fresh: bool = False,
+    ) -> list[SetlistIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(SetlistIncluded, rows, relations, fresh=fresh)

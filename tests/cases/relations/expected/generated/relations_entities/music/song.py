@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, Type
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import FieldDocuments, FieldFilter, QueryDocuments, RelatedFilter, RelationDocuments
@@ -26,7 +37,9 @@ __all__ = [
     "SongCreated",
     "SongDeleted",
     "SongFilter",
+    "SongIncluded",
     "SongOrder",
+    "SongRelation",
     "SongRepository",
     "SongSchema",
     "SongUpdate",
@@ -179,6 +192,20 @@ class SongCountListed(NamedTuple):
     """What `count_listed` selects."""
 
     listed: int
+
+
+SongRelation: TypeAlias = Literal["artist", "covers", "entries", "original", "setlists"]
+"""What `include` takes."""
+
+
+class SongIncluded(Included[Song]):
+    """One song with the related rows that were asked for."""
+
+    artist = Relative["Artist"]()
+    covers = Relative["list[Song]"]()
+    entries = Relative["list[Entry]"]()
+    original = Relative["Song | None"]()
+    setlists = Relative["list[Setlist]"]()
 
 
 class SongRepository(Repository[Song, SongId]):
@@ -385,6 +412,10 @@ class SongRepository(Repository[Song, SongId]):
     ) -> "list[list[Setlist]]":
         """The setlists of each of several rows, at most `limit` for each."""
         return await self._children_of("setlists", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def include(self, rows: Sequence[Song], *relations: SongRelation, fresh: bool = False) -> list[SongIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(SongIncluded, rows, relations, fresh=fresh)
 
     async def list_of_artist(self, *, name: str, fresh: bool = False) -> list[Song]:
         """The query list_of_artist of the schema."""

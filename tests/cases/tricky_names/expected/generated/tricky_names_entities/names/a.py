@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Se
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
-from soulspot_db import Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import Entity, EntityCreate, EntitySchema, EntityUpdate, Included, Page, Relative, Repository, ddl
 from soulspot_db import rules as _rules
 from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments
 
@@ -21,7 +21,9 @@ __all__ = [
     "ACreated",
     "ADeleted",
     "AFilter",
+    "AIncluded",
     "AOrder",
+    "ARelation",
     "ARepository",
     "ASchema",
     "AUpdate",
@@ -103,6 +105,16 @@ class ASchema(EntitySchema):
         sa.PrimaryKeyConstraint("a", name="pk_names_as"),
         sqlite_strict=True,
     )
+
+
+ARelation: TypeAlias = Literal["freshes"]
+"""What `include` takes."""
+
+
+class AIncluded(Included[A]):
+    """One a with the related rows that were asked for."""
+
+    freshes = Relative["list[Fresh]"]()
 
 
 class ARepository(Repository[A, AId]):
@@ -245,3 +257,7 @@ class ARepository(Repository[A, AId]):
     ) -> "list[list[Fresh]]":
         """The freshes of each of several rows, at most `limit` for each."""
         return await self._children_of("freshes", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def include(self, rows: Sequence[A], *relations: ARelation, fresh: bool = False) -> list[AIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(AIncluded, rows, relations, fresh=fresh)

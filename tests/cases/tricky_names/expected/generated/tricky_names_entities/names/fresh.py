@@ -5,7 +5,18 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Se
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import rules as _rules
 from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
 
@@ -21,7 +32,9 @@ __all__ = [
     "FreshCreated",
     "FreshDeleted",
     "FreshFilter",
+    "FreshIncluded",
     "FreshOrder",
+    "FreshRelation",
     "FreshRepository",
     "FreshSchema",
     "FreshUpdate",
@@ -115,6 +128,16 @@ class FreshSchema(EntitySchema):
         sa.ForeignKeyConstraint(["other"], ["names_as.a"], name="fk_names_freshes_other", ondelete="RESTRICT"),
         sqlite_strict=True,
     )
+
+
+FreshRelation: TypeAlias = Literal["changes"]
+"""What `include` takes."""
+
+
+class FreshIncluded(Included[Fresh]):
+    """One fresh with the related rows that were asked for."""
+
+    changes = Relative["list[Changes]"]()
 
 
 class FreshRepository(Repository[Fresh, FreshId]):
@@ -257,3 +280,12 @@ class FreshRepository(Repository[Fresh, FreshId]):
     ) -> "list[list[Changes]]":
         """The changes of each of several rows, at most `limit` for each."""
         return await self._children_of("changes", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[Fresh],
+        *relations: FreshRelation,
+        fresh: bool = False,
+    ) -> list[FreshIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(FreshIncluded, rows, relations, fresh=fresh)
