@@ -47,14 +47,17 @@ def costly_queries(
 def _told(query: QuerySpec, spec: EntitySpec, located: Located, explained: "_Explained") -> Iterator[Diagnostic]:
     found = explained.costs(query, spec)
     at = ("queries", query.name)
-    if located.document.queries[query.name].full_scan is None:
-        for cost, (asked, indexes) in found.items():
-            yield located.problem(
-                at, _message(cost, query, asked, explained.expected), _hint(indexes, spec.entity_type), at_key=True
-            )
-    elif not found:
-        message = f"'full_scan' excuses nothing: {query.name!r} reads no large table as a whole"
-        yield located.problem((*at, "full_scan"), message, "remove it", at_key=True)
+    if located.document.queries[query.name].full_scan is not None:
+        if not found:
+            message = f"'full_scan' excuses nothing: {query.name!r} reads no large table as a whole"
+            yield located.problem((*at, "full_scan"), message, "remove it", at_key=True)
+        return
+    for cost, asked in found.items():
+        indexes = explained.help(asked, spec, cost)
+        # A sort that no index spares is not the schema's fault; a scan is something that somebody should have thought of.
+        if indexes or cost.kind == "scan":
+            message, hint = _message(cost, query, asked, explained.expected), _hint(indexes, spec.entity_type)
+            yield located.problem(at, message, hint, at_key=True)
 
 
 def _message(cost: Cost, query: QuerySpec, asked: Asked, expected: Mapping[str, int]) -> str:
@@ -86,15 +89,11 @@ class _Explained:
         self._rows = {find(entity).table_name: count for entity, count in expected.items()} if self._large else {}
         expect_rows(connection, self._rows)
 
-    def costs(self, query: QuerySpec, spec: EntitySpec) -> dict[Cost, tuple[Asked, Sequence[Advised]]]:
-        """What a query costs, each with the statement that does and the indexes that would spare it."""
-        found: dict[Cost, tuple[Asked, Sequence[Advised]]] = {}
+    def costs(self, query: QuerySpec, spec: EntitySpec) -> dict[Cost, Asked]:
+        """What a query costs, each with the first of its statements that does."""
+        found: dict[Cost, Asked] = {}
         for asked in questions(query, spec, self._find) if self._large else ():
-            for cost in self._costs(asked) - found.keys():
-                indexes = self._help(asked, spec, cost)
-                # What no index spares it is not the schema's fault, but for a scan, which somebody should have thought of.
-                if indexes or cost.kind == "scan":
-                    found[cost] = (asked, indexes)
+            found = dict.fromkeys(self._costs(asked), asked) | found
         return found
 
     def _costs(self, asked: Asked) -> set[Cost]:
@@ -102,16 +101,24 @@ class _Explained:
         scans = {cost for cost in found if cost.kind == "scan"}
         return scans or found  # beside a scan a sort is not worth a word
 
-    def _help(self, asked: Asked, spec: EntitySpec, cost: Cost) -> Sequence[Advised]:
+    def help(self, asked: Asked, spec: EntitySpec, cost: Cost) -> Sequence[Advised]:
         """Indexes that leave nothing to warn of, or at least not this; none where no index is of use."""
         helpful: Sequence[Advised] = ()
         for indexes in advice(asked, spec):
             left = self._costs_with(indexes, asked)
             if not left:
-                return indexes
+                return self._missing(indexes, asked)
             if cost not in left and not helpful:
                 helpful = indexes
         return helpful
+
+    def _missing(self, indexes: Sequence[Advised], asked: Asked) -> Sequence[Advised]:
+        """Those of several indexes that it does not do without, because the table has others like them."""
+        for each in indexes:
+            others = [other for other in indexes if other != each]
+            if others and not self._costs_with(others, asked):
+                return self._missing(others, asked)
+        return indexes
 
     def _costs_with(self, indexes: Sequence[Advised], asked: Asked) -> set[Cost]:
         connection = self._connection
