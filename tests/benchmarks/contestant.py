@@ -17,6 +17,7 @@ class Contestant(Protocol):
         query(kind)                 the 100 rows of a kind of entity with the highest score, as models
         count(kind)                 how many there are
         page(place)                 the 50 rows after this many, by key
+        include(None)               1,000 tracks, each with its artist and its album
         groups(None)                for each kind, how many rows there are and their highest score
         upsert(row)                 change the row with this key, or add it
         save(row)                   add a row; it is durable when the call returns

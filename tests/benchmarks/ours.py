@@ -3,11 +3,15 @@
 from typing import Any
 from uuid import UUID
 
+from catalog import ALBUMS, ARTISTS, TRACKS
 from data import TABLE
 from place import Place
 from soulspot_db import Database, DatabaseError, DatabaseSettings
 from soulspot_db_entities import Repositories
+from soulspot_db_entities.library import TrackCreate
 from soulspot_db_entities.metadata import (
+    AlbumCreate,
+    ArtistCreate,
     EnrichmentCandidateCreate,
     EnrichmentCandidateSchema,
     EnrichmentCandidateUpdate,
@@ -30,7 +34,8 @@ class SoulspotDb:
     async def open(self) -> None:
         assert EnrichmentCandidateSchema.table_name == TABLE
         await self._db.open()
-        self._candidates = Repositories(self._db).metadata.enrichment_candidate
+        self._repos = Repositories(self._db)
+        self._candidates = self._repos.metadata.enrichment_candidate
 
     async def close(self) -> None:
         await self._db.close()
@@ -62,6 +67,15 @@ class SoulspotDb:
 
     async def groups(self, _nothing: None) -> Any:
         return await self._candidates.count_by_entity_type(fresh=True)
+
+    async def include(self, _nothing: None) -> Any:
+        tracks = await self._repos.library.track.query(fresh=True)
+        return await self._repos.library.track.include(tracks, "main_artist", "album", fresh=True)
+
+    async def save_catalog(self) -> None:
+        await self._repos.metadata.artist.save_many([ArtistCreate(**row) for row in ARTISTS])
+        await self._repos.metadata.album.save_many([AlbumCreate(**row) for row in ALBUMS])
+        await self._repos.library.track.save_many([TrackCreate(**row) for row in TRACKS])
 
     async def upsert(self, row: dict[str, Any]) -> None:
         await self._candidates.upsert(EnrichmentCandidateCreate(**row), on=["id"])

@@ -10,9 +10,11 @@ from advanced_alchemy.filters import CollectionFilter, LimitOffset, OrderBy
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from data import TABLE
 from mapped import CandidateColumns, as_mapped, engine_for
+from mapped_catalog import catalog_of
 from place import Place
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import async_sessionmaker
+from sqlalchemy.orm import selectinload
 
 __all__ = ["AdvancedAlchemy"]
 
@@ -27,6 +29,15 @@ class CandidateRepository(SQLAlchemyAsyncRepository[AlchemyCandidate]):
     """Its repository."""
 
     model_type = AlchemyCandidate
+
+
+AlchemyTrack = catalog_of(DefaultBase)
+
+
+class TrackRepository(SQLAlchemyAsyncRepository[Any]):
+    """That of tracks."""
+
+    model_type = AlchemyTrack
 
 
 GROUPS = sa.select(
@@ -75,6 +86,11 @@ class AdvancedAlchemy:
     async def upsert(self, row: dict[str, Any]) -> None:
         async with self._sessions() as session:
             await CandidateRepository(session=session).upsert(AlchemyCandidate(**as_mapped(row)), auto_commit=True)
+
+    async def include(self, _nothing: None) -> Any:
+        related = [selectinload(AlchemyTrack.main_artist), selectinload(AlchemyTrack.album)]
+        async with self._sessions() as session:
+            return await TrackRepository(session=session).list(load=related)
 
     async def groups(self, _nothing: None) -> Any:
         async with self._sessions() as session:  # its repositories have no groups

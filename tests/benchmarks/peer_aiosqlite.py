@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import aiosqlite
+from catalog import BY_HAND, Hand, Whole, put_together
 from data import BY_KEY, Candidate, candidate, stored, text_of
 from mapped import now
 from place import SqlitePlace
@@ -55,6 +56,19 @@ class Aiosqlite:
     async def groups(self, _nothing: None) -> Any:
         async with self._connection.execute(SQL.groups) as cursor:
             return await cursor.fetchall()
+
+    async def include(self, _nothing: None) -> list[Whole]:
+        tracks = await self._rows(BY_HAND["track"], BY_HAND["track"].every, [])
+        artists = await self._among(BY_HAND["artist"], {str(track.artist_id) for track in tracks})
+        albums = await self._among(BY_HAND["album"], {str(track.album_id) for track in tracks})
+        return put_together(tracks, artists, albums)
+
+    async def _among(self, hand: Hand, keys: set[str]) -> list[Any]:
+        return await self._rows(hand, hand.among(f"IN ({', '.join('?' * len(keys))})"), [*keys])
+
+    async def _rows(self, hand: Hand, sql: str, values: list[str]) -> list[Any]:
+        async with self._connection.execute(sql, values) as cursor:
+            return [hand.row(row) async for row in cursor]
 
     async def upsert(self, row: dict[str, Any]) -> None:
         await self._connection.execute(SQL.upsert, stored(row))

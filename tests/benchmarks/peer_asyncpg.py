@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+from catalog import BY_HAND, Whole, put_together
 from data import BY_KEY, Candidate, candidate
 from mapped import now
 from place import Place
@@ -50,6 +51,18 @@ class Asyncpg:
 
     async def groups(self, _nothing: None) -> Any:
         return await self._pool.fetch(SQL.groups)
+
+    async def include(self, _nothing: None) -> list[Whole]:
+        track, artist, album = (BY_HAND[name] for name in ("track", "artist", "album"))
+        tracks = [track.row(tuple(row)) for row in await self._pool.fetch(track.every)]
+        found = [
+            [hand.row(tuple(row)) for row in await self._pool.fetch(hand.among("= ANY($1)"), [*keys])]
+            for hand, keys in (
+                (artist, {each.artist_id for each in tracks}),
+                (album, {each.album_id for each in tracks}),
+            )
+        ]
+        return put_together(tracks, *found)
 
     async def upsert(self, row: dict[str, Any]) -> None:
         await self._pool.execute(SQL.upsert, *arguments(row))

@@ -4,12 +4,14 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from catalog import SCHEMAS, Whole, put_together
 from data import BY_KEY, TABLE
 from mapped import CandidateColumns, as_mapped, engine_for, now
+from mapped_catalog import catalog_of
 from place import Place
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import async_sessionmaker
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, selectinload
 from sqlalchemy.pool import NullPool
 
 __all__ = ["OrmAsSoulspot2", "SqlalchemyCore", "SqlalchemyOrm"]
@@ -27,6 +29,8 @@ class MappedCandidate(CandidateColumns, Base):
 
 
 CANDIDATES = MappedCandidate.__table__
+MappedTrack = catalog_of(Base)
+TRACKS, ARTISTS, ALBUMS = (Base.metadata.tables[SCHEMAS[name].table_name] for name in ("track", "artist", "album"))
 
 
 def best_of(kind: str) -> sa.Select[Any]:
@@ -92,6 +96,11 @@ class SqlalchemyOrm:
     async def page(self, place: int) -> Any:
         async with self._sessions() as session:
             return (await session.scalars(page_after(place))).all()
+
+    async def include(self, _nothing: None) -> Any:
+        related = selectinload(MappedTrack.main_artist), selectinload(MappedTrack.album)
+        async with self._sessions() as session:
+            return (await session.scalars(sa.select(MappedTrack).options(*related))).all()
 
     async def groups(self, _nothing: None) -> Any:
         async with self._sessions() as session:
@@ -172,6 +181,14 @@ class SqlalchemyCore:
     async def count(self, kind: str) -> Any:
         async with self._engine.connect() as connection:
             return await connection.scalar(counting(kind))
+
+    async def include(self, _nothing: None) -> list[Whole]:
+        async with self._engine.connect() as connection:
+            tracks = (await connection.execute(sa.select(TRACKS))).all()
+            artists = sa.select(ARTISTS).where(ARTISTS.c.id.in_({track.artist_id for track in tracks}))
+            albums = sa.select(ALBUMS).where(ALBUMS.c.id.in_({track.album_id for track in tracks}))
+            found = [(await connection.execute(asked)).all() for asked in (artists, albums)]
+        return put_together(list(tracks), *map(list, found))
 
     async def save(self, row: dict[str, Any]) -> None:
         async with self._engine.begin() as connection:

@@ -4,6 +4,7 @@ import sqlite3
 from typing import Any
 from uuid import UUID
 
+from catalog import BY_HAND, Hand, Whole, put_together
 from data import BY_KEY, Candidate, candidate, stored, text_of
 from mapped import now
 from place import SqlitePlace
@@ -54,6 +55,18 @@ class Sqlite3:
 
     async def groups(self, _nothing: None) -> Any:
         return self._connection.execute(SQL.groups).fetchall()
+
+    async def include(self, _nothing: None) -> list[Whole]:
+        tracks = self._rows(BY_HAND["track"], BY_HAND["track"].every, [])
+        artists = self._among(BY_HAND["artist"], {str(track.artist_id) for track in tracks})
+        albums = self._among(BY_HAND["album"], {str(track.album_id) for track in tracks})
+        return put_together(tracks, artists, albums)
+
+    def _among(self, hand: Hand, keys: set[str]) -> list[Any]:
+        return self._rows(hand, hand.among(f"IN ({', '.join('?' * len(keys))})"), [*keys])
+
+    def _rows(self, hand: Hand, sql: str, values: list[str]) -> list[Any]:
+        return [hand.row(row) for row in self._connection.execute(sql, values)]
 
     async def upsert(self, row: dict[str, Any]) -> None:
         self._connection.execute(SQL.upsert, stored(row))

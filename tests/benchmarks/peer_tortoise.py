@@ -1,9 +1,11 @@
 """Tortoise ORM: models that know their database, as its documentation shows."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from catalog import SCHEMAS
 from data import BY_KEY, TABLE
 from mapped import now
 from place import Place
@@ -34,6 +36,36 @@ class TortoiseCandidate(Model):
 
     class Meta:
         table = TABLE
+
+
+FIELDS: Mapping[str, Callable[[bool], Any]] = {
+    "boolean": lambda null: fields.BooleanField(null=null),
+    "datetime": lambda null: fields.DatetimeField(null=null),
+    "enum": lambda null: fields.CharField(20, null=null),
+    "integer": lambda null: fields.BigIntField(null=null),
+    "list": lambda null: fields.JSONField(null=null),
+    "string": lambda null: fields.CharField(512, null=null),
+    "uuid": lambda null: fields.UUIDField(null=null),
+}
+
+
+def catalog_model(kind: str, **relations: str) -> type[Model]:
+    """A table of the catalog; `relations` are the columns of its foreign keys, by what they lead to."""
+    schema = SCHEMAS[kind]
+    made: dict[str, Any] = {"__module__": __name__, "Meta": type("Meta", (), {"table": schema.table_name})}
+    for name, field in schema.fields.items():
+        if field.get("primary_key"):
+            made[name] = fields.UUIDField(primary_key=True)
+        elif name not in relations.values():
+            made[name] = FIELDS[field["type"]](bool(field.get("nullable")))
+    for name, column in relations.items():
+        target = f"models.Catalog{name.rpartition('_')[2].title()}"
+        made[name] = fields.ForeignKeyField(target, source_field=column, null=True, related_name=False)
+    return type(f"Catalog{kind.title()}", (Model,), made)
+
+
+CatalogArtist, CatalogAlbum = catalog_model("artist"), catalog_model("album")
+CatalogTrack = catalog_model("track", main_artist="artist_id", album="album_id")
 
 
 class TortoiseOrm:
@@ -78,6 +110,9 @@ class TortoiseOrm:
 
     async def page(self, place: int) -> Any:
         return await TortoiseCandidate.filter(id__gt=BY_KEY[place - 1]).order_by("id").limit(50)
+
+    async def include(self, _nothing: None) -> Any:
+        return await CatalogTrack.all().prefetch_related("main_artist", "album")
 
     async def groups(self, _nothing: None) -> Any:
         grouped = TortoiseCandidate.annotate(n=Count("id"), best=Max("confidence_score")).group_by("entity_type")

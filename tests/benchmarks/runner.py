@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from catalog import ALBUMS, ARTISTS, TRACKS
 from contestant import Contestant
 from contestants import CONTESTANTS, MIXED
 from data import COLUMNS, KEYS, KINDS, all_rows
@@ -22,7 +23,7 @@ __all__ = ["run"]
 ROUNDS = 5
 MIXED_ROUNDS = 3
 NAME = COLUMNS.index("spotify_name")
-READS = {"get", "get_cached", "get_many", "query", "count", "page", "groups"}
+READS = {"get", "get_cached", "get_many", "query", "count", "page", "groups", "include"}
 
 
 @asynccontextmanager
@@ -39,6 +40,7 @@ async def opened(make: type[Contestant], place: Place) -> AsyncIterator[Contesta
 async def fill(place: Place, contestants: Sequence[Contestant]) -> None:
     """Everybody's rows, written by one of them into the table that the first to open has made."""
     await next(each for each in contestants if hasattr(each, "save_many")).save_many(all_rows())
+    await next(each for each in contestants if hasattr(each, "save_catalog")).save_catalog()
     place.clear()
 
 
@@ -51,6 +53,11 @@ async def check(contestant: Contestant) -> None:
     if hasattr(contestant, "page"):
         assert len(await contestant.page(9_950)) == 50, contestant.name
         assert len(await contestant.groups(None)) == len(KINDS), contestant.name
+    if hasattr(contestant, "include"):
+        found = await contestant.include(None)
+        assert len(found) == len(TRACKS), contestant.name
+        assert len({each.album.title for each in found}) == len(ALBUMS), contestant.name
+        assert len({each.main_artist.name for each in found}) == len(ARTISTS), contestant.name
     for method in ("get", "get_cached"):
         if hasattr(contestant, method):
             found = await getattr(contestant, method)(KEYS[5])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from workloads import BULK, CACHED, COLD, GETS, GROUPS, MANY, PAGE, QUERY, SAVE, SAVES, TRANSACTION, UPSERT
+from workloads import BULK, CACHED, COLD, GETS, GROUPS, INCLUDE, MANY, PAGE, QUERY, SAVE, SAVES, TRANSACTION, UPSERT
 
 __all__ = ["TARGETS", "Target"]
 
@@ -53,6 +53,7 @@ TARGETS: dict[str, tuple[Target, ...]] = {
         Target(QUERY, "sqlite3", within=2),
         Target(PAGE, "advanced-alchemy", faster=3),
         Target(GROUPS, "SQLAlchemy ORM", faster=3),
+        Target(INCLUDE, "advanced-alchemy", faster=3),
         Target(UPSERT, "advanced-alchemy", faster=3),
         Target(SAVE, "advanced-alchemy", faster=5),
         Target(SAVES, "advanced-alchemy", faster=60),
@@ -70,6 +71,7 @@ TARGETS: dict[str, tuple[Target, ...]] = {
         Target(QUERY, "advanced-alchemy", faster=5),
         Target(PAGE, "advanced-alchemy", faster=3),
         Target(GROUPS, "SQLAlchemy ORM", faster=3),
+        Target(INCLUDE, "advanced-alchemy", faster=3),
         Target(UPSERT, "advanced-alchemy", faster=3),
         Target(SAVE, "advanced-alchemy", faster=5),
         Target(SAVES, "advanced-alchemy", faster=60),

@@ -93,6 +93,7 @@ MANY = "get_many of 100 keys"
 QUERY = "query of 100 rows"
 COUNT = "count"
 PAGE = "page of 50"
+INCLUDE = "1,000 tracks with artist and album"
 GROUPS = "group by, 20 groups"
 UPSERT = "upsert"
 SAVE = "save, one at a time"
@@ -109,6 +110,7 @@ WORKLOADS = (
     Workload(COUNT, "count", 100, kinds(100), one_by_one),
     Workload(PAGE, "page", 40, places(40), one_by_one),
     Workload(GROUPS, "groups", 10, lambda: [None] * 10, one_by_one),
+    Workload(INCLUDE, "include", 10, lambda: [None] * 10, one_by_one),
     Workload(SAVE, "save", 50, rows(50), one_by_one, adds=50),
     Workload(SAVES, "save", 4, rows(200), at_once(50), adds=200),
     Workload(UPDATE, "update", 50, changes(50), one_by_one),
