@@ -1,10 +1,10 @@
 """What `generate` explains is what the runtime sends: SQLite finds the rows of both in the same way."""
 
-import re
 from contextlib import suppress
 from random import Random
 
 import pytest
+from plans import plan
 from projects import REPOSITORY
 from soulspot_db import ConstraintViolationError
 from soulspot_db.testing.values import Values
@@ -17,8 +17,6 @@ DATABASES = ("sqlite",)  # whose plans these are
 RESOLVED = read_schemas(load_configuration(REPOSITORY))
 SPECS = {entity.spec.entity_type: entity.spec for entity in RESOLVED.entities}
 QUERIES = [(spec.entity_type, name) for spec in SPECS.values() for name in spec.queries]
-_ACCESS = re.compile(r"(SCAN|SEARCH) \S+")
-_VALUE = re.compile(r"'(?:[^']|'')*'|\?")
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +25,6 @@ def scratch():
     expect_rows(connection, {entity.table["table"]: 100_000 for entity in RESOLVED.entities})
     yield connection
     connection.close()
-
-
-def plan(connection, sql):
-    """What is read and sorted, in what order, with no value known, whatever tables are called and whichever columns are read."""
-    sql = _VALUE.sub(":given", sql)
-    rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", {"given": None})
-    return [_ACCESS.sub(r"\1", row[3]).replace("COVERING ", "") for row in rows if "json_each" not in row[3]]
 
 
 def arguments(query, *, everything):
