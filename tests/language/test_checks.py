@@ -85,10 +85,10 @@ async def test_texts_that_sql_could_mistake_are_values_in_the_table(db):
     ("checks", "problem"),
     [
         ({"empty": {}}, "checks.empty: the check has no condition"),
-        ({"typo": {"nmae": 1}}, "checks.typo: broken has no field 'nmae'; did you mean 'name'?"),
-        ({"order": {"name": {"above": 1}}}, "checks.order: operator 'above' of name is unknown"),
-        ({"kind": {"name": 1}}, "checks.kind: name: expected text, got int"),
-        ({"other": {"name": {"lt": {"field": "id"}}}}, "checks.other: name and id are of different types"),
+        ({"typo": {"nmae": 1}}, "checks.typo.nmae: broken has no field 'nmae'; did you mean 'name'?"),
+        ({"order": {"name": {"above": 1}}}, "checks.order.name.above: operator 'above' of name is unknown"),
+        ({"kind": {"name": 1}}, "checks.kind.name: name: expected text, got int"),
+        ({"other": {"name": {"lt": {"field": "id"}}}}, "checks.other.name.lt: name and id are of different types"),
     ],
 )
 def test_a_check_that_makes_no_sense_is_refused_with_the_schema(checks, problem):

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from soulspot_db.language.document import EntityDocument, IndexDocument
 from soulspot_db.language.field import FieldSpec, Problem
 from soulspot_db.language.filters import parse_constraint
+from soulspot_db.language.mistakes import mistakes
 from soulspot_db.language.names import MAX_NAME
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.predicates import Compare, Predicate, all_of
-from soulspot_db.language.scope import FilterError, HasFields
+from soulspot_db.language.scope import HasFields
 
 __all__ = ["IndexPart", "IndexSpec", "constraint_name", "resolve_indexes"]
 
@@ -121,11 +122,11 @@ def _parts(
 def _where(
     index: IndexDocument, at: tuple[str | int, ...], entity: HasFields, problems: list[Problem]
 ) -> Predicate | None:
-    try:
-        predicate = parse_constraint(index.where, entity)
-    except FilterError as error:
-        problems.append(Problem((*at, "where"), str(error)))
+    wrong = list(mistakes(index.where, entity, parse_constraint))
+    problems += [Problem((*at, "where", *place), str(mistake)) for place, mistake in wrong]
+    if wrong:
         return None
+    predicate = parse_constraint(index.where, entity)
     if predicate is None and index.where is not None:
         problems.append(Problem((*at, "where"), "the filter has no condition and holds for every row", "leave it out"))
     return predicate

@@ -9,6 +9,7 @@ from immutabledict import immutabledict
 from soulspot_db.language.field import FieldSpec, Problem
 from soulspot_db.language.filters import parse_filter
 from soulspot_db.language.folding import folded
+from soulspot_db.language.mistakes import mistakes
 from soulspot_db.language.order import Term, parse_order
 from soulspot_db.language.outputs import NUMBERS, Output, resolve_output
 from soulspot_db.language.params import INTEGER, ParamSpec, Use, resolve_params, uses_of
@@ -170,11 +171,13 @@ class _Reader:
         return None
 
     def _filter(self, where: Any, *path: str | int) -> Predicate | None:
-        try:
-            return parse_filter(where, self._entity, template=True, find=self._find)
-        except FilterError as error:
-            self._wrong(str(error), *path)
-            return None
+        def parse(part: Any, entity: HasFields) -> Predicate | None:
+            return parse_filter(part, entity, template=True, find=self._find)
+
+        found = list(mistakes(where, self._entity, parse, self._find))
+        for place, mistake in found:
+            self._wrong(str(mistake), *path, *place)
+        return None if found else parse(where, self._entity)
 
     def _check_condition(self, verb: Verb, where: Predicate | None) -> None:
         """A write must have a condition that is there whatever the caller gives."""

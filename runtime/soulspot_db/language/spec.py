@@ -10,11 +10,11 @@ from soulspot_db.language.document import CacheDocument, EntityDocument
 from soulspot_db.language.field import FieldSpec, Problem, resolve_field
 from soulspot_db.language.filters import parse_constraint
 from soulspot_db.language.indexes import IndexSpec, resolve_indexes
+from soulspot_db.language.mistakes import mistakes
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.predicates import Predicate
 from soulspot_db.language.queries import QuerySpec, resolve_queries
 from soulspot_db.language.relations import Find, RelationSpec
-from soulspot_db.language.scope import FilterError
 from soulspot_db.language.sql_queries import resolve_sql_query
 from soulspot_db.language.sql_query import Analyse
 from soulspot_db.language.visibility import check_hiding
@@ -208,11 +208,11 @@ def _check_versions(fields: Mapping[str, FieldSpec], key: tuple[str, ...], probl
 def _checks(document: EntityDocument, scope: _Scope, problems: list[Problem]) -> dict[str, Predicate]:
     found: dict[str, Predicate] = {}
     for name, condition in document.checks.items():
-        try:
-            predicate = parse_constraint(condition, scope)
-        except FilterError as error:
-            problems.append(Problem(("checks", name), str(error)))
+        wrong = list(mistakes(condition, scope, parse_constraint))
+        problems += [Problem(("checks", name, *place), str(mistake)) for place, mistake in wrong]
+        if wrong:
             continue
+        predicate = parse_constraint(condition, scope)
         if predicate is None:
             problems.append(Problem(("checks", name), "the check has no condition and holds for every row"))
         else:

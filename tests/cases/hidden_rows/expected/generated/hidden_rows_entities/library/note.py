@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
@@ -32,7 +43,9 @@ __all__ = [
     "NoteCreated",
     "NoteDeleted",
     "NoteFilter",
+    "NoteIncluded",
     "NoteOrder",
+    "NoteRelation",
     "NoteRepository",
     "NoteSchema",
     "NoteUpdate",
@@ -180,6 +193,16 @@ class NoteSchema(EntitySchema):
         ),
         sqlite_strict=True,
     )
+
+
+NoteRelation: TypeAlias = Literal["shares"]
+"""What `include` takes."""
+
+
+class NoteIncluded(Included[Note]):
+    """One note with the related rows that were asked for."""
+
+    shares = Relative["list[Share]"]()
 
 
 class NoteRepository(Repository[Note, NoteId]):
@@ -349,3 +372,7 @@ class NoteRepository(Repository[Note, NoteId]):
     ) -> "list[list[Share]]":
         """The shares of each of several rows, at most `limit` for each."""
         return await self._children_of("shares", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def include(self, rows: Sequence[Note], *relations: NoteRelation, fresh: bool = False) -> list[NoteIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(NoteIncluded, rows, relations, fresh=fresh)

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import rules as _rules
 from soulspot_db.typing import DatetimeFilter, FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
 
@@ -23,7 +34,9 @@ __all__ = [
     "ShareCreated",
     "ShareDeleted",
     "ShareFilter",
+    "ShareIncluded",
     "ShareOrder",
+    "ShareRelation",
     "ShareRepository",
     "ShareSchema",
     "ShareUpdate",
@@ -134,6 +147,16 @@ class ShareSchema(EntitySchema):
         sa.Index("ix_library_shares_expires_at", "expires_at"),
         sqlite_strict=True,
     )
+
+
+ShareRelation: TypeAlias = Literal["note"]
+"""What `include` takes."""
+
+
+class ShareIncluded(Included[Share]):
+    """One share with the related rows that were asked for."""
+
+    note = Relative["Note | None"]()
 
 
 class ShareRepository(Repository[Share, ShareId]):
@@ -274,3 +297,12 @@ class ShareRepository(Repository[Share, ShareId]):
     async def notes(self, rows: Sequence[Share], *, fresh: bool = False) -> "list[Note | None]":
         """The note of each of several rows."""
         return await self._parents("note", rows, fresh=fresh)
+
+    async def include(
+        self,
+        rows: Sequence[Share],
+        *relations: ShareRelation,
+        fresh: bool = False,
+    ) -> list[ShareIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(ShareIncluded, rows, relations, fresh=fresh)

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import FieldDocuments, FieldFilter, RelatedFilter, RelationDocuments, TextFilter
@@ -24,8 +35,10 @@ __all__ = [
     "SongCreated",
     "SongDeleted",
     "SongFilter",
+    "SongIncluded",
     "SongMood",
     "SongOrder",
+    "SongRelation",
     "SongRepository",
     "SongSchema",
     "SongUpdate",
@@ -138,6 +151,16 @@ class SongSchema(EntitySchema):
         ddl.check("\"mood\" IN ('calm', 'wild')", name="ck_studio_songs_mood_values"),
         sqlite_strict=True,
     )
+
+
+SongRelation: TypeAlias = Literal["takes"]
+"""What `include` takes."""
+
+
+class SongIncluded(Included[Song]):
+    """One song with the related rows that were asked for."""
+
+    takes = Relative["list[Take]"]()
 
 
 class SongRepository(Repository[Song, SongId]):
@@ -280,3 +303,7 @@ class SongRepository(Repository[Song, SongId]):
     ) -> "list[list[Take]]":
         """The takes of each of several rows, at most `limit` for each."""
         return await self._children_of("takes", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def include(self, rows: Sequence[Song], *relations: SongRelation, fresh: bool = False) -> list[SongIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(SongIncluded, rows, relations, fresh=fresh)

@@ -9,7 +9,18 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import (
+    UNSET,
+    Entity,
+    EntityCreate,
+    EntitySchema,
+    EntityUpdate,
+    Included,
+    Page,
+    Relative,
+    Repository,
+    ddl,
+)
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
@@ -36,9 +47,11 @@ __all__ = [
     "TakeCreated",
     "TakeDeleted",
     "TakeFilter",
+    "TakeIncluded",
     "TakeListSongsWithout",
     "TakeListWithSongs",
     "TakeOrder",
+    "TakeRelation",
     "TakeRepository",
     "TakeSchema",
     "TakeStatus",
@@ -303,6 +316,16 @@ class TakeListSongsWithout(NamedTuple):
     status: TakeStatus | None
 
 
+TakeRelation: TypeAlias = Literal["song"]
+"""What `include` takes."""
+
+
+class TakeIncluded(Included[Take]):
+    """One take with the related rows that were asked for."""
+
+    song = Relative["Song"]()
+
+
 class TakeRepository(Repository[Take, TakeId]):
     """One take of a song."""
 
@@ -431,6 +454,10 @@ class TakeRepository(Repository[Take, TakeId]):
     async def songs(self, rows: Sequence[Take], *, fresh: bool = False) -> "list[Song]":
         """The song of each of several rows."""
         return await self._parents_or_raise("song", rows, fresh=fresh)
+
+    async def include(self, rows: Sequence[Take], *relations: TakeRelation, fresh: bool = False) -> list[TakeIncluded]:
+        """Each row with what these relations lead to, one statement for each relation."""
+        return await self._include(TakeIncluded, rows, relations, fresh=fresh)
 
     async def list_pending(self, *, fresh: bool = False) -> list[Take]:
         """The query list_pending of the schema."""
