@@ -21,6 +21,7 @@ _WRITES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_DELETE})
 _FORBIDDEN = frozenset({"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"})
 # SQLite registers these in the schema when they are first met, which would look like a write.
 _FUNCTIONS = ("json_each", "json_tree")
+_VIEW = "soulspot_db_selected"  # which no table can be called
 _UNKNOWN = re.compile(r"no such (?P<what>column|table): (?P<name>.+)")
 
 
@@ -87,13 +88,13 @@ class SqlDatabase:
     def origins(self, statement: SqlStatement) -> list[tuple[str, FieldSpec] | None]:
         """The table and the field that each value that a SELECT selects comes from; None for what is made of several, or of none."""
         sql = "".join("NULL" if piece.kind == "param" else piece.text for piece in statement.pieces)
-        self._connection.execute(f"CREATE TEMP VIEW selected AS {sql}")
         try:
-            rows = self._connection.execute("PRAGMA table_info(selected)").fetchall()
+            self._connection.execute(f"CREATE TEMP VIEW {_VIEW} AS {sql}")
+            rows = self._connection.execute(f"PRAGMA table_info({_VIEW})").fetchall()
         except sqlite3.Error as error:
             raise SqlError(f"SQLite says: {error}") from None
         finally:
-            self._connection.execute("DROP VIEW selected")
+            self._connection.execute(f"DROP VIEW IF EXISTS {_VIEW}")
         return [self._columns.get(kind) for _, _, kind, *_ in rows]
 
     def _authorizer(self, found: Access) -> Callable[[int, str | None, str | None, str | None, str | None], int]:

@@ -104,3 +104,19 @@ def test_the_fields_that_are_set_are_told_in_the_order_of_the_schema():
 def test_whether_an_answer_may_be_kept_is_told_by_text_and_parameters(sql, is_kept):
     query, problems = analysed(sql=sql, returns="count", params=PARAMS)
     assert (not query.sql.is_timed, problems) == (is_kept, [])
+
+
+def test_a_table_may_be_called_as_it_likes():
+    document = EntityDocument.model_validate(
+        {
+            "entity_type": "select",
+            "table_name": "selected",
+            "fields": {"id": {"type": "uuid", "primary_key": True}, "order": {"type": "integer"}},
+            "queries": {"it": {"sql": 'SELECT "order", id FROM selected WHERE "order" > 1', "returns": "rows"}},
+        }
+    )
+    spec, _ = resolve(document)
+    with SqlDatabase.opened([spec]) as database:
+        complete, problems = with_queries(spec, document, None, analyser(spec, document, database))
+    assert problems == []
+    assert [output.name for output in complete.queries["it"].outputs] == ["order", "id"]
