@@ -228,3 +228,39 @@ def test_a_reason_is_no_part_of_what_is_generated(tmp_path):
 
 def test_soulspot_s_own_queries_have_their_indexes_or_their_reasons():
     assert read_schemas(load_configuration(REPOSITORY)).warnings == ()
+
+
+IN_SQL = "    add an index that the text can use, or say with 'full_scan: ...' why it needs none\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "entities"),
+    [
+        ("SELECT * FROM music_tracks WHERE plays + 1 > :least", ["track"]),
+        ("SELECT t.* FROM music_tracks AS t WHERE t.plays + 1 > :least", ["track"]),
+        ("SELECT t.* FROM music_tracks t JOIN music_albums a ON a.id = t.album_id WHERE t.plays > :least", ["album"]),
+        (
+            "SELECT t.* FROM music_albums, music_tracks t WHERE t.album_id = music_albums.id AND name > :least",
+            ["album"],
+        ),
+        ("SELECT * FROM music_tracks WHERE plays > :least AND id IN (SELECT 'x' FROM music_albums)", ["album"]),
+        ("SELECT * FROM music_tracks WHERE album_id = :least", []),
+    ],
+)
+def test_queries_in_sql_are_explained_as_they_are(tmp_path, text, entities):
+    query = f'{{sql: "{text}", params: {{least: {{type: text}}}}}}'
+    said = warned(tmp_path, query)
+    told = [f"'asked' reads every row of {entity!r}" for entity in entities]
+    assert [line.partition("3: ")[2].partition(",")[0] for line in said.splitlines()[::2]] == told
+    assert said.count(IN_SQL) == len(entities)
+    assert warned(tmp_path, query[:-1] + ", full_scan: It is asked once a day.}") == "" if entities else True
+
+
+def test_rows_that_are_hidden_are_not_in_a_unique_index_and_not_looked_for(tmp_path):
+    hiding = "soft_delete: gone_at\n", "  gone_at: {type: datetime, nullable: true}\n"
+    text = hiding[0] + TRACK.format(rows=100_000).replace(
+        "{type: string, nullable: true}\n", "{type: string, unique: true}\n", 1
+    )
+    queries = "queries:\n  asked: {where: {isrc: {param: isrc}}}\n"
+    outcome = run(write_project(tmp_path, {"music/track.yaml": text + hiding[1] + queries, "music/album.yaml": ALBUM}))
+    assert outcome.err == ""

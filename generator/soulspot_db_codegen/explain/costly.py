@@ -1,7 +1,7 @@
 """Named queries that read or sort a large table as a whole: each is warned of, with the index that would help."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
 from soulspot_db.language.queries import QuerySpec
@@ -12,6 +12,7 @@ from soulspot_db_codegen.documents import Located
 from soulspot_db_codegen.errors import Diagnostic
 from soulspot_db_codegen.explain.advice import Advised, advice
 from soulspot_db_codegen.explain.plan import LARGE, Cost, costs
+from soulspot_db_codegen.explain.sql_texts import in_sql
 from soulspot_db_codegen.explain.statements import Asked, questions
 from soulspot_db_codegen.scratch import expect_rows, index_sql, scratch_database
 
@@ -36,12 +37,15 @@ def costly_queries(
     by_type = {spec.entity_type: spec for spec in specs.values()}
     large = any(count >= LARGE for count in expected.values())
     with closing(scratch_database(tables if large else ())) as connection:
-        explained = _Explained(connection, expected, by_type.__getitem__)
+        explained = _Explained(connection, expected, by_type)
         for path, spec in specs.items():
             if located[path].source.is_of_package:
                 continue
             for query in spec.queries.values():
                 yield from _told(query, spec, located[path], explained)
+
+
+_OF_SQL = "add an index that the text can use, or say with 'full_scan: ...' why it needs none"
 
 
 def _told(query: QuerySpec, spec: EntitySpec, located: Located, explained: "_Explained") -> Iterator[Diagnostic]:
@@ -56,7 +60,8 @@ def _told(query: QuerySpec, spec: EntitySpec, located: Located, explained: "_Exp
         indexes = explained.help(asked, spec, cost)
         # A sort that no index spares is not the schema's fault; a scan is something that somebody should have thought of.
         if indexes or cost.kind == "scan":
-            message, hint = _message(cost, query, asked, explained.expected), _hint(indexes, spec.entity_type)
+            message = _message(cost, query, asked, explained.expected)
+            hint = _hint(indexes, spec.entity_type) if query.sql is None else _OF_SQL
             yield located.problem(at, message, hint, at_key=True)
 
 
@@ -80,11 +85,12 @@ class _Explained:
     """A scratch database that knows how many rows are expected."""
 
     def __init__(
-        self, connection: sqlite3.Connection, expected: Mapping[str, int], find: Callable[[str], EntitySpec]
+        self, connection: sqlite3.Connection, expected: Mapping[str, int], by_type: Mapping[str, EntitySpec]
     ) -> None:
         self.expected = expected
         self._connection = connection
-        self._find = find
+        self._find = find = by_type.__getitem__
+        self._by_table = {spec.table_name: spec for spec in by_type.values()}
         self._large = {entity: count for entity, count in expected.items() if count >= LARGE}
         self._rows = {find(entity).table_name: count for entity, count in expected.items()} if self._large else {}
         expect_rows(connection, self._rows)
@@ -92,9 +98,12 @@ class _Explained:
     def costs(self, query: QuerySpec, spec: EntitySpec) -> dict[Cost, Asked]:
         """What a query costs, each with the first of its statements that does."""
         found: dict[Cost, Asked] = {}
-        for asked in questions(query, spec, self._find) if self._large else ():
+        for asked in self._statements(query, spec) if self._large else ():
             found = dict.fromkeys(self._costs(asked), asked) | found
         return found
+
+    def _statements(self, query: QuerySpec, spec: EntitySpec) -> Iterable[Asked]:
+        return questions(query, spec, self._find) if query.sql is None else [in_sql(query.sql, self._by_table)]
 
     def _costs(self, asked: Asked) -> set[Cost]:
         found = costs(self._connection, asked, self._large)

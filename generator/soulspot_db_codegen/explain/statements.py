@@ -8,10 +8,11 @@ from soulspot_db.language.conditions import Conditions, quoted
 from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.order import Term
 from soulspot_db.language.outputs import Output
-from soulspot_db.language.predicates import Compare, Group, Now, Param, Predicate, Related
+from soulspot_db.language.predicates import Compare, Group, Now, Param, Predicate, Related, all_of
 from soulspot_db.language.queries import QuerySpec
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.template import certain
+from soulspot_db.language.visibility import visible
 
 __all__ = ["Asked", "questions"]
 
@@ -65,8 +66,9 @@ def _asked(query: QuerySpec, where: Predicate | None, entity: EntitySpec, find: 
     order = _order(query, entity, stops=stops)
     parts = [f"SELECT {'DISTINCT ' if query.distinct else ''}{_selected(query, conditions)}"]
     parts.append(f"FROM {quoted(entity.table_name)}")
-    if where is not None:
-        parts.append(f"WHERE {conditions.sql(where)}")
+    found = all_of(where, visible(entity))
+    if found is not None:
+        parts.append(f"WHERE {conditions.sql(found)}")
     if query.group_by:
         parts.append("GROUP BY " + ", ".join(conditions.column(entity.fields[name]) for name in query.group_by))
     terms = [*_ranks(query, conditions), *(_term(term, query, conditions) for term in order)]
@@ -164,7 +166,9 @@ class _Asking(Conditions):
             if inner is None:
                 return "1 = 1"
             inner = f"NOT coalesce({inner}, 0)"
-        found = " ".join(["SELECT 1 FROM", rows, "WHERE", link, *([] if inner is None else [f"AND ({inner})"])])
+        seen = [] if related.visible is None else [f"AND ({target.sql(related.visible)})"]
+        asked = [] if inner is None else [f"AND ({inner})"]
+        found = " ".join(["SELECT 1 FROM", rows, "WHERE", link, *seen, *asked])
         return f"EXISTS ({found})" if related.quantifier == "some" else f"NOT EXISTS ({found})"
 
     @property

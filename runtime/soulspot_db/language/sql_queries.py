@@ -20,7 +20,7 @@ from soulspot_db.language.sql_statement import SqlError, SqlStatement, read_stat
 
 __all__ = ["HasTable", "resolve_sql_query"]
 
-_GOES_WITH_SQL = frozenset({"description", "sql", "returns", "columns", "params", "all_rows"})
+_GOES_WITH_SQL = frozenset({"description", "sql", "returns", "columns", "params", "all_rows", "full_scan"})
 _VERBS: Mapping[str, Verb] = {
     "many": "list",
     "one": "list",
