@@ -25,6 +25,7 @@ from soulspot_db.typing import (
     DatetimeFilter,
     FieldDocuments,
     FieldFilter,
+    IndexDocuments,
     QueryDocuments,
     RelatedFilter,
     RelationDocuments,
@@ -186,7 +187,7 @@ class QualityUpgradeCandidateSchema(EntitySchema):
         "target_bitrate": {"type": "integer", "minimum": 0},
         "target_format": {"type": "string", "max_length": 20},
         "improvement_score": {"type": "float", "index": True, "minimum": 0, "maximum": 1},
-        "processed": {"type": "boolean", "index": True, "default": False},
+        "processed": {"type": "boolean", "default": False},
         "download_id": {
             "type": "uuid",
             "index": True,
@@ -198,6 +199,7 @@ class QualityUpgradeCandidateSchema(EntitySchema):
         "created_at": {"type": "datetime", "default": "now"},
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
+    indexes: ClassVar[IndexDocuments] = ({"fields": ["processed", "improvement_score desc"]},)
     relations: ClassVar[RelationDocuments] = {
         "download": {"entity": "download", "local": "download_id", "remote": "id", "several": "downloads"},
         "track": {"entity": "track", "local": "track_id", "remote": "id", "several": "tracks"},
@@ -268,8 +270,12 @@ class QualityUpgradeCandidateSchema(EntitySchema):
         ),
         sa.Index("ix_automation_quality_upgrade_candidates_track_id", "track_id"),
         sa.Index("ix_automation_quality_upgrade_candidates_improvement_score", "improvement_score"),
-        sa.Index("ix_automation_quality_upgrade_candidates_processed", "processed"),
         sa.Index("ix_automation_quality_upgrade_candidates_download_id", "download_id"),
+        sa.Index(
+            "ix_automation_quality_upgrade_candidates_processed_imp_5a40ce5a",
+            "processed",
+            ddl.sql('"improvement_score" DESC'),
+        ),
         sqlite_strict=True,
     )
 

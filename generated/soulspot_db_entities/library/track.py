@@ -363,7 +363,10 @@ class TrackSchema(EntitySchema):
         "created_at": {"type": "datetime", "default": "now"},
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
-    indexes: ClassVar[IndexDocuments] = ({"fields": ["title", "artist_id"]},)
+    indexes: ClassVar[IndexDocuments] = (
+        {"fields": ["title", "artist_id"]},
+        {"fields": ["lower(title)", "lower(artist)"]},
+    )
     relations: ClassVar[RelationDocuments] = {
         "album": {"entity": "album", "local": "album_id", "remote": "id", "several": "albums"},
         "downloads": {
@@ -612,6 +615,7 @@ class TrackSchema(EntitySchema):
         sa.Index("ix_library_tracks_download_state", "download_state"),
         sa.Index("ix_library_tracks_primary_source", "primary_source"),
         sa.Index("ix_library_tracks_title_artist_id", "title", "artist_id"),
+        sa.Index("ix_library_tracks_lower_title_lower_artist", ddl.sql('lower("title")'), ddl.sql('lower("artist")')),
         sqlite_strict=True,
     )
 

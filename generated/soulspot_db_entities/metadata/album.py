@@ -284,7 +284,12 @@ class AlbumSchema(EntitySchema):
         "created_at": {"type": "datetime", "default": "now"},
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
-    indexes: ClassVar[IndexDocuments] = ({"fields": ["title", "artist_id"]},)
+    indexes: ClassVar[IndexDocuments] = (
+        {"fields": ["title", "artist_id"]},
+        {"fields": ["tracks_synced_at", "created_at", "id"]},
+        {"fields": ["created_at desc", "id"]},
+        {"fields": ["is_saved", "spotify_uri"]},
+    )
     relations: ClassVar[RelationDocuments] = {
         "artist": {"entity": "artist", "local": "artist_id", "remote": "id", "several": "artists"},
         "tracks": {"entity": "track", "local": "id", "remote": "album_id", "many": True, "several": "tracks_of"},
@@ -479,6 +484,9 @@ class AlbumSchema(EntitySchema):
         sa.Index("ix_metadata_albums_ownership_state", "ownership_state"),
         sa.Index("ix_metadata_albums_primary_source", "primary_source"),
         sa.Index("ix_metadata_albums_title_artist_id", "title", "artist_id"),
+        sa.Index("ix_metadata_albums_tracks_synced_at_created_at_id", "tracks_synced_at", "created_at", "id"),
+        sa.Index("ix_metadata_albums_created_at_id", ddl.sql('"created_at" DESC'), "id"),
+        sa.Index("ix_metadata_albums_is_saved_spotify_uri", "is_saved", "spotify_uri"),
         sqlite_strict=True,
     )
 

@@ -236,12 +236,7 @@ class ArtistSchema(EntitySchema):
     fields: ClassVar[FieldDocuments] = {
         "id": {"type": "uuid", "primary_key": True},
         "name": {"type": "string", "index": True, "max_length": 255},
-        "source": {
-            "type": "enum",
-            "index": True,
-            "default": "local",
-            "values": ["local", "spotify", "deezer", "tidal", "hybrid"],
-        },
+        "source": {"type": "enum", "default": "local", "values": ["local", "spotify", "deezer", "tidal", "hybrid"]},
         "spotify_uri": {"type": "string", "unique": True, "nullable": True, "max_length": 255},
         "musicbrainz_id": {"type": "string", "unique": True, "nullable": True, "max_length": 36},
         "deezer_id": {"type": "string", "unique": True, "nullable": True, "max_length": 50},
@@ -260,7 +255,12 @@ class ArtistSchema(EntitySchema):
         "created_at": {"type": "datetime", "default": "now"},
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
-    indexes: ClassVar[IndexDocuments] = ({"fields": ["lower(name)"]},)
+    indexes: ClassVar[IndexDocuments] = (
+        {"fields": ["lower(name)"]},
+        {"fields": ["source", "name", "id"]},
+        {"fields": ["source", "albums_synced_at", "name", "id"]},
+        {"fields": ["name", "id"], "where": {"image_url": None}},
+    )
     relations: ClassVar[RelationDocuments] = {
         "albums": {"entity": "album", "local": "id", "remote": "artist_id", "many": True, "several": "albums_of"},
         "artist_discographies": {
@@ -429,11 +429,19 @@ class ArtistSchema(EntitySchema):
         sa.Index("uq_metadata_artists_deezer_id", "deezer_id", unique=True),
         sa.Index("uq_metadata_artists_tidal_id", "tidal_id", unique=True),
         sa.Index("ix_metadata_artists_name", "name"),
-        sa.Index("ix_metadata_artists_source", "source"),
         sa.Index("ix_metadata_artists_ownership_state", "ownership_state"),
         sa.Index("ix_metadata_artists_primary_source", "primary_source"),
         sa.Index("ix_metadata_artists_last_synced_at", "last_synced_at"),
         sa.Index("ix_metadata_artists_lower_name", ddl.sql('lower("name")')),
+        sa.Index("ix_metadata_artists_source_name_id", "source", "name", "id"),
+        sa.Index("ix_metadata_artists_source_albums_synced_at_name_id", "source", "albums_synced_at", "name", "id"),
+        sa.Index(
+            "ix_metadata_artists_name_id",
+            "name",
+            "id",
+            sqlite_where=ddl.sql('"image_url" IS NULL'),
+            postgresql_where=ddl.sql('"image_url" IS NULL'),
+        ),
         sqlite_strict=True,
     )
 

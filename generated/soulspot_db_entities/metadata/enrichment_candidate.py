@@ -184,7 +184,10 @@ class EnrichmentCandidateSchema(EntitySchema):
         "created_at": {"type": "datetime", "default": "now"},
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
-    indexes: ClassVar[IndexDocuments] = ({"fields": ["entity_type", "entity_id"]},)
+    indexes: ClassVar[IndexDocuments] = (
+        {"fields": ["entity_type", "entity_id"]},
+        {"fields": ["is_selected", "is_rejected", "confidence_score desc", "id"]},
+    )
     queries: ClassVar[QueryDocuments] = {
         "list_by_entity": {
             "where": {"entity_type": {"param": "entity_type"}, "entity_id": {"param": "entity_id"}},
@@ -269,6 +272,13 @@ class EnrichmentCandidateSchema(EntitySchema):
         sa.Index("ix_metadata_enrichment_candidates_spotify_uri", "spotify_uri"),
         sa.Index("ix_metadata_enrichment_candidates_confidence_score", "confidence_score"),
         sa.Index("ix_metadata_enrichment_candidates_entity_type_entity_id", "entity_type", "entity_id"),
+        sa.Index(
+            "ix_metadata_enrichment_candidates_is_selected_is_rejec_7bd9fb37",
+            "is_selected",
+            "is_rejected",
+            ddl.sql('"confidence_score" DESC'),
+            "id",
+        ),
         sqlite_strict=True,
     )
 

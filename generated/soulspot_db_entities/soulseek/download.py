@@ -274,6 +274,7 @@ class DownloadSchema(EntitySchema):
         {"fields": ["status", "created_at"]},
         {"fields": ["status", "retry_count", "next_retry_at"]},
         {"fields": ["priority desc", "created_at"]},
+        {"fields": ["status", "priority desc", "created_at", "id"]},
     )
     relations: ClassVar[RelationDocuments] = {
         "quality_upgrade_candidates": {
@@ -400,6 +401,13 @@ class DownloadSchema(EntitySchema):
         sa.Index("ix_soulseek_downloads_status_created_at", "status", "created_at"),
         sa.Index("ix_soulseek_downloads_status_retry_count_next_retry_at", "status", "retry_count", "next_retry_at"),
         sa.Index("ix_soulseek_downloads_priority_created_at", ddl.sql('"priority" DESC'), "created_at"),
+        sa.Index(
+            "ix_soulseek_downloads_status_priority_created_at_id",
+            "status",
+            ddl.sql('"priority" DESC'),
+            "created_at",
+            "id",
+        ),
         sqlite_strict=True,
     )
 
