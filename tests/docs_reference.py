@@ -50,6 +50,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "references": "references: metadata.image",
         "on_delete": "on_delete: cascade",
         "version": "version: true",
+        "virtual": "virtual: {field: spotify_uri, prefix: 'spotify:artist:'}",
         "sensitive": "sensitive: true",
         "deprecated": "deprecated: use title",
         "renamed_from": "renamed_from: title",
@@ -62,6 +63,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "name": "name: one_active_a_user",
     },
     "items": {"type": "type: uuid"},
+    "virtual": {"field": "field: spotify_uri", "prefix": "prefix: 'spotify:artist:'"},
     "relation": {
         "field": "field: artist_id",
         "entity": "entity: library.track",
@@ -126,6 +128,7 @@ _PAGES = {
     "RelationDocument": "relation",
     "RemovalDocument": "removal",
     "UpsertDocument": "upsert",
+    "VirtualDocument": "virtual",
 }
 _LINKS = {
     "field": "[a field](#fields)",
@@ -135,6 +138,7 @@ _LINKS = {
     "relation": "[a relation](#relations)",
     "upsert": "[an upsert](#upserts)",
     "removal": "[a removal](#removals)",
+    "virtual": "[what it stands for](#virtual-fields)",
 }
 
 
@@ -148,6 +152,7 @@ def tables() -> dict[str, str]:
         "field": definitions["FieldDocument"],
         "index": definitions["IndexDocument"],
         "items": items,
+        "virtual": definitions["VirtualDocument"],
         "removal": definitions["RemovalDocument"],
         "query": definitions["QueryDocument"],
         "relation": definitions["RelationDocument"],

@@ -7,7 +7,7 @@ from dataclasses import replace
 from soulspot_db.language.spec import EntitySpec
 
 from soulspot_db_codegen import ir, naming
-from soulspot_db_codegen.field_code import field_code, key_part_code, key_type, scalar_code
+from soulspot_db_codegen.field_code import field_code, key_part_code, key_type, scalar_code, virtual_code
 from soulspot_db_codegen.imports import id_imports, library_imports, standard_imports
 from soulspot_db_codegen.layout import Expression, literal
 from soulspot_db_codegen.query_code import query_code
@@ -47,8 +47,11 @@ def _module(name: str, description: str | None, entities: tuple[ir.Entity, ...])
 
 def _entity(entity: ResolvedEntity, target: Callable[[str], EntitySpec], modules: Mapping[str, str]) -> ir.Entity:
     spec = entity.spec
-    fields = tuple(field_code(field, spec, target) for field in spec.fields.values())
-    stored = {field.name: field.stored for field in fields}
+    replaced = {virtual.field for virtual in spec.virtual.values()}
+    fields = tuple(
+        field_code(field, spec, target, has_virtual=field.name in replaced) for field in spec.fields.values()
+    )
+    stored = {field.name: field.stored for field in fields} | dict.fromkeys(spec.virtual, "str")
     composite = len(spec.key) > 1
     class_name = naming.pascal(spec.entity_type)
     enums = tuple(
@@ -70,6 +73,7 @@ def _entity(entity: ResolvedEntity, target: Callable[[str], EntitySpec], modules
         key_parts=tuple((field.name, key_part_code(field, target)) for field in spec.key_fields) if composite else (),
         key_name="key" if composite else naming.parameter(spec.key[0]),
         fields=fields,
+        virtuals=tuple(virtual_code(name, entity.document.fields[name], spec) for name in spec.virtual),
         enums=enums,
         lookups=tuple(_lookups(spec, stored)),
         relations=tuple(_relations(spec, modules)),
@@ -84,7 +88,7 @@ def _entity(entity: ResolvedEntity, target: Callable[[str], EntitySpec], modules
 
 
 def _lookups(spec: EntitySpec, stored: Mapping[str, str]) -> Iterator[ir.Lookup]:
-    groups = dict.fromkeys(group for group in spec.unique_groups if group != spec.key)
+    groups = dict.fromkeys(group for group in spec.lookups if group != spec.key)
     for group in groups:
         # Null is equal to nothing, so nobody can ask for it.
         fields = tuple((name, naming.parameter(name), stored[name].removesuffix(" | None")) for name in group)

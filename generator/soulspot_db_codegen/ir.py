@@ -7,7 +7,7 @@ from soulspot_db.language.table import TableSpec
 
 from soulspot_db_codegen.layout import Expression, literal, subscript
 
-__all__ = ["Entity", "Enum", "Field", "Lookup", "Module", "Project", "Query", "Relation"]
+__all__ = ["Entity", "Enum", "Field", "Lookup", "Module", "Project", "Query", "Relation", "Virtual"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,22 @@ class Field:
     given: Expression
     default: Expression | None
     filter: Expression
+    orders: tuple[str, ...]
+    is_key: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Virtual:
+    """A field that is not stored: `field` without `prefix`, which may be given instead of it, as `given` checks.
+
+    `is_key` where the field cannot be updated.
+    """
+
+    name: str
+    description: str
+    field: str
+    prefix: str
+    given: Expression
     orders: tuple[str, ...]
     is_key: bool
 
@@ -106,6 +122,7 @@ class Entity:
     key_parts: tuple[tuple[str, Expression], ...]
     key_name: str
     fields: tuple[Field, ...]
+    virtuals: tuple[Virtual, ...]
     enums: tuple[Enum, ...]
     lookups: tuple[Lookup, ...]
     relations: tuple[Relation, ...]
@@ -132,7 +149,8 @@ class Entity:
     @property
     def orders(self) -> list[Expression]:
         """The texts that order by each field that has an order."""
-        return [subscript("Literal", *map(literal, field.orders)) for field in self.fields if field.orders]
+        groups = [*(field.orders for field in self.fields), *(virtual.orders for virtual in self.virtuals)]
+        return [subscript("Literal", *map(literal, orders)) for orders in groups if orders]
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ TAKEN_CLASSES = frozenset(
         "RelatedFilter",
         "RelationDocuments",
         "TextFilter",
+        "VirtualFilter",
     }
     | {"False", "METADATA", "None", "TYPE_CHECKING", "True", "UNSET", "UUID"}
 )

@@ -155,5 +155,5 @@ class _Entity:
         return RelationSpec(name, self.specs[each.source].entity_type, self.spec.key[0], each.field, many=True)
 
     def _taken(self) -> set[str]:
-        lookups = {"get_by_" + "_and_".join(group) for group in self.spec.unique_groups}
-        return {*self.spec.fields, *naming.TAKEN_METHODS, *self.queries, *lookups}
+        lookups = {"get_by_" + "_and_".join(group) for group in self.spec.lookups}
+        return {*self.spec.fields, *self.spec.virtual, *naming.TAKEN_METHODS, *self.queries, *lookups}

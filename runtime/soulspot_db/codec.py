@@ -40,6 +40,7 @@ class Codec(Generic[Model]):
         self._key_decoders = tuple(
             int if field.type == "integer" else _decoder(field, dialect) for field in spec.key_fields
         )
+        self._virtual = spec.virtual
         self._exports = {field.name: export for field in spec.fields.values() if (export := exporter(field))}
 
     def encode(self, name: str, value: Any) -> Any:
@@ -99,6 +100,8 @@ class Codec(Generic[Model]):
         for name, export in self._exports.items():
             if values[name] is not None:
                 values[name] = export(values[name])
+        for name, virtual in self._virtual.items():
+            values[name] = virtual.read(values[virtual.field])
         return values
 
 
@@ -174,7 +177,7 @@ class KeyCodec:
 
 def _other_ways(spec: EntitySpec) -> list[str]:
     """Advice for who has something else that is unique; the generated methods are called so."""
-    methods = ["get_by_" + "_and_".join(group) for group in spec.unique_groups if group != spec.key]
+    methods = ["get_by_" + "_and_".join(group) for group in spec.lookups if group != spec.key]
     return (
         [f"For another unique value, call {' or '.join(dict.fromkeys(methods))} of the typed repository."]
         if methods

@@ -17,6 +17,7 @@ from soulspot_db.errors import ValidationFailedError
 from soulspot_db.fairness import spread
 from soulspot_db.language.predicates import Compare
 from soulspot_db.language.queries import QuerySpec
+from soulspot_db.language.scope import stored_name
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.paging import Page
 from soulspot_db.plan import Key
@@ -63,7 +64,7 @@ class Records(Repository[Entity, Any]):
         found = await self.get(entity_id, fresh=fresh)
         if found is None:
             spec = self._plan.spec
-            natural = () if spec.natural_key is None else (spec.fields[spec.natural_key],)
+            natural = () if spec.natural_key is None else (spec.fields[stored_name(spec.natural_key, spec)],)
             raise self._not_found(entity_id, (*spec.key_fields, *natural))
         return found
 

@@ -74,6 +74,22 @@ class TextOperators(Operators[T], Generic[T], total=False):
     icontains: str | Sequence[str]
 
 
+VirtualOperators = TypedDict(
+    "VirtualOperators",
+    {
+        "eq": str | None,
+        "ne": str | None,
+        "is": str | None,
+        "is_not": str | None,
+        "in": Sequence[str | None],
+        "not_in": Sequence[str | None],
+        "starts_with": str | Sequence[str],
+    },
+    total=False,
+)
+"""Operators of virtual fields: those that mean the same with the prefix as without it."""
+
+
 class PartOperators(_Keywords, total=False):
     """Operators of lists and JSON values, which have no order but can be looked into."""
 
@@ -89,6 +105,9 @@ FieldFilter: TypeAlias = T | Sequence[T | None] | Operators[T] | None
 
 TextFilter: TypeAlias = T | Sequence[T | None] | TextOperators[T] | None
 """The same for text."""
+
+VirtualFilter: TypeAlias = str | Sequence[str | None] | VirtualOperators | None
+"""The same for a virtual field."""
 
 DatetimeFilter: TypeAlias = dt.datetime | Sequence[dt.datetime | None] | Operators[dt.datetime | Moment] | None
 """The same for moments."""

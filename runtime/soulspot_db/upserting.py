@@ -9,6 +9,7 @@ from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity, EntityCreate
 from soulspot_db.errors import SerializationFailedError, ValidationFailedError
 from soulspot_db.language.predicates import Compare, Group, Increment, Merged, Predicate
+from soulspot_db.language.scope import stored_name
 from soulspot_db.language.upserts import Match, Rule, is_unique
 from soulspot_db.named import NamedQueries
 from soulspot_db.operations import Effects, Write
@@ -127,7 +128,7 @@ class UpsertRepository(NamedQueries[Model, KeyType], Generic[Model, KeyType]):
     def _unique(self, on: Sequence[str] | None, new: EntityCreate, operation: str) -> Sequence[str]:
         """The fields by which a row is found."""
         spec, given = self._plan.spec, {name for name in new.model_fields_set if getattr(new, name) is not None}
-        natural = [] if spec.natural_key is None else [(spec.natural_key,)]
+        natural = [] if spec.natural_key is None else [(stored_name(spec.natural_key, spec),)]
         # A key that is given says which row is meant; otherwise what people know it by.
         groups: list[tuple[str, ...]] = list(dict.fromkeys([spec.key, *natural, *spec.unique_groups]))
         known = " or ".join(" and ".join(group) for group in groups)
@@ -135,7 +136,7 @@ class UpsertRepository(NamedQueries[Model, KeyType], Generic[Model, KeyType]):
             chosen = next((group for group in groups if given.issuperset(group)), None)
             problem = f"needs a value for what is unique about the row: {known}"
         else:
-            wanted = sorted([on] if isinstance(on, str) else on)
+            wanted = sorted(stored_name(name, spec) for name in ([on] if isinstance(on, str) else on))
             chosen = next((group for group in groups if sorted(group) == wanted), None)
             problem = f"cannot find a row by {' and '.join(wanted)}, which is not unique; it can by {known}"
         missing = [] if chosen is None else [name for name in chosen if name not in given]

@@ -17,6 +17,7 @@ from soulspot_db.errors import DatabaseError, UnsafeWriteError, ValidationFailed
 from soulspot_db.fairness import spread
 from soulspot_db.language.folding import folded
 from soulspot_db.language.predicates import Compare, Group, Increment, Predicate
+from soulspot_db.language.scope import stored_name
 from soulspot_db.operations import Effects, Read, Write
 from soulspot_db.paging import PagingRepository
 from soulspot_db.refusals import stopped_after
@@ -183,10 +184,9 @@ class WriteRepository(PagingRepository[Model, KeyType]):
         whole: bool = False,
     ) -> T:
         """Change the rows that `where` finds, as `_set` does; `names` is the order in which the caller gave the fields."""
-        version = self._plan.spec.version
-        given = [
-            name for name in names or self._plan.spec.fields if name in changes.model_fields_set and name != version
-        ]
+        spec = self._plan.spec
+        named = dict.fromkeys(stored_name(name, spec) for name in names or spec.fields)
+        given = [name for name in named if name in changes.model_fields_set and name != spec.version]
         values = {name: getattr(changes, name) for name in given}
         return await self._set(operation, where, values, tags, result, whole=whole)
 

@@ -25,7 +25,16 @@ from soulspot_db.typing import Json
 from soulspot_db_entities import Repositories
 from soulspot_db_entities.core import BackgroundJob, BackgroundJobCreate, BackgroundJobRepository, BackgroundJobUpdate
 from soulspot_db_entities.library import Track, TrackCreate, TrackCreated, TrackId, TrackRepository
-from soulspot_db_entities.metadata import Album, AlbumRepository, Artist, ArtistId
+from soulspot_db_entities.metadata import (
+    Album,
+    AlbumRepository,
+    Artist,
+    ArtistCreate,
+    ArtistFilter,
+    ArtistId,
+    ArtistRepository,
+    ArtistUpdate,
+)
 from soulspot_db_entities.soulseek import (
     Download,
     DownloadCountByStatus,
@@ -258,3 +267,13 @@ async def the_testing_kit(factories: Factories, events: RecordedEvents) -> None:
     assert_type(await factories.full.create(TrackRepository), Track)
     assert_type(await events.next("database.track.created", timeout=1), Event[Any])
     assert_type(events.all(), list[Event[Any]])
+
+
+async def virtual_fields(artists: ArtistRepository) -> None:
+    artist = await artists.upsert(ArtistCreate(name="Air", spotify_id="a"), on=["spotify_id"])
+    assert_type(artist.spotify_id, str | None)
+    assert_type(await artists.get_by_spotify_id("a"), Artist | None)
+    await artists.update(artist.id, ArtistUpdate(spotify_id=None))
+    where: ArtistFilter = {"spotify_id": {"starts_with": ["a", "b"], "ne": None}}
+    await artists.query(where, order_by=["spotify_id desc nulls first", "id"])
+    await artists.query({"spotify_id": ["a", None]})

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import UNSET, Entity, EntitySchema, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
+from soulspot_db import virtual as _virtual
 from soulspot_db.typing import (
     DatetimeFilter,
     FieldDocuments,
@@ -20,6 +21,7 @@ from soulspot_db.typing import (
     RelatedFilter,
     RelationDocuments,
     TextFilter,
+    VirtualFilter,
 )
 
 from soulspot_db_entities._metadata import METADATA
@@ -78,8 +80,13 @@ class Album(Entity):
     created_at: _dt.datetime
     updated_at: _dt.datetime
 
+    @property
+    def spotify_id(self) -> str | None:
+        """Spotify's own id of the album."""
+        return _virtual.read(self.spotify_uri, "spotify:album:")
 
-class AlbumCreate(EntityCreate):
+
+class AlbumCreate(_virtual.VirtualCreate):
     """What `save` takes: a new album."""
 
     id: Annotated[AlbumId, _rules.uuid] = Field(default_factory=lambda: AlbumId(_defaults.uuid7()))
@@ -106,9 +113,14 @@ class AlbumCreate(EntityCreate):
     tracks_synced_at: Annotated[_dt.datetime, _rules.utc] | None = None
     created_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
     updated_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
+    spotify_id: Annotated[
+        Annotated[str, _rules.text] | None,
+        Field(repr=False),
+        _virtual.VirtualId("spotify_uri", "spotify:album:"),
+    ] = None
 
 
-class AlbumUpdate(EntityUpdate):
+class AlbumUpdate(_virtual.VirtualUpdate):
     """What `update` takes: the fields of one album to change."""
 
     title: Annotated[str, Field(max_length=255), _rules.text] = UNSET
@@ -134,6 +146,11 @@ class AlbumUpdate(EntityUpdate):
     tracks_synced_at: Annotated[_dt.datetime, _rules.utc] | None = UNSET
     created_at: Annotated[_dt.datetime, _rules.utc] = UNSET
     updated_at: Annotated[_dt.datetime, _rules.utc] = UNSET
+    spotify_id: Annotated[
+        Annotated[str, _rules.text] | None,
+        Field(repr=False),
+        _virtual.VirtualId("spotify_uri", "spotify:album:"),
+    ] = UNSET
 
 
 AlbumFilter = TypedDict(
@@ -163,6 +180,7 @@ AlbumFilter = TypedDict(
         "tracks_synced_at": DatetimeFilter,
         "created_at": DatetimeFilter,
         "updated_at": DatetimeFilter,
+        "spotify_id": VirtualFilter,
         "artist": RelatedFilter["ArtistFilter"],
         "tracks": RelatedFilter["TrackFilter"],
         "and": Sequence["AlbumFilter"],
@@ -207,6 +225,7 @@ AlbumOrder: TypeAlias = (
     ]
     | Literal["created_at", "created_at desc"]
     | Literal["updated_at", "updated_at desc"]
+    | Literal["spotify_id", "spotify_id desc", "spotify_id nulls first", "spotify_id desc nulls first"]
 )
 """What rows can be ordered by."""
 
@@ -253,6 +272,7 @@ class AlbumSchema(EntitySchema):
         "release_date": {"type": "string", "nullable": True, "max_length": 10},
         "release_date_precision": {"type": "enum", "nullable": True, "values": ["year", "month", "day"]},
         "spotify_uri": {"type": "string", "unique": True, "nullable": True, "max_length": 255},
+        "spotify_id": {"type": "string", "virtual": {"field": "spotify_uri", "prefix": "spotify:album:"}},
         "musicbrainz_id": {"type": "string", "unique": True, "nullable": True, "max_length": 36},
         "deezer_id": {"type": "string", "unique": True, "nullable": True, "max_length": 50},
         "tidal_id": {"type": "string", "unique": True, "nullable": True, "max_length": 50},
@@ -350,6 +370,7 @@ class AlbumSchema(EntitySchema):
             "update": {"is_saved": False},
         },
     }
+    natural_key = "spotify_id"
     cascades = ("library_tracks",)
     model = Album
     create_model = AlbumCreate
@@ -464,6 +485,10 @@ class AlbumRepository(Repository[Album, AlbumId]):
     async def get_by_tidal_id(self, tidal_id: str, *, fresh: bool = False) -> Album | None:
         """The one row with this tidal id, or None."""
         return await self._get_by({"tidal_id": tidal_id}, fresh=fresh)
+
+    async def get_by_spotify_id(self, spotify_id: str, *, fresh: bool = False) -> Album | None:
+        """The one row with this spotify id, or None."""
+        return await self._get_by({"spotify_id": spotify_id}, fresh=fresh)
 
     async def query(
         self,

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
+from soulspot_db import UNSET, Entity, EntitySchema, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
+from soulspot_db import virtual as _virtual
 from soulspot_db.typing import (
     DatetimeFilter,
     FieldDocuments,
@@ -20,6 +21,7 @@ from soulspot_db.typing import (
     RelatedFilter,
     RelationDocuments,
     TextFilter,
+    VirtualFilter,
 )
 
 from soulspot_db_entities._metadata import METADATA
@@ -80,8 +82,13 @@ class Artist(Entity):
     created_at: _dt.datetime
     updated_at: _dt.datetime
 
+    @property
+    def spotify_id(self) -> str | None:
+        """Spotify's own id of the artist."""
+        return _virtual.read(self.spotify_uri, "spotify:artist:")
 
-class ArtistCreate(EntityCreate):
+
+class ArtistCreate(_virtual.VirtualCreate):
     """What `save` takes: a new artist."""
 
     id: Annotated[ArtistId, _rules.uuid] = Field(default_factory=lambda: ArtistId(_defaults.uuid7()))
@@ -104,9 +111,14 @@ class ArtistCreate(EntityCreate):
     albums_synced_at: Annotated[_dt.datetime, _rules.utc] | None = None
     created_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
     updated_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
+    spotify_id: Annotated[
+        Annotated[str, _rules.text] | None,
+        Field(repr=False),
+        _virtual.VirtualId("spotify_uri", "spotify:artist:"),
+    ] = None
 
 
-class ArtistUpdate(EntityUpdate):
+class ArtistUpdate(_virtual.VirtualUpdate):
     """What `update` takes: the fields of one artist to change."""
 
     name: Annotated[str, Field(max_length=255), _rules.text] = UNSET
@@ -128,6 +140,11 @@ class ArtistUpdate(EntityUpdate):
     albums_synced_at: Annotated[_dt.datetime, _rules.utc] | None = UNSET
     created_at: Annotated[_dt.datetime, _rules.utc] = UNSET
     updated_at: Annotated[_dt.datetime, _rules.utc] = UNSET
+    spotify_id: Annotated[
+        Annotated[str, _rules.text] | None,
+        Field(repr=False),
+        _virtual.VirtualId("spotify_uri", "spotify:artist:"),
+    ] = UNSET
 
 
 ArtistFilter = TypedDict(
@@ -153,6 +170,7 @@ ArtistFilter = TypedDict(
         "albums_synced_at": DatetimeFilter,
         "created_at": DatetimeFilter,
         "updated_at": DatetimeFilter,
+        "spotify_id": VirtualFilter,
         "albums": RelatedFilter["AlbumFilter"],
         "artist_discographies": RelatedFilter["ArtistDiscographyFilter"],
         "artist_watchlists": RelatedFilter["ArtistWatchlistFilter"],
@@ -189,6 +207,7 @@ ArtistOrder: TypeAlias = (
     ]
     | Literal["created_at", "created_at desc"]
     | Literal["updated_at", "updated_at desc"]
+    | Literal["spotify_id", "spotify_id desc", "spotify_id nulls first", "spotify_id desc nulls first"]
 )
 """What rows can be ordered by."""
 
@@ -230,6 +249,7 @@ class ArtistSchema(EntitySchema):
             "values": ["local", "spotify", "deezer", "tidal", "hybrid"],
         },
         "spotify_uri": {"type": "string", "unique": True, "nullable": True, "max_length": 255},
+        "spotify_id": {"type": "string", "virtual": {"field": "spotify_uri", "prefix": "spotify:artist:"}},
         "musicbrainz_id": {"type": "string", "unique": True, "nullable": True, "max_length": 36},
         "deezer_id": {"type": "string", "unique": True, "nullable": True, "max_length": 50},
         "tidal_id": {"type": "string", "unique": True, "nullable": True, "max_length": 50},
@@ -350,6 +370,7 @@ class ArtistSchema(EntitySchema):
         },
         "delete_by_spotify_uris": {"where": {"spotify_uri": {"in": {"param": "spotify_uris"}}}, "delete": True},
     }
+    natural_key = "spotify_id"
     cascades = (
         "automation_artist_watchlists",
         "automation_quality_upgrade_candidates",
@@ -457,6 +478,10 @@ class ArtistRepository(Repository[Artist, ArtistId]):
     async def get_by_tidal_id(self, tidal_id: str, *, fresh: bool = False) -> Artist | None:
         """The one row with this tidal id, or None."""
         return await self._get_by({"tidal_id": tidal_id}, fresh=fresh)
+
+    async def get_by_spotify_id(self, spotify_id: str, *, fresh: bool = False) -> Artist | None:
+        """The one row with this spotify id, or None."""
+        return await self._get_by({"spotify_id": spotify_id}, fresh=fresh)
 
     async def query(
         self,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from soulspot_db.language.field import FieldSpec
+    from soulspot_db.language.virtual import VirtualId
 
 __all__ = ["Find", "HasRelations", "RelationSpec", "Through"]
 
@@ -74,6 +75,11 @@ class HasRelations(Protocol):
     @property
     def fields(self) -> "Mapping[str, FieldSpec]":
         """The entity's fields by name."""
+        ...
+
+    @property
+    def virtual(self) -> "Mapping[str, VirtualId]":
+        """The names that stand for a stored field without its prefix."""
         ...
 
     @property

@@ -15,6 +15,8 @@ from soulspot_db.language.predicates import Predicate
 from soulspot_db.language.queries import QuerySpec, resolve_queries
 from soulspot_db.language.relations import Find, RelationSpec
 from soulspot_db.language.scope import FilterError
+from soulspot_db.language.virtual import VirtualId
+from soulspot_db.language.virtual_fields import resolve_virtual
 
 __all__ = ["EntitySpec", "resolve", "with_queries"]
 
@@ -37,6 +39,8 @@ class EntitySpec:
     events: bool
     relations: Mapping[str, RelationSpec] = immutabledict()
     queries: Mapping[str, QuerySpec] = immutabledict()
+    virtual: Mapping[str, VirtualId] = immutabledict()
+    """The fields that are not stored, by name."""
 
     @property
     def key_fields(self) -> tuple[FieldSpec, ...]:
@@ -59,6 +63,12 @@ class EntitySpec:
         single = [(field.name,) for field in self.fields.values() if field.unique]
         return (*single, *(index.fields for index in self.indexes if index.finds_one))
 
+    @property
+    def lookups(self) -> tuple[tuple[str, ...], ...]:
+        """The unique groups, and the virtual fields that stand for a unique field."""
+        groups = self.unique_groups
+        return (*groups, *((name,) for name, virtual in self.virtual.items() if (virtual.field,) in groups))
+
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
@@ -66,6 +76,7 @@ class _Scope:
 
     entity_type: str
     fields: Mapping[str, FieldSpec]
+    virtual: Mapping[str, VirtualId] = immutabledict()
 
 
 def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
@@ -75,12 +86,16 @@ def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
         The entity and the problems found; where there are problems the entity must not be used.
     """
     problems: list[Problem] = []
+    virtual_fields = {name: field for name, field in document.fields.items() if field.virtual is not None}
+    stored = {name: field for name, field in document.fields.items() if field.virtual is None}
+    document = document.model_copy(update={"fields": stored})
     key = _key(document, problems)
     fields = {name: resolve_field(name, field, key, problems) for name, field in document.fields.items()}
     _check_columns(fields, problems)
     _check_history(document, problems)
     _check_versions(fields, key, problems)
     _check_key_types(key, fields, problems)
+    virtual = resolve_virtual(virtual_fields, fields, problems)
     scope = _Scope(document.entity_type, fields)
     spec = EntitySpec(
         entity_type=document.entity_type,
@@ -88,11 +103,12 @@ def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
         description=document.description,
         fields=fields,
         key=key,
-        natural_key=_natural_key(document, fields, key, problems),
+        natural_key=_natural_key(document, fields, virtual, key, problems),
         indexes=resolve_indexes(document, scope, problems),
         checks=_checks(document, scope, problems),
         cache=document.cache,
         events=document.events,
+        virtual=virtual,
     )
     return spec, problems
 
@@ -196,7 +212,11 @@ def _checks(document: EntityDocument, scope: _Scope, problems: list[Problem]) ->
 
 
 def _natural_key(
-    document: EntityDocument, fields: Mapping[str, FieldSpec], key: tuple[str, ...], problems: list[Problem]
+    document: EntityDocument,
+    fields: Mapping[str, FieldSpec],
+    virtual: Mapping[str, VirtualId],
+    key: tuple[str, ...],
+    problems: list[Problem],
 ) -> str | None:
     uuid_key = len(key) == 1 and fields[key[0]].type == "uuid"
     name = document.natural_key
@@ -204,10 +224,11 @@ def _natural_key(
         unique = [field.name for field in fields.values() if field.unique and field.type == "string"]
         return unique[0] if uuid_key and len(unique) == 1 else None
     at = ("natural_key",)
-    if name not in fields:
-        problems.append(Problem(at, f"unknown field {name!r}", nearest(name, fields)))
-    elif not fields[name].unique or fields[name].type not in {"string", "text"}:
-        hint = "only text can be told from a key" if fields[name].unique else "add 'unique: true' to the field"
+    known = virtual[name].field if name in virtual else name
+    if known not in fields:
+        problems.append(Problem(at, f"unknown field {name!r}", nearest(name, {*fields, *virtual})))
+    elif not fields[known].unique or fields[known].type not in {"string", "text"}:
+        hint = "only text can be told from a key" if fields[known].unique else "add 'unique: true' to the field"
         problems.append(Problem(at, f"field {name!r} is not a unique string", hint))
     elif not uuid_key:
         problems.append(Problem(at, "a natural key needs a uuid primary key", "otherwise the two could be mixed up"))

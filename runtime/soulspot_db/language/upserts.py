@@ -10,7 +10,7 @@ from pydantic import Field
 from soulspot_db.language.field import Problem
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.operators import TEXTS, UNORDERED
-from soulspot_db.language.scope import FilterError, HasFields, HasKey, field_of
+from soulspot_db.language.scope import FilterError, HasFields, HasKey, field_of, stored_name
 from soulspot_db.language.strict import Document
 from soulspot_db.language.values import read_value
 
@@ -84,11 +84,12 @@ def resolve_upsert(
             matches.append(tuple(_parts([entry] if isinstance(entry, str) else entry, entity)))
         except FilterError as error:
             problems.append(Problem((*at, "match", position), str(error)))
-    for name, wanted in document.rules.items():
+    for named, wanted in document.rules.items():
+        name = stored_name(named, entity)
         try:
             rule = _rule(name, wanted, entity)
         except FilterError as error:
-            problems.append(Problem((*at, "rules", name), str(error)))
+            problems.append(Problem((*at, "rules", named), str(error)))
             continue
         if rule.name != "overwrite":
             rules[name] = rule
@@ -100,7 +101,7 @@ def _parts(texts: Sequence[str], entity: HasFields) -> Iterator[MatchPart]:
         raise FilterError("a match names at least one field")
     for text in texts:
         folded = _FOLDED.fullmatch(text)
-        field = field_of(folded[1] if folded else text, entity)
+        field = field_of(stored_name(folded[1] if folded else text, entity), entity)
         if folded and field.type not in TEXTS:
             raise FilterError(f"lower() is for text, not for {field.type}")
         yield MatchPart(field.name, bool(folded))

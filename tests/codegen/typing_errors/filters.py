@@ -2,6 +2,7 @@
 
 from soulspot_db_entities.core import BackgroundJob, BackgroundJobCreate, BackgroundJobRepository
 from soulspot_db_entities.library import TrackId
+from soulspot_db_entities.metadata import ArtistCreate, ArtistRepository, ArtistUpdate
 from soulspot_db_entities.soulseek import DownloadFilter, DownloadRepository
 
 
@@ -48,3 +49,15 @@ async def json_values(jobs: BackgroundJobRepository, job: BackgroundJob) -> None
     await jobs.query({"payload": ["x"]})  # error: a whole value goes with an operator
     BackgroundJobCreate(job_type="scan")  # error: the payload is missing
     job.payload["folders"] = []  # error: nobody can change it
+
+
+async def wrong_virtual(artists: ArtistRepository) -> None:
+    await artists.query({"spotify_id": 5})  # error: not text
+    await artists.query({"spotify_id": {"like": "a%"}})  # error: means something else with the prefix
+    await artists.get_by_spotify_id(None)  # error: null is no value
+    ArtistCreate(name="Air", spotify_id=5)  # error: not text
+    ArtistUpdate(spotify_idd="a")  # error: no such field
+    artist = await artists.get_by_spotify_id("a", fresh=True)
+    if artist is not None:
+        artist.spotify_id.upper()  # error: it may be None
+        artist.spotify_id = "b"  # error: rows do not change
