@@ -50,6 +50,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "references": "references: metadata.image",
         "on_delete": "on_delete: cascade",
         "version": "version: true",
+        "exclusive": "exclusive: [user_id]",
         "virtual": "virtual: {field: spotify_uri, prefix: 'spotify:artist:'}",
         "sensitive": "sensitive: true",
         "deprecated": "deprecated: use title",

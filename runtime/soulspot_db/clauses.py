@@ -13,9 +13,9 @@ from soulspot_db import containment
 from soulspot_db.dialects import Dialect
 from soulspot_db.language.order import Term
 from soulspot_db.language.patterns import ESCAPE, TEXT_OPERATORS, pattern, symbol
-from soulspot_db.language.predicates import Compare, Now, Predicate, Related, padded_length
+from soulspot_db.language.predicates import Compare, Group, Now, Predicate, Related, padded_length
 
-__all__ = ["Binder", "Chosen", "Clauses", "Encode", "FirstOf", "Where", "ordered"]
+__all__ = ["Binder", "Chosen", "Clauses", "Encode", "FirstOf", "Rivals", "Where", "ordered"]
 
 Encode: TypeAlias = Callable[[str, Any], Any]
 _ONE, _ZERO = (sa.literal_column(text, sa.Integer()) for text in ("1", "0"))
@@ -57,7 +57,28 @@ class Chosen:
         return ("chosen", self.where and self.where.shape, self.order)
 
 
-Where: TypeAlias = Predicate | FirstOf | Chosen
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """The rows whose flag those that `where` finds, or all, are about to get: of the same group, and other rows than these.
+
+    `given` are the values of fields of the group that they get with it. Where the row `is_new`, so are all fields of its
+    group, and these are the rows if `where` finds none.
+    """
+
+    flag: str
+    where: "Where | None"
+    group: tuple[str, ...] = ()
+    given: tuple[tuple[str, Any], ...] = ()
+    is_new: bool = False
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """Everything but the values."""
+        names = tuple(name for name, _ in self.given)
+        return ("rivals", self.flag, self.where and self.where.shape, self.group, names, self.is_new)
+
+
+Where: TypeAlias = Predicate | FirstOf | Chosen | Rivals
 
 
 class Binder:
@@ -108,14 +129,22 @@ class Clauses:
 
     def clause(self, where: Where, bind: Binder) -> ColumnElement[bool]:
         """The condition, with a parameter for each of its `values`."""
-        if isinstance(where, FirstOf):
-            return self._first_of(where, bind)
-        if isinstance(where, Chosen):
-            return self._chosen(where, bind)
-        if isinstance(where, Compare):
-            return self._comparison(where, bind)
-        if isinstance(where, Related):
-            return self._related(where, bind)
+        match where:
+            case FirstOf():
+                found = self._first_of(where, bind)
+            case Chosen():
+                found = self._chosen(where, bind)
+            case Rivals():
+                found = self._rivals(where, bind)
+            case Compare():
+                found = self._comparison(where, bind)
+            case Related():
+                found = self._related(where, bind)
+            case Group():
+                found = self._group(where, bind)
+        return found
+
+    def _group(self, where: Group, bind: Binder) -> ColumnElement[bool]:
         parts = [self.clause(part, bind) for part in where.parts]
         if where.operator == "not":
             return sa.not_(parts[0])
@@ -131,6 +160,10 @@ class Clauses:
                 yield from self.values(part, now)
         elif isinstance(where, Chosen):
             yield from (*self.values(where.where, now), where.limit)
+        elif isinstance(where, Rivals):
+            yield from (self._encode(name, value) for name, value in where.given)
+            for _ in range(1 if where.is_new else 2):
+                yield from self.values(where.where, now)
         elif isinstance(where, Compare):
             yield from self._compared(where, now)
         elif isinstance(where, Related):
@@ -227,6 +260,22 @@ class Clauses:
         # In a common table expression, which is evaluated once: a subquery could be again, and then choose other rows.
         chosen = found.limit(bind()).offset(_ZERO).with_for_update(skip_locked=True).cte("chosen")
         return sa.tuple_(*keys).in_(sa.select(*chosen.c)) if len(keys) > 1 else keys[0].in_(sa.select(*chosen.c))
+
+    def _rivals(self, where: Rivals, bind: Binder) -> ColumnElement[bool]:
+        # Written out, so that the partial index of the flag serves.
+        have = self.columns[where.flag] == sa.literal_column("true" if self._dialect.has_arrays else "1")
+        same = [self.columns[name] == bind() for name, _ in where.given]
+
+        def found(*names: str) -> ColumnElement[bool]:
+            rows = self.aliased()
+            inner = [] if where.where is None else [rows.clause(where.where, bind)]
+            links = [rows.columns[name] == self.columns[name] for name in names]
+            return sa.select(_ONE).select_from(rows.table).where(*inner, *links).exists()
+
+        if where.is_new:
+            return sa.and_(have, *same, ~found())
+        others = [name for name in where.group if name not in dict(where.given)]
+        return sa.and_(have, *same, found(*others), ~found(*self._key))
 
     def order(self, term: Term) -> ColumnElement[Any]:
         """One part of an order."""

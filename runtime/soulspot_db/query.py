@@ -233,11 +233,11 @@ class Queries:
             given[column.name] = moved
         return given
 
-    def lock(self) -> Statement | None:
-        """Have others who do the same wait until the end of the transaction; None where one writes at a time anyway."""
+    def lock(self, what: str) -> Statement | None:
+        """Have others who do the same, called `what`, wait until the end of the transaction; None where one writes at a time anyway."""
         if not self._dialect.has_arrays:
             return None
-        name = f"soulspot_db upsert {self._table.name}"
+        name = f"soulspot_db {what} {self._table.name}"
         # Finds nothing, because what it does is no row of the entity; not by `WHERE false`, for which nothing is executed.
         return Statement("SELECT 1 WHERE pg_advisory_xact_lock(hashtextextended($1, 0)) IS NULL", (name,))
 

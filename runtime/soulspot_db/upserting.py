@@ -7,7 +7,8 @@ from soulspot_db.clauses import FirstOf, Where
 from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity, EntityCreate
-from soulspot_db.errors import SerializationFailedError, ValidationFailedError
+from soulspot_db.errors import ConstraintViolationError, SerializationFailedError, ValidationFailedError
+from soulspot_db.exclusive import Take, takes_of_upsert
 from soulspot_db.language.predicates import Compare, Group, Increment, Merged, Predicate
 from soulspot_db.language.scope import stored_name
 from soulspot_db.language.upserts import Match, Rule, is_unique
@@ -92,12 +93,20 @@ class UpsertRepository(NamedQueries[Model, KeyType], Generic[Model, KeyType]):
         if changes and plan.spec.version is not None:
             stored[plan.spec.version] = Increment(1)
         look = plan.queries.update(where, stored, whole=True) if changes else plan.queries.select(where)
-        lock = plan.queries.lock() if locked else None
+        lock = plan.queries.lock("upsert") if locked else None
         before = [look] if lock is None else [lock, look]
+        takes = takes_of_upsert(plan.spec, where, values, changes)
         for attempt in range(1, _ATTEMPTS + 1):
             # At last not quietly: if something else of the row exists already, the error says what.
-            insert = plan.queries.insert_unless(where, names, row, quietly=attempt < _ATTEMPTS)
-            if (done := await self._look_and_insert(operation, [*before, insert], [*changes])) is not None:
+            insert = plan.queries.insert_unless(where, names, row, quietly=attempt < _ATTEMPTS and not takes)
+            try:
+                done = await self._look_and_insert(operation, [*before, insert], [*changes], takes)
+            except ConstraintViolationError:
+                # Not quietly, because then a flag would stay taken that nobody was given; undone as a whole, it goes again.
+                if not takes or attempt == _ATTEMPTS:
+                    raise
+                continue
+            if done is not None:
                 return done
         raise SerializationFailedError(
             f"{operation} of {plan.spec.entity_type} met a row that others inserted and deleted again, {_ATTEMPTS} times",
@@ -107,7 +116,7 @@ class UpsertRepository(NamedQueries[Model, KeyType], Generic[Model, KeyType]):
         )
 
     async def _look_and_insert(
-        self, operation: str, statements: Sequence[Statement], fields: Sequence[str]
+        self, operation: str, statements: Sequence[Statement], fields: Sequence[str], takes: Sequence[Take]
     ) -> tuple[Model, bool] | None:
         """Run them, and say what the last two have found and made: the row, and whether it is new; None for neither."""
         plan = self._plan
@@ -123,7 +132,7 @@ class UpsertRepository(NamedQueries[Model, KeyType], Generic[Model, KeyType]):
             row = next(iter([*found, *made]), None)
             return None if row is None else (self._decode(row), not found)
 
-        return await self._do(operation, Write(statements, plan.touched(), effects, result))
+        return await self._do_taking(operation, Write(statements, plan.touched(), effects, result), takes)
 
     def _unique(self, on: Sequence[str] | None, new: EntityCreate, operation: str) -> Sequence[str]:
         """The fields by which a row is found."""

@@ -13,14 +13,22 @@ from soulspot_db.clauses import Where
 from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity, EntityCreate, EntityUpdate
-from soulspot_db.errors import DatabaseError, UnsafeWriteError, ValidationFailedError, VersionConflictError
+from soulspot_db.errors import (
+    ConstraintViolationError,
+    DatabaseError,
+    UnsafeWriteError,
+    ValidationFailedError,
+    VersionConflictError,
+)
+from soulspot_db.exclusive import Take, overtaken, takes_of_changes, takes_of_rows, taking
 from soulspot_db.fairness import spread
 from soulspot_db.language.folding import folded
-from soulspot_db.language.predicates import Compare, Group, Increment, Predicate
+from soulspot_db.language.predicates import Compare, Group, Predicate
 from soulspot_db.language.scope import stored_name
 from soulspot_db.operations import Effects, Read, Write
 from soulspot_db.paging import PagingRepository
 from soulspot_db.refusals import stopped_after
+from soulspot_db.touching import with_touched
 
 __all__ = ["WriteRepository"]
 
@@ -96,7 +104,7 @@ class WriteRepository(PagingRepository[Model, KeyType]):
             effects=effects,
             result=lambda results: [row for rows in results for row in rows],
         )
-        return await self._do(operation, request)
+        return await self._do_taking(operation, request, takes_of_rows(plan.spec, rows, operation))
 
     async def _inserts(self, rows: Sequence[Mapping[str, Any]], *, any_key: bool) -> Sequence[Statement]:
         """Statements that insert rows of which some have `any_key`, or none of them, and return them in order."""
@@ -120,7 +128,19 @@ class WriteRepository(PagingRepository[Model, KeyType]):
             effects=lambda _results: plan.effects(keys, "created"),
             result=lambda _results: stored,
         )
-        return await self._do(operation, request)
+        return await self._do_taking(operation, request, takes_of_rows(plan.spec, rows, operation))
+
+    async def _do_taking(self, operation: str, request: Write[T], takes: Sequence[Take], *, single: bool = True) -> T:
+        """Take flags and write; `single` where of the rows that are written no two can want the same."""
+        plan = self._plan
+        try:
+            return await self._do(operation, taking(plan, takes, request))
+        except ConstraintViolationError as error:
+            is_old_view = single and plan.dialect.has_arrays and self._session.current() is not None
+            told = overtaken(error, plan, takes) if is_old_view else None
+            if told is None:
+                raise
+            raise told from error
 
     def _values_of(self, new: EntityCreate, *, now: datetime, operation: str) -> dict[str, Any]:
         self._check_model(new, self._plan.schema.create_model, operation)
@@ -211,20 +231,16 @@ class WriteRepository(PagingRepository[Model, KeyType]):
             whole: whether the changed rows are needed, or only their keys.
         """
         plan = self._plan
-        given, now = list(values), utc_now()
-        stored = dict(values)
-        for field in plan.spec.fields.values():
-            if field.touched:
-                stored.setdefault(field.name, now)
-            if field.version:
-                stored[field.name] = Increment(1)
+        given = list(values)
 
         def effects(results: Sequence[Rows]) -> Effects:
             keys = list(map(plan.codec.stored_key, results[0])) if whole else results[0]
             return plan.effects(keys, "updated", given)
 
-        statement = plan.queries.update(where, stored, whole=whole)
-        return await self._do(operation, Write([statement], tags, effects, lambda results: result(results[0])))
+        statement = plan.queries.update(where, with_touched(plan.spec, values), whole=whole)
+        request = Write([statement], tags, effects, lambda results: result(results[0]))
+        takes = takes_of_changes(plan.spec, where, values)
+        return await self._do_taking(operation, request, takes, single=operation == "update")
 
     async def _update_where(
         self,

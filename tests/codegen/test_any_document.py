@@ -48,6 +48,7 @@ KEYS = {
     "references": st.sampled_from(["m.thing", "m.other", "m.nothing", "thing"]) | ANY,
     "on_delete": st.sampled_from(["cascade", "set_null", "restrict"]) | ANY,
     "version": st.booleans() | ANY,
+    "exclusive": st.booleans() | st.lists(NAMES, max_size=2) | ANY,
     "virtual": st.fixed_dictionaries({"field": NAMES, "prefix": TEXT}) | ANY,
     "sensitive": st.booleans() | ANY,
     "deprecated": st.booleans() | TEXT | ANY,

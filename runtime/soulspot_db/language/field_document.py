@@ -103,6 +103,11 @@ class FieldDocument(Document):
         description="Counts the changes of a row: an update that is given the number it has read is refused where it is another "
         "by now.",
     )
+    exclusive: bool | Annotated[list[str], Field(min_length=1)] = Field(
+        False,
+        description="At most one row has true, or one of those with the same values of these fields: who gets it takes it from the "
+        "one that has it.",
+    )
     virtual: VirtualDocument | None = Field(
         None,
         description="The field is not stored: it is another one without the prefix of its values, and may be given instead.",

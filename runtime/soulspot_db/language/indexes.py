@@ -10,7 +10,7 @@ from soulspot_db.language.field import FieldSpec, Problem
 from soulspot_db.language.filters import parse_constraint
 from soulspot_db.language.names import MAX_NAME
 from soulspot_db.language.nearest import nearest
-from soulspot_db.language.predicates import Predicate
+from soulspot_db.language.predicates import Compare, Predicate
 from soulspot_db.language.scope import FilterError, HasFields
 
 __all__ = ["IndexPart", "IndexSpec", "constraint_name", "resolve_indexes"]
@@ -56,6 +56,16 @@ def resolve_indexes(document: EntityDocument, entity: HasFields, problems: list[
         IndexSpec(constraint_name("ix", table, name), (IndexPart(name),), unique=False)
         for name, field in document.fields.items()
         if field.index and not field.unique
+    ]
+    found += [
+        IndexSpec(
+            constraint_name("uq", table, field.column),
+            tuple(map(IndexPart, field.exclusive or (field.name,))),
+            unique=True,
+            where=Compare(field.name, "eq", (True,)),
+        )
+        for field in entity.fields.values()
+        if field.exclusive is not None
     ]
     columns = (field.column or name for name, field in document.fields.items() if field.unique)
     taken = {constraint_name("uq", table, column) for column in columns} | {index.name for index in found}

@@ -231,6 +231,10 @@ class _Reader:
         field = field_of(stored_name(name, self._entity), self._entity)
         if field.name in self._entity.key:
             raise FilterError(f"{name} is part of the key, which cannot be changed")
+        if field.exclusive is not None and (key == "claim" or not _is_plain(wanted)):
+            raise FilterError(
+                f"{name} is exclusive: a claim cannot give it, and its value is true, false or a parameter"
+            )
         if key != "increment":
             return wanted if isinstance(wanted, Param) else read_value(field, wanted, self._entity)
         if field.type not in NUMBERS:
@@ -253,6 +257,10 @@ class _Reader:
                 yield Use(value, field, nullable=field.nullable, stored=True)
             elif isinstance(value, Increment) and isinstance(value.amount, Param):
                 yield Use(value.amount, field)
+
+
+def _is_plain(wanted: Any) -> bool:
+    return isinstance(wanted, bool) or (isinstance(wanted, Mapping) and "param" in wanted)
 
 
 def _is_total(document: QueryDocument) -> bool:

@@ -7,6 +7,7 @@ from functools import cached_property
 from immutabledict import immutabledict
 
 from soulspot_db.language.document import CacheDocument, EntityDocument
+from soulspot_db.language.exclusive import check_exclusive
 from soulspot_db.language.field import FieldSpec, Problem, resolve_field
 from soulspot_db.language.filters import parse_constraint
 from soulspot_db.language.indexes import IndexSpec, resolve_indexes
@@ -57,6 +58,11 @@ class EntitySpec:
         """The field that counts the changes of a row."""
         return next((field.name for field in self.fields.values() if field.version), None)
 
+    @cached_property
+    def exclusive(self) -> tuple[FieldSpec, ...]:
+        """The flags that at most one row has."""
+        return tuple(field for field in self.fields.values() if field.exclusive is not None)
+
     @property
     def unique_groups(self) -> tuple[tuple[str, ...], ...]:
         """The field groups, other than the key, by which at most one row is found."""
@@ -95,6 +101,7 @@ def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
     _check_history(document, problems)
     _check_versions(fields, key, problems)
     _check_key_types(key, fields, problems)
+    check_exclusive(fields, key, problems)
     virtual = resolve_virtual(virtual_fields, fields, problems)
     scope = _Scope(document.entity_type, fields)
     spec = EntitySpec(

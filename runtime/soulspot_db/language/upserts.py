@@ -122,4 +122,6 @@ def _rule(name: str, wanted: str | Mapping[str, Any], entity: HasKey) -> Rule:
         return Rule(wanted)
     if wanted.keys() != {"differs"}:
         raise FilterError("a rule is a name or {differs: value}")
+    if field.exclusive is not None:
+        raise FilterError(f"{field.name} is exclusive, which goes with every rule but differs")
     return Rule("differs", read_value(field, wanted["differs"], entity))
