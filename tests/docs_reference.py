@@ -24,6 +24,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "primary_key": "primary_key: [playlist_id, track_id]",
         "indexes": "indexes: [{fields: [status, created_at desc]}]",
         "checks": "checks: {counts: {track_count: {gte: 0}}}",
+        "guards": "guards: {in_use: {downloads: {some: {}}}}",
         "relations": "relations: {tracks: {through: spotify.playlist_track}}",
         "queries": "queries: {count_by_status: {select: {status: status, n: {count: '*'}}, group_by: [status]}}",
         "cache": "cache: {ttl: 300}",

@@ -165,6 +165,8 @@ def _documents(entity: ResolvedEntity) -> dict[str, Expression]:
         lines["indexes: ClassVar[IndexDocuments]"] = literal(indexes)
     if document.checks:
         lines["checks: ClassVar[CheckDocuments]"] = literal(document.checks)
+    if document.guards:
+        lines["guards: ClassVar[CheckDocuments]"] = literal(document.guards)
     if spec.relations:
         loaders = _loaders(spec)
         relations = {

@@ -99,7 +99,7 @@ def library_imports(spec: EntitySpec, fields: tuple[ir.Field, ...], *, has_index
     )
     typing = {"FieldDocuments", *(one_line(field.filter).partition("[")[0] for field in fields)}
     typing |= {"IndexDocuments"} if has_indexes else set()
-    typing |= {"CheckDocuments"} if spec.checks else set()
+    typing |= {"CheckDocuments"} if spec.checks or spec.guards else set()
     typing |= {"QueryDocuments"} if spec.queries else set()
     typing |= {"RelatedFilter", "RelationDocuments"} if spec.relations else set()
     typing |= {"VirtualFilter"} if spec.virtual else set()

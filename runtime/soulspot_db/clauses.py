@@ -15,7 +15,7 @@ from soulspot_db.language.order import Term
 from soulspot_db.language.patterns import ESCAPE, TEXT_OPERATORS, pattern, symbol
 from soulspot_db.language.predicates import Compare, Group, Now, Predicate, Related, padded_length
 
-__all__ = ["Binder", "Chosen", "Clauses", "Encode", "FirstOf", "Rivals", "Where", "ordered"]
+__all__ = ["Binder", "Chosen", "Clauses", "Encode", "FirstOf", "Rivals", "Unguarded", "Where", "ordered"]
 
 Encode: TypeAlias = Callable[[str, Any], Any]
 _ONE, _ZERO = (sa.literal_column(text, sa.Integer()) for text in ("1", "0"))
@@ -78,7 +78,23 @@ class Rivals:
         return ("rivals", self.flag, self.where and self.where.shape, self.group, names, self.is_new)
 
 
-Where: TypeAlias = Predicate | FirstOf | Chosen | Rivals
+@dataclass(frozen=True, slots=True)
+class Unguarded:
+    """The rows for which no guard holds, and none at all where one holds for any of those that `whole` finds."""
+
+    guards: tuple[Predicate, ...]
+    whole: "Where | None"
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """Everything but the values."""
+        return ("unguarded", *(guard.shape for guard in self.guards), self.whole and self.whole.shape)
+
+
+Where: TypeAlias = Predicate | FirstOf | Chosen | Rivals | Unguarded
+
+
+_WHERE = (Compare, Group, Related, FirstOf, Chosen, Rivals, Unguarded, type(None))
 
 
 class Binder:
@@ -136,6 +152,8 @@ class Clauses:
                 found = self._chosen(where, bind)
             case Rivals():
                 found = self._rivals(where, bind)
+            case Unguarded():
+                found = self._unguarded(where, bind)
             case Compare():
                 found = self._comparison(where, bind)
             case Related():
@@ -152,25 +170,33 @@ class Clauses:
 
     def values(self, where: Where | None, now: datetime) -> Iterator[Any]:
         """What to bind, `now` being the moment from which others are counted."""
-        if where is None:
-            return
-        if isinstance(where, FirstOf):
-            # Once to find them, and once, but for the last, to say which comes first.
-            for part in (*where.alternatives, *where.alternatives[:-1]):
-                yield from self.values(part, now)
-        elif isinstance(where, Chosen):
-            yield from (*self.values(where.where, now), where.limit)
-        elif isinstance(where, Rivals):
-            yield from (self._encode(name, value) for name, value in where.given)
-            for _ in range(1 if where.is_new else 2):
-                yield from self.values(where.where, now)
-        elif isinstance(where, Compare):
-            yield from self._compared(where, now)
-        elif isinstance(where, Related):
-            yield from self._find(where.relation.entity).values(where.where, now)
-        else:
-            for part in where.parts:
-                yield from self.values(part, now)
+        match where:
+            case None:
+                return
+            case Compare():
+                yield from self._compared(where, now)
+            case Related():
+                yield from self._find(where.relation.entity).values(where.where, now)
+            case Group():
+                for part in where.parts:
+                    yield from self.values(part, now)
+            case _:
+                for each in self._bound(where):
+                    yield from self.values(each, now) if isinstance(each, _WHERE) else [each]
+
+    def _bound(self, where: FirstOf | Chosen | Rivals | Unguarded) -> Iterator[Any]:
+        """What to bind of these: values, and conditions with values of their own."""
+        match where:
+            case FirstOf():
+                # Once to find them, and once, but for the last, to say which comes first.
+                yield from (*where.alternatives, *where.alternatives[:-1])
+            case Chosen():
+                yield from (where.where, where.limit)
+            case Rivals():
+                yield from (self._encode(name, value) for name, value in where.given)
+                yield from [where.where] * (1 if where.is_new else 2)
+            case Unguarded():
+                yield from (*where.guards, where.whole, *where.guards)
 
     def _compared(self, where: Compare, now: datetime) -> Iterator[Any]:
         operator = where.operator
@@ -276,6 +302,14 @@ class Clauses:
             return sa.and_(have, *same, ~found())
         others = [name for name in where.group if name not in dict(where.given)]
         return sa.and_(have, *same, found(*others), ~found(*self._key))
+
+    def _unguarded(self, where: Unguarded, bind: Binder) -> ColumnElement[bool]:
+        # Of the row itself once more, because on PostgreSQL it may have changed when others are done with it.
+        free = [~sa.func.coalesce(self.clause(guard, bind), sa.false()) for guard in where.guards]
+        rows = self.aliased()
+        inner = [] if where.whole is None else [rows.clause(where.whole, bind)]
+        kept = sa.or_(*(rows.clause(guard, bind) for guard in where.guards))
+        return sa.and_(*free, ~sa.select(_ONE).select_from(rows.table).where(*inner, kept).exists())
 
     def order(self, term: Term) -> ColumnElement[Any]:
         """One part of an order."""

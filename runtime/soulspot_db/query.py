@@ -233,6 +233,21 @@ class Queries:
             given[column.name] = moved
         return given
 
+    def lock_rows(self, where: Where | None) -> Statement | None:
+        """Keep rows as they are, and nobody referring to them anew, until the end of the transaction; None as for `lock`."""
+        if not self._dialect.has_arrays:
+            return None
+
+        def build() -> sa.Select[Any]:
+            columns = [self._columns[name] for name in self._key]
+            rows = sa.select(*columns).order_by(*columns)
+            rows = rows if where is None else rows.where(self.clauses.clause(where, Binder()))
+            # In one order, so that no two wait for each other; counted, so that they need not be sent.
+            locked = rows.with_for_update(of=self._table).subquery("locked")
+            return sa.select(sa.func.count()).select_from(locked)
+
+        return self._statement(("lock rows", where and where.shape), build, self._values(where))
+
     def lock(self, what: str) -> Statement | None:
         """Have others who do the same, called `what`, wait until the end of the transaction; None where one writes at a time anyway."""
         if not self._dialect.has_arrays:

@@ -133,6 +133,7 @@ def _document(schema: type[EntitySchema]) -> EntityDocument:
                 "fields": _plain(schema.fields),
                 "indexes": [_plain(index) for index in schema.indexes],
                 "checks": {name: dict(check) for name, check in schema.checks.items()},
+                "guards": {name: _plain(guard) for name, guard in schema.guards.items()},
                 "primary_key": list(schema.primary_key) if schema.primary_key else None,
                 "queries": {name: _plain(query) for name, query in schema.queries.items()},
                 "natural_key": schema.natural_key,

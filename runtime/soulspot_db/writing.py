@@ -22,6 +22,7 @@ from soulspot_db.errors import (
 )
 from soulspot_db.exclusive import Take, overtaken, takes_of_changes, takes_of_rows, taking
 from soulspot_db.fairness import spread
+from soulspot_db.guarding import kept_by, refused_by_guard, unguarded
 from soulspot_db.language.folding import folded
 from soulspot_db.language.predicates import Compare, Group, Predicate
 from soulspot_db.language.scope import stored_name
@@ -286,7 +287,7 @@ class WriteRepository(PagingRepository[Model, KeyType]):
         predicate = self._condition(where, all_rows, "delete_where")
 
         def write(rows: Where | None) -> Awaitable[int]:
-            return self._remove("delete_where", rows, self._plan.touched())
+            return self._remove("delete_where", rows, self._plan.touched(), whole=predicate or Group("and", ()))
 
         return await self._in_batches("delete_where", predicate, write, batch_size, progress)
 
@@ -316,18 +317,35 @@ class WriteRepository(PagingRepository[Model, KeyType]):
 
         return await each_batch(plan.spec.key, last_of, lambda rows: write(both(predicate, rows)), progress)
 
-    async def _remove(self, operation: str, where: Where | None, tags: Collection[Tag]) -> int:
+    async def _remove(
+        self, operation: str, where: Where | None, tags: Collection[Tag], *, whole: Where | None = None
+    ) -> int:
+        """Delete the rows that `where` finds, which are some of those of `whole` where these are deleted in batches."""
         plan = self._plan
-        cascaded = plan.cascaded()
+        cascaded, whole = plan.cascaded(), where if whole is None else whole
 
         def effects(results: Sequence[Rows]) -> Effects:
-            found = plan.effects(results[0], "deleted")
-            if results[0]:
+            found = plan.effects(results[-1], "deleted")
+            if results[-1]:
                 found.tags |= cascaded
             return found
 
-        request = Write([plan.queries.delete(where)], {*tags, *cascaded}, effects, lambda results: len(results[0]))
-        return await self._do(operation, request)
+        delete = plan.queries.delete(unguarded(plan.spec, where, whole))
+        lock = plan.queries.lock_rows(where) if plan.spec.guards else None
+        statements = [delete] if lock is None else [lock, delete]
+        request = Write(statements, {*tags, *cascaded}, effects, lambda results: len(results[-1]))
+        removed = await self._do(operation, request)
+        if not removed:
+            await self._check_guards(operation, whole)
+        return removed
+
+    async def _check_guards(self, operation: str, where: Where | None) -> None:
+        """Of rows that were not deleted, tell those that a guard keeps from those that are not there."""
+        spec = self._plan.spec
+        for name, guard in spec.guards.items():
+            statement = self._plan.queries.exists(kept_by(where, guard))
+            if await self._answer(operation, None, statement, bool, kept=False, fresh=True):
+                raise refused_by_guard(spec, name, operation)
 
     def _condition(self, where: Filter, all_rows: bool, operation: str) -> Predicate | None:
         predicate = self._filter(where, operation)

@@ -154,6 +154,7 @@ ENTITY_KEYS = {
     "primary_key": st.lists(NAMES, max_size=3) | ANY,
     "indexes": st.lists(INDEX | ANY, max_size=3) | ANY,
     "checks": st.dictionaries(NAMES | TEXT, FILTER | ANY, max_size=2) | ANY,
+    "guards": st.dictionaries(NAMES | TEXT, FILTER | ANY, max_size=2) | ANY,
     "relations": st.dictionaries(NAMES, documents(RELATION_KEYS) | ANY, max_size=2) | ANY,
     "queries": st.dictionaries(NAMES | TEXT, QUERY | ANY, max_size=3) | ANY,
     "use": st.lists(st.sampled_from(["shared", "wrong", "nothing"]) | ANY, max_size=2) | ANY,

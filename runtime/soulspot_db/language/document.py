@@ -101,6 +101,7 @@ class EntityDocument(Document):
         [], description="Indexes over several fields, expressions or part of the rows."
     )
     checks: dict[Name, Filter] = Field({}, description="Filters that every row must pass, by the constraint's name.")
+    guards: dict[Name, Filter] = Field({}, description="Filters, by name: a row for which one holds cannot be deleted.")
     relations: dict[FieldName, RelationDocument] = Field(
         {}, description="Relations that no `references` makes by itself, or under another name."
     )

@@ -10,6 +10,7 @@ from soulspot_db.language.document import CacheDocument, EntityDocument
 from soulspot_db.language.exclusive import check_exclusive
 from soulspot_db.language.field import FieldSpec, Problem, resolve_field
 from soulspot_db.language.filters import parse_constraint
+from soulspot_db.language.guards import resolve_guards
 from soulspot_db.language.indexes import IndexSpec, resolve_indexes
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.predicates import Predicate
@@ -26,7 +27,7 @@ _COLUMNS_OF_POSTGRESQL = frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", 
 
 @dataclass(frozen=True)
 class EntitySpec:
-    """One entity with everything decided; relations and queries once others are known."""
+    """One entity with everything decided; relations, queries and guards once others are known."""
 
     entity_type: str
     table_name: str
@@ -40,6 +41,7 @@ class EntitySpec:
     events: bool
     relations: Mapping[str, RelationSpec] = immutabledict()
     queries: Mapping[str, QuerySpec] = immutabledict()
+    guards: Mapping[str, Predicate] = immutabledict()
     virtual: Mapping[str, VirtualId] = immutabledict()
     """The fields that are not stored, by name."""
 
@@ -123,13 +125,15 @@ def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
 def with_queries(
     spec: EntitySpec, document: EntityDocument, find: Find | None = None
 ) -> tuple[EntitySpec, list[Problem]]:
-    """The entity with its named queries, for which other entities must be known.
+    """The entity with its named queries and its guards, for which other entities must be known.
 
     Returns:
         The entity and the problems found; where there are problems the entity must not be used.
     """
     problems: list[Problem] = []
-    return replace(spec, queries=resolve_queries(document.queries, spec, find, problems)), problems
+    queries = resolve_queries(document.queries, spec, find, problems)
+    guards = resolve_guards(document.guards, spec, find, problems)
+    return replace(spec, queries=queries, guards=guards), problems
 
 
 def _key(document: EntityDocument, problems: list[Problem]) -> tuple[str, ...]:
