@@ -70,6 +70,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "field": "field: artist_id",
         "entity": "entity: library.track",
         "through": "through: spotify.playlist_track",
+        "position": "position: position",
     },
     "query": {
         "description": "description: Downloads whose next retry is due.",

@@ -4,6 +4,7 @@ import keyword
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from soulspot_db.language.relations import RelationSpec
 from soulspot_db.language.spec import EntitySpec
 
 from soulspot_db_codegen import ir, naming
@@ -119,13 +120,20 @@ def _relations(spec: EntitySpec, modules: Mapping[str, str]) -> Iterator[ir.Rela
             module=f"{modules[relation.entity]}.{relation.entity}",
             many=relation.many,
             required=not relation.many and not spec.fields[relation.local].nullable,
+            ordered=_ordered(relation),
         )
+
+
+def _ordered(relation: RelationSpec) -> str | None:
+    has_order = relation.through is not None and relation.through.position is not None
+    return f"{naming.pascal(relation.entity)}Id" if has_order else None
 
 
 def _references(spec: EntitySpec, target: Callable[[str], EntitySpec]) -> Iterator[str]:
     for field in spec.fields.values():
         if field.references is not None and spec.key != (field.name,):
             yield key_type(target(field.references))
+    yield from (name for relation in spec.relations.values() if (name := _ordered(relation)) is not None)
 
 
 def _schema(entity: ResolvedEntity) -> dict[str, Expression]:

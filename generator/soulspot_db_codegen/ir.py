@@ -78,7 +78,8 @@ class Lookup:
 class Relation:
     """The loaders of a relation: of one row and of several, to rows of `target`, whose file is `module`.
 
-    `many` where there can be several; where there is one, `required` says that there always is.
+    `many` where there can be several; where there is one, `required` says that there always is. `ordered` is the type of their
+    keys, where they have an order.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Relation:
     module: str
     many: bool
     required: bool
+    ordered: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,10 @@ class Codec(Generic[Model]):
         encode = self._encoders.get(name)
         return value if encode is None or value is None else encode(value)
 
+    def decoder(self, name: str) -> Convert:
+        """Makes the value of field `name` of what is stored."""
+        return next((decode for known, _, decode in self._decoders if known == name), lambda stored: stored)
+
     def encode_row(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
         """What to bind for the fields that a row has, in its order."""
         values = dict(row)

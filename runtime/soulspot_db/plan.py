@@ -71,7 +71,8 @@ class Plan:
         name, through = (self.spec.entity_type, relation.name), relation.through
         if through is None:
             return Link(name, relation.remote)
-        return Link(name, through.local, self.queries_of(through.entity), through.remote, relation.remote)
+        between = self.queries_of(through.entity)
+        return Link(name, through.local, between, through.remote, relation.remote, through.position)
 
     def find(self, entity_type: str) -> EntitySpec:
         """Another entity, as filters see it."""

@@ -54,6 +54,14 @@ class RelatedRows(ReadRepository[Entity, Any]):
         """Dicts of the caller's own."""
         return list(map(self._plan.codec.export, models))
 
+    def checked_key(self, key: Any, operation: str) -> Any:
+        """The key of one of the rows; raises ValidationFailedError where it is none."""
+        return self._plan.keys.values(key, operation)[0]
+
+    def parsed_key(self, text: str, operation: str) -> Any:
+        """The same of text."""
+        return self._plan.keys.parse(text, operation)[0]
+
     async def parent(self, key: Any, *, fresh: bool) -> Entity | None:
         """The row with this key, asked for together with others."""
         return await self._find((key,), self._relation.name, fresh=fresh, together=True)

@@ -3,7 +3,7 @@
 from typing import Generic, TypeVar
 
 from soulspot_db.entity import Entity
-from soulspot_db.upserting import UpsertRepository
+from soulspot_db.ordering import OrderingRepository
 
 __all__ = ["Repository"]
 
@@ -11,7 +11,7 @@ Model = TypeVar("Model", bound=Entity)
 KeyType = TypeVar("KeyType")
 
 
-class Repository(UpsertRepository[Model, KeyType], Generic[Model, KeyType]):
+class Repository(OrderingRepository[Model, KeyType], Generic[Model, KeyType]):
     """Reads and writes one entity.
 
     Args:

@@ -108,6 +108,7 @@ REMOVAL_KEYS = {"data": st.sampled_from(["discard", "archive", "x"]), "reason": 
 RELATION_KEYS = {
     "field": NAMES | ANY,
     "entity": st.sampled_from(["m.thing", "m.other", "m.nothing"]) | ANY,
+    "position": NAMES | ANY,
     "through": st.sampled_from(["m.thing", "m.other", "m.nothing"]) | ANY,
 }
 CACHE_KEYS = {"ttl": ANY, "max_size": ANY}

@@ -11,8 +11,6 @@ import homes
 import pytest
 import support
 from soulspot_db import ConstraintViolationError, Database, EntityRegistry, EntitySchema, SchemaInvalidError
-from soulspot_db.engine.base import Statement
-from soulspot_db.operations import Effects, Write
 
 DATABASES = homes.ALL
 
@@ -46,14 +44,6 @@ class BookSchema(EntitySchema):
     }
 
 
-# As migrations make it; tables that are made from classes have no foreign keys.
-REFERENCE = {
-    "sqlite": "CREATE TABLE books (id INTEGER PRIMARY KEY, shelf_id TEXT NOT NULL REFERENCES shelves ON DELETE CASCADE, "
-    "is_lent INTEGER NOT NULL) STRICT",
-    "postgresql": "ALTER TABLE books ADD FOREIGN KEY (shelf_id) REFERENCES shelves ON DELETE CASCADE",
-}
-
-
 def register():
     EntityRegistry.register("shelf", ShelfSchema)
     EntityRegistry.register("book", BookSchema)
@@ -63,10 +53,7 @@ def register():
 def empty_database(database_kind, tmp_path_factory):
     async def make(db):
         await db.create_table("shelf")
-        if db.settings.database_type == "postgresql":
-            await db.create_table("book")
-        statement = Statement(REFERENCE[db.settings.database_type])
-        await db.session.write(Write([statement], (), lambda _rows: Effects(), lambda _rows: None))
+        await db.create_table("book")
 
     with EntityRegistry.isolated(), homes.home(database_kind, tmp_path_factory.mktemp("guards")) as home:
         register()

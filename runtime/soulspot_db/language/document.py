@@ -51,6 +51,9 @@ class RelationDocument(Document):
     through: str | None = Field(
         None, description="`module.entity` in between, which refers to us and to the other end: many belong to many."
     )
+    position: str | None = Field(
+        None, description="The field of the entity in between that counts from 0 in which order the rows are."
+    )
 
 
 class RemovalDocument(Document):

@@ -13,11 +13,15 @@ __all__ = ["Find", "HasRelations", "RelationSpec", "Through"]
 
 @dataclass(frozen=True, slots=True)
 class Through:
-    """The entity in between, where many belong to many: its field `local` refers to us, `remote` to the others."""
+    """The entity in between, where many belong to many: its field `local` refers to us, `remote` to the others.
+
+    Its field `position` says in which order, if they have one.
+    """
 
     entity: str
     local: str
     remote: str
+    position: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class RelationSpec:
         if self.through is not None:
             through = self.through
             found["through"] = {"entity": through.entity, "local": through.local, "remote": through.remote}
+            if through.position is not None:
+                found["through"]["position"] = through.position
         if self.several:
             found["several"] = self.several
         return found
