@@ -238,9 +238,11 @@ class Clauses:
 
     def _match(self, column: ColumnElement[Any], operator: str, bound: Any) -> ColumnElement[bool]:
         found: ColumnElement[bool]
-        match "" if operator == "ieq" else symbol(operator, self._dialect.name):
-            case "":
+        match operator if operator in {"ieq", "trimmed_ieq"} else symbol(operator, self._dialect.name):
+            case "ieq":
                 found = sa.func.lower(column) == bound
+            case "trimmed_ieq":
+                found = sa.func.lower(sa.func.trim(column)) == bound
             case "ILIKE":
                 found = column.ilike(bound)
             case "LIKE":

@@ -166,9 +166,7 @@ def _equal(names: Sequence[str], values: Mapping[str, Any]) -> Predicate:
 
 
 def _matching(match: Match, values: Mapping[str, Any]) -> Predicate:
-    return Group(
-        "and", tuple(Compare(part.field, "ieq" if part.folded else "eq", (values[part.field],)) for part in match)
-    )
+    return Group("and", tuple(Compare(part.field, part.operator, (values[part.field],)) for part in match))
 
 
 def _merged(rule: Rule | None, value: Any) -> Any:

@@ -16,7 +16,7 @@ from soulspot_db.language.values import read_value
 
 __all__ = ["Match", "MatchPart", "Rule", "UpsertDocument", "is_unique", "resolve_upsert"]
 
-_FOLDED = re.compile(r"lower\((\w+)\)")
+_FOLDED = re.compile(r"lower\((?P<trimmed>trim\()?(?P<field>\w+)(?(trimmed)\))\)")
 _RULES = ("overwrite", "fill_null", "keep_if_null", "sticky_true", "max", "min")
 
 
@@ -25,7 +25,8 @@ class UpsertDocument(Document):
 
     match: list[str | list[str]] = Field(
         min_length=1,
-        description="In order: a field, or several that go together; `lower(field)` compares ASCII letters of either case. "
+        description="In order: a field, or several that go together; `lower(field)` compares ASCII letters of either case, "
+        "`lower(trim(field))` without the spaces around them as well. "
         "What is null in the new row is passed over.",
     )
     rules: dict[str, str | dict[str, Any]] = Field(
@@ -37,10 +38,16 @@ class UpsertDocument(Document):
 
 @dataclass(frozen=True, slots=True)
 class MatchPart:
-    """A field that must be equal, perhaps but for the case of ASCII letters."""
+    """A field that must be equal, perhaps but for the case of ASCII letters, and for the spaces around them."""
 
     field: str
     folded: bool = False
+    trimmed: bool = False
+
+    @property
+    def operator(self) -> str:
+        """How it is compared."""
+        return "trimmed_ieq" if self.trimmed else "ieq" if self.folded else "eq"
 
 
 Match: TypeAlias = tuple[MatchPart, ...]
@@ -101,10 +108,10 @@ def _parts(texts: Sequence[str], entity: HasFields) -> Iterator[MatchPart]:
         raise FilterError("a match names at least one field")
     for text in texts:
         folded = _FOLDED.fullmatch(text)
-        field = field_of(stored_name(folded[1] if folded else text, entity), entity)
+        field = field_of(stored_name(folded["field"] if folded else text, entity), entity)
         if folded and field.type not in TEXTS:
             raise FilterError(f"lower() is for text, not for {field.type}")
-        yield MatchPart(field.name, bool(folded))
+        yield MatchPart(field.name, bool(folded), bool(folded and folded["trimmed"]))
 
 
 def _rule(name: str, wanted: str | Mapping[str, Any], entity: HasKey) -> Rule:
