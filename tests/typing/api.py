@@ -130,7 +130,7 @@ async def named_queries(downloads: DownloadRepository) -> None:
 async def queries_of_soulspot(repos: Repositories, new: TrackCreate, artist: ArtistId) -> None:
     assert_type(await repos.metadata.artist.get_by_name(name="Air"), Artist | None)
     assert_type(await repos.metadata.artist.list_unified(source="spotify"), Page[Artist])
-    assert_type(await repos.metadata.artist.list_spotify_uris(), list[str])
+    assert_type(await repos.metadata.artist.list_spotify_ids(), list[str])
     assert_type(await repos.soulseek.download.list_completed_track_ids(), list[TrackId])
     assert_type(await repos.soulseek.blocklist_entry.is_blocked(username="a", filepath="b"), bool)
     assert_type(await repos.library.track.upsert_from_provider(new), Track)

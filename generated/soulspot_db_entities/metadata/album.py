@@ -334,9 +334,55 @@ class AlbumSchema(EntitySchema):
             },
             "returns": "count",
         },
+        "list_unenriched": {
+            "where": {
+                "tracks": {"some": {"file_path": {"ne": None}}},
+                "or": [{"spotify_uri": None}, {"cover_url": None}, {"cover_url": ""}],
+                "not": {"secondary_types": {"contains": {"param": "without_type", "optional": True}}},
+            },
+            "order_by": ["title", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "count_unenriched": {
+            "where": {
+                "tracks": {"some": {"file_path": {"ne": None}}},
+                "or": [{"spotify_uri": None}, {"cover_url": None}, {"cover_url": ""}],
+                "not": {"secondary_types": {"contains": {"param": "without_type", "optional": True}}},
+            },
+            "returns": "count",
+        },
+        "list_without_primary_type": {
+            "where": {"primary_type": "", "artist": {"some": {"deezer_id": {"ne": None}}}},
+            "order_by": ["created_at", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "list_without_deezer_id": {
+            "where": {"deezer_id": None, "artist": {"some": {"deezer_id": {"ne": None}}}},
+            "order_by": ["created_at", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "list_without_cover_url": {
+            "where": {"or": [{"cover_url": None}, {"cover_url": ""}], "artist": {"some": {"deezer_id": {"ne": None}}}},
+            "order_by": ["created_at", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "list_needing_track_backfill": {
+            "where": {"deezer_id": {"ne": None}, "tracks": {"none": {}}},
+            "order_by": ["created_at", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
         "list_new_since": {
-            "where": {"created_at": {"gte": {"param": "since"}}, "artist_id": {"param": "artist_id", "optional": True}},
+            "where": {
+                "created_at": {"gte": {"param": "since"}},
+                "artist_id": {"param": "artist_id", "optional": True},
+                "artist": {"some": {"spotify_id": {"param": "artist_spotify_id", "optional": True}}},
+            },
             "order_by": ["created_at desc", "id"],
+        },
+        "set_tracks_synced": {
+            "where": {"spotify_id": {"param": "spotify_id"}},
+            "update": {"tracks_synced_at": {"now": "0s"}},
+            "params": {"spotify_id": {"type": "string"}},
         },
         "update_tracks_synced_at": {"where": {"id": {"param": "id"}}, "update": {"tracks_synced_at": {"now": "0s"}}},
         "upsert_from_provider": {
@@ -359,14 +405,14 @@ class AlbumSchema(EntitySchema):
                 },
             },
         },
-        "list_saved_spotify_uris": {
-            "where": {"is_saved": True, "spotify_uri": {"ne": None}},
-            "order_by": "spotify_uri",
-            "select": "spotify_uri",
+        "list_saved_spotify_ids": {
+            "where": {"is_saved": True, "spotify_id": {"ne": None}},
+            "order_by": "spotify_id",
+            "select": "spotify_id",
         },
         "count_saved": {"where": {"is_saved": True}, "returns": "count"},
         "unmark_saved": {
-            "where": {"spotify_uri": {"in": {"param": "spotify_uris"}}, "is_saved": True},
+            "where": {"spotify_id": {"in": {"param": "spotify_ids"}}, "is_saved": True},
             "update": {"is_saved": False},
         },
     }
@@ -660,15 +706,58 @@ class AlbumRepository(Repository[Album, AlbumId]):
         """How many albums there are whose tracks were never read from Spotify, of all sources or of one."""
         return await self._named_count("count_pending_track_sync", {"source": source}, fresh=fresh)
 
+    async def list_unenriched(
+        self,
+        *,
+        without_type: str | None = None,
+        limit: int = 50,
+        fresh: bool = False,
+    ) -> list[Album]:
+        """Albums of which there is music and which lack what a provider would know; without those of one type, if it is
+        given.
+        """
+        return await self._named_list("list_unenriched", {"without_type": without_type, "limit": limit}, fresh=fresh)
+
+    async def count_unenriched(self, *, without_type: str | None = None, fresh: bool = False) -> int:
+        """How many of these albums there are."""
+        return await self._named_count("count_unenriched", {"without_type": without_type}, fresh=fresh)
+
+    async def list_without_primary_type(self, *, limit: int = 50, fresh: bool = False) -> list[Album]:
+        """Albums without a type, of artists that Deezer knows."""
+        return await self._named_list("list_without_primary_type", {"limit": limit}, fresh=fresh)
+
+    async def list_without_deezer_id(self, *, limit: int = 50, fresh: bool = False) -> list[Album]:
+        """Albums that Deezer is not known to have, of artists that it knows."""
+        return await self._named_list("list_without_deezer_id", {"limit": limit}, fresh=fresh)
+
+    async def list_without_cover_url(self, *, limit: int = 50, fresh: bool = False) -> list[Album]:
+        """Albums whose cover has no address, of artists that Deezer knows."""
+        return await self._named_list("list_without_cover_url", {"limit": limit}, fresh=fresh)
+
+    async def list_needing_track_backfill(self, *, limit: int = 50, fresh: bool = False) -> list[Album]:
+        """Albums that Deezer knows and of which no track is known."""
+        return await self._named_list("list_needing_track_backfill", {"limit": limit}, fresh=fresh)
+
     async def list_new_since(
         self,
         *,
         since: _dt.datetime,
         artist_id: ArtistId | None = None,
+        artist_spotify_id: str | None = UNSET,
         fresh: bool = False,
     ) -> list[Album]:
-        """Albums that became known since then, of all artists or of one, the newest first."""
-        return await self._named_list("list_new_since", {"since": since, "artist_id": artist_id}, fresh=fresh)
+        """Albums that became known since then, of all artists or of one, whose id of Spotify's may be given, the newest
+        first.
+        """
+        return await self._named_list(
+            "list_new_since",
+            {"since": since, "artist_id": artist_id, "artist_spotify_id": artist_spotify_id},
+            fresh=fresh,
+        )
+
+    async def set_tracks_synced(self, *, spotify_id: str) -> int:
+        """Notes of the album with this id of Spotify that its tracks were read just now."""
+        return await self._named_write("set_tracks_synced", {"spotify_id": spotify_id})
 
     async def update_tracks_synced_at(self, *, id: AlbumId) -> int:
         """Notes that the album's tracks were read just now."""
@@ -680,14 +769,14 @@ class AlbumRepository(Repository[Album, AlbumId]):
         """
         return await self._named_upsert("upsert_from_provider", new)
 
-    async def list_saved_spotify_uris(self, *, fresh: bool = False) -> list[str]:
-        """The URIs of the albums that the user saved on Spotify."""
-        return await self._named_column("list_saved_spotify_uris", {}, fresh=fresh)
+    async def list_saved_spotify_ids(self, *, fresh: bool = False) -> list[str]:
+        """Spotify's ids of the albums that the user saved there."""
+        return await self._named_column("list_saved_spotify_ids", {}, fresh=fresh)
 
     async def count_saved(self, *, fresh: bool = False) -> int:
         """How many albums the user saved."""
         return await self._named_count("count_saved", {}, fresh=fresh)
 
-    async def unmark_saved(self, *, spotify_uris: Sequence[str]) -> int:
-        """Notes that the user no longer saves the albums with these URIs."""
-        return await self._named_write("unmark_saved", {"spotify_uris": spotify_uris})
+    async def unmark_saved(self, *, spotify_ids: Sequence[str]) -> int:
+        """Notes that the user no longer saves the albums with these ids of Spotify."""
+        return await self._named_write("unmark_saved", {"spotify_ids": spotify_ids})

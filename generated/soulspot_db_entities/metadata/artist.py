@@ -319,11 +319,38 @@ class ArtistSchema(EntitySchema):
             "order_by": ["albums_synced_at nulls first", "id"],
             "limit": {"param": "limit", "default": 50},
         },
+        "list_unenriched": {
+            "where": {
+                "tracks": {"some": {"file_path": {"ne": None}}},
+                "or": [{"spotify_uri": None}, {"image_url": None}, {"image_url": ""}],
+                "name": {"not_ilike": ["various%", "unknown%"]},
+            },
+            "order_by": ["name", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "count_unenriched": {
+            "where": {
+                "tracks": {"some": {"file_path": {"ne": None}}},
+                "or": [{"spotify_uri": None}, {"image_url": None}, {"image_url": ""}],
+                "name": {"not_ilike": ["various%", "unknown%"]},
+            },
+            "returns": "count",
+        },
+        "list_with_discography": {
+            "where": {"artist_discographies": {"some": {}}},
+            "order_by": ["name", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "set_albums_synced": {
+            "where": {"spotify_id": {"param": "spotify_id"}},
+            "update": {"albums_synced_at": {"now": "0s"}},
+            "params": {"spotify_id": {"type": "string"}},
+        },
         "update_albums_synced_at": {"where": {"id": {"param": "id"}}, "update": {"albums_synced_at": {"now": "0s"}}},
-        "list_spotify_uris": {
-            "where": {"spotify_uri": {"ne": None}, "source": {"param": "source", "optional": True}},
-            "order_by": "spotify_uri",
-            "select": "spotify_uri",
+        "list_spotify_ids": {
+            "where": {"spotify_id": {"ne": None}, "source": {"param": "source", "optional": True}},
+            "order_by": "spotify_id",
+            "select": "spotify_id",
         },
         "list_pending_album_sync": {
             "where": {"source": {"param": "source"}, "spotify_uri": {"ne": None}, "albums_synced_at": None},
@@ -368,7 +395,20 @@ class ArtistSchema(EntitySchema):
                 },
             },
         },
-        "delete_by_spotify_uris": {"where": {"spotify_uri": {"in": {"param": "spotify_uris"}}}, "delete": True},
+        "upsert_from_spotify": {
+            "upsert": {
+                "match": ["spotify_id", "lower(trim(name))"],
+                "rules": {
+                    "source": {"differs": "hybrid"},
+                    "spotify_id": "fill_null",
+                    "image_url": "keep_if_null",
+                    "genres": "keep_if_null",
+                    "popularity": "keep_if_null",
+                    "follower_count": "keep_if_null",
+                },
+            },
+        },
+        "delete_by_spotify_ids": {"where": {"spotify_id": {"in": {"param": "spotify_ids"}}}, "delete": True},
     }
     natural_key = "spotify_id"
     cascades = (
@@ -735,13 +775,29 @@ class ArtistRepository(Repository[Artist, ArtistId]):
             fresh=fresh,
         )
 
+    async def list_unenriched(self, *, limit: int = 50, fresh: bool = False) -> list[Artist]:
+        """Artists of whom there is music and who lack what Spotify would know, but for those who stand for many."""
+        return await self._named_list("list_unenriched", {"limit": limit}, fresh=fresh)
+
+    async def count_unenriched(self, *, fresh: bool = False) -> int:
+        """How many artists there are of whom there is music and who lack what Spotify would know."""
+        return await self._named_count("count_unenriched", {}, fresh=fresh)
+
+    async def list_with_discography(self, *, limit: int = 50, fresh: bool = False) -> list[Artist]:
+        """Artists of whom at least one release is known."""
+        return await self._named_list("list_with_discography", {"limit": limit}, fresh=fresh)
+
+    async def set_albums_synced(self, *, spotify_id: str) -> int:
+        """Notes of the artist with this id of Spotify that its albums were read just now."""
+        return await self._named_write("set_albums_synced", {"spotify_id": spotify_id})
+
     async def update_albums_synced_at(self, *, id: ArtistId) -> int:
         """Notes that the artist's albums were read just now."""
         return await self._named_write("update_albums_synced_at", {"id": id})
 
-    async def list_spotify_uris(self, *, source: ArtistSource | None = None, fresh: bool = False) -> list[str]:
-        """The URIs of the artists that Spotify knows, of all sources or of one."""
-        return await self._named_column("list_spotify_uris", {"source": source}, fresh=fresh)
+    async def list_spotify_ids(self, *, source: ArtistSource | None = None, fresh: bool = False) -> list[str]:
+        """Spotify's ids of the artists that it knows, of all sources or of one."""
+        return await self._named_column("list_spotify_ids", {"source": source}, fresh=fresh)
 
     async def list_pending_album_sync(
         self,
@@ -792,6 +848,13 @@ class ArtistRepository(Repository[Artist, ArtistId]):
         """
         return await self._named_upsert("upsert_from_provider", new)
 
-    async def delete_by_spotify_uris(self, *, spotify_uris: Sequence[str]) -> int:
-        """Deletes the artists with these URIs, and what belongs to them."""
-        return await self._named_write("delete_by_spotify_uris", {"spotify_uris": spotify_uris})
+    async def upsert_from_spotify(self, new: ArtistCreate) -> Artist:
+        """An artist as Spotify knows it, found by Spotify's id, else by name, in upper or lower case and without the
+        spaces around it. What is known stays where Spotify has nothing to say, and an artist of another source
+        becomes hybrid.
+        """
+        return await self._named_upsert("upsert_from_spotify", new)
+
+    async def delete_by_spotify_ids(self, *, spotify_ids: Sequence[str]) -> int:
+        """Deletes the artists with these ids of Spotify, and what belongs to them."""
+        return await self._named_write("delete_by_spotify_ids", {"spotify_ids": spotify_ids})
