@@ -18,6 +18,7 @@ from soulspot_db.touching import with_touched
 __all__ = ["Take", "overtaken", "takes_of_changes", "takes_of_rows", "takes_of_upsert", "taking"]
 
 T = TypeVar("T")
+_AT_ONCE = 100  # groups that one statement asks for: SQLite takes no condition of very many parts
 _SETS = frozenset({"sticky_true", "keep_if_null"})
 """The rules of an upsert by which true becomes the value of a flag that is false."""
 
@@ -47,8 +48,9 @@ def takes_of_rows(spec: EntitySpec, rows: Sequence[Mapping[str, Any]], operation
                 operation=operation,
                 field=flag.name,
             )
-        if groups:
-            found.append(Take(flag, Group("and", (Compare(flag.name, "eq", (True,)), *_in(flag, groups)))))
+        for start in range(0, len(groups), _AT_ONCE):
+            some = groups[start : start + _AT_ONCE]
+            found.append(Take(flag, Group("and", (Compare(flag.name, "eq", (True,)), *_in(flag, some)))))
     return found
 
 
@@ -99,7 +101,8 @@ def taking(plan: Plan, takes: Sequence[Take], write: Write[T]) -> Write[T]:
     """
     if not takes:
         return write
-    locks = [lock for take in takes if (lock := plan.queries.lock(f"exclusive {take.flag.name}")) is not None]
+    names = dict.fromkeys(take.flag.name for take in takes)
+    locks = [lock for name in names if (lock := plan.queries.lock(f"exclusive {name}")) is not None]
     taken = [
         plan.queries.update(take.rows, with_touched(plan.spec, {take.flag.name: False}), whole=False) for take in takes
     ]

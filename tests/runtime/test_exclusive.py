@@ -205,6 +205,13 @@ async def test_one_row_of_each_group_has_it(db):
     assert await active(db, "is_first", "address") == [3, 10, 11, 12, 13]
 
 
+async def test_very_many_groups_of_one_call_have_one_each(db):
+    await db.save_many("address", [{"user_id": n, "is_first": True} for n in range(1500)])
+    await db.save_many("address", [{"user_id": n, "is_first": True} for n in range(1500)])
+    assert await db.count("address", {"is_first": True}) == 1500
+    assert await db.count("address") == 3000
+
+
 async def test_a_group_that_is_entered_with_the_flag_and_without_giving_it_anew_is_a_violation(db):
     await db.save_many("address", [{"id": n, "user_id": n, "is_first": True} for n in (1, 2)])
     with pytest.raises(ConstraintViolationError) as caught:

@@ -10,7 +10,14 @@ from pathlib import Path
 import homes
 import pytest
 import support
-from soulspot_db import ConstraintViolationError, Database, EntityRegistry, EntitySchema, SchemaInvalidError
+from soulspot_db import (
+    ConstraintViolationError,
+    Database,
+    EntityRegistry,
+    EntitySchema,
+    SchemaInvalidError,
+    SerializationFailedError,
+)
 
 DATABASES = homes.ALL
 
@@ -181,6 +188,22 @@ async def test_a_delete_waits_for_the_block_that_begins_to_use_the_row(shelves, 
     with pytest.raises(ConstraintViolationError, match="in_use"):
         await deleting
     assert await db.count("book", {"shelf_id": key}) == 1
+
+
+async def test_a_block_that_cannot_see_who_uses_the_row_deletes_nothing(shelves, open_database, database_kind):
+    if database_kind == "sqlite":
+        pytest.skip("nobody else writes on SQLite while a block is open")
+    db, other = shelves, await open_database()
+    key = (await db.get_or_raise("shelf", "free"))["id"]
+    outside = contextvars.copy_context()
+    with pytest.raises(SerializationFailedError):
+        async with db.transaction():
+            await db.count("book")  # from now on it sees this moment
+            await asyncio.create_task(other.save("book", {"shelf_id": key}), context=outside)
+            await db.delete("shelf", key)
+    assert await other.count("book", {"shelf_id": key}) == 1
+    with pytest.raises(ConstraintViolationError, match="in_use"):
+        await db.run_in_transaction(lambda tx: tx.delete("shelf", key))
 
 
 # One of two processes: one deletes rows while the other begins to use them.

@@ -277,3 +277,16 @@ async def virtual_fields(artists: ArtistRepository) -> None:
     where: ArtistFilter = {"spotify_id": {"starts_with": ["a", "b"], "ne": None}}
     await artists.query(where, order_by=["spotify_id desc nulls first", "id"])
     await artists.query({"spotify_id": ["a", None]})
+
+
+async def ordered_children(playlists: PlaylistRepository, playlist: Playlist, tracks: list[Track]) -> None:
+    ids = [track.id for track in tracks]
+    assert_type(await playlists.add_to_tracks(playlist, ids, at=0), int)
+    assert_type(await playlists.remove_from_tracks(playlist, ids), int)
+    assert_type(await playlists.move_in_tracks(playlist, ids[0], 3), bool)
+    await playlists.replace_tracks(playlist, ids)
+    assert_type(await playlists.tracks(playlist, limit=3), list[Track])
+
+
+async def arranged(db: DatabaseService) -> None:
+    assert_type(await db.arrange("playlist", "spotify-id", "tracks", add=["a", "b"], at=0), int)

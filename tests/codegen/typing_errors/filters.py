@@ -4,6 +4,7 @@ from soulspot_db_entities.core import BackgroundJob, BackgroundJobCreate, Backgr
 from soulspot_db_entities.library import TrackId
 from soulspot_db_entities.metadata import ArtistCreate, ArtistRepository, ArtistUpdate
 from soulspot_db_entities.soulseek import DownloadFilter, DownloadRepository
+from soulspot_db_entities.spotify import Playlist, PlaylistId, PlaylistRepository
 
 
 async def wrong(downloads: DownloadRepository, track: TrackId) -> None:
@@ -61,3 +62,13 @@ async def wrong_virtual(artists: ArtistRepository) -> None:
     if artist is not None:
         artist.spotify_id.upper()  # error: it may be None
         artist.spotify_id = "b"  # error: rows do not change
+
+
+async def wrong_order(playlists: PlaylistRepository, playlist: Playlist, key: PlaylistId, track: TrackId) -> None:
+    await playlists.add_to_tracks(playlist, [key])  # error: the key of another entity
+    await playlists.add_to_tracks(key, [track])  # error: a row, not its key
+    await playlists.add_to_tracks(playlist, [track], 3)  # error: by name only
+    await playlists.remove_from_tracks(playlist, track)  # error: a list
+    await playlists.move_in_tracks(playlist, track)  # error: where to
+    await playlists.replace_tracks(playlist, None)  # error: a list
+    await playlists.add_to_user(playlist, [track])  # error: no such relation
