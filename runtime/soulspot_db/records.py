@@ -185,8 +185,8 @@ class Records(Repository[Entity, Any]):
         """Change which rows a relation has, or their order."""
         asked = {"add": add, "remove": remove, "move": move, "replace": replace}
         given = [name for name, value in asked.items() if value is not None]
-        takes_place = {"add": {None, at}, "move": {at} - {None}}
-        if len(given) != 1 or at not in takes_place.get(given[0], {None}):
+        has_place = at is not None
+        if len(given) != 1 or (has_place and given[0] in {"remove", "replace"}) or (not has_place and move is not None):
             raise self._refuse("arrange", "one of add, remove, move and replace; move takes at as well, and add can")
         row = await self._look_up(entity_id, fresh=True)
         if row is None:

@@ -166,6 +166,17 @@ async def test_a_database_that_was_not_migrated_is_refused(use):
         await Database(project.settings).open()
 
 
+def test_a_required_field_is_given_under_one_of_its_two_names(use):
+    code = use(CASES / "virtual_ids", "virtual_ids_entities").module("music.artist")
+    with pytest.raises(ValueError, match="slug or short is required"):
+        code.ArtistCreate(name="Air")
+    new = code.ArtistCreate(name="Air", short="air", spotify_id="4tZ")
+    assert (new.slug, new.spotify_uri) == ("a\"'-air", "spotify:artist:4tZ")
+    assert code.ArtistCreate(name="Air", slug="air").short is None
+    assert code.ArtistUpdate(short="air").model_fields_set == {"short", "slug"}
+    assert code.ArtistUpdate(short=code.ArtistUpdate().short).model_fields_set == set()
+
+
 class TestTypes:
     @pytest.fixture
     async def repository(self, use, open_database):

@@ -360,6 +360,8 @@ async def test_the_facade_arranges_by_name(lists):
         {"add": "abc"},
         {"add": ["no uuid"]},
         {"add": [], "at": -1},
+        {"add": [], "at": [1]},
+        {"add": [["x"]]},
         {"move": str(uuid4()), "at": True},
     ],
 )
