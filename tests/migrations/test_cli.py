@@ -26,7 +26,8 @@ def test_migrate_brings_the_database_to_the_head_and_says_so(run, tmp_path):
 
 
 def test_status_counts_what_is_pending(run):
-    assert "pending   1" in run("migrate", "--status").output
+    revisions = len([*(Path(__file__).parents[2] / "migrations/versions").glob("*.py")])
+    assert f"pending   {revisions}" in run("migrate", "--status").output
     run("migrate")
     assert "pending   0" in run("migrate", "--status").output
 
