@@ -24,6 +24,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "primary_key": "primary_key: [playlist_id, track_id]",
         "indexes": "indexes: [{fields: [status, created_at desc]}]",
         "checks": "checks: {counts: {track_count: {gte: 0}}}",
+        "guards": "guards: {in_use: {downloads: {some: {}}}}",
         "relations": "relations: {tracks: {through: spotify.playlist_track}}",
         "queries": "queries: {count_by_status: {select: {status: status, n: {count: '*'}}, group_by: [status]}}",
         "expires": "expires: expires_at",
@@ -53,6 +54,8 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "references": "references: metadata.image",
         "on_delete": "on_delete: cascade",
         "version": "version: true",
+        "exclusive": "exclusive: [user_id]",
+        "virtual": "virtual: {field: spotify_uri, prefix: 'spotify:artist:'}",
         "sensitive": "sensitive: true",
         "encrypted": "encrypted: true",
         "deprecated": "deprecated: use title",
@@ -66,10 +69,12 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "name": "name: one_active_a_user",
     },
     "items": {"type": "type: uuid"},
+    "virtual": {"field": "field: spotify_uri", "prefix": "prefix: 'spotify:artist:'"},
     "relation": {
         "field": "field: artist_id",
         "entity": "entity: library.track",
         "through": "through: spotify.playlist_track",
+        "position": "position: position",
     },
     "query": {
         "description": "description: Downloads whose next retry is due.",
@@ -138,6 +143,7 @@ _PAGES = {
     "RemovalDocument": "removal",
     "SqlDocument": "sql",
     "UpsertDocument": "upsert",
+    "VirtualDocument": "virtual",
 }
 _LINKS = {
     "field": "[a field](#fields)",
@@ -148,6 +154,7 @@ _LINKS = {
     "sql": "[a text for each](#sql)",
     "upsert": "[an upsert](#upserts)",
     "removal": "[a removal](#removals)",
+    "virtual": "[what it stands for](#virtual-fields)",
 }
 
 
@@ -161,6 +168,7 @@ def tables() -> dict[str, str]:
         "field": definitions["FieldDocument"],
         "index": definitions["IndexDocument"],
         "items": items,
+        "virtual": definitions["VirtualDocument"],
         "removal": definitions["RemovalDocument"],
         "query": definitions["QueryDocument"],
         "relation": definitions["RelationDocument"],

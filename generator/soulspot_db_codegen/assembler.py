@@ -4,10 +4,18 @@ import keyword
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from soulspot_db.language.relations import RelationSpec
 from soulspot_db.language.spec import EntitySpec
 
 from soulspot_db_codegen import ir, naming
-from soulspot_db_codegen.field_code import field_code, key_part_code, key_type, key_types, scalar_code
+from soulspot_db_codegen.field_code import (
+    field_code,
+    key_part_code,
+    key_type,
+    key_types,
+    scalar_code,
+    virtual_code,
+)
 from soulspot_db_codegen.imports import id_imports, library_imports, standard_imports
 from soulspot_db_codegen.layout import Expression, literal
 from soulspot_db_codegen.query_code import query_code
@@ -62,8 +70,11 @@ class _Others:
 
 def _entity(entity: ResolvedEntity, others: _Others) -> ir.Entity:
     spec, target = entity.spec, others.target
-    fields = tuple(field_code(field, spec, target) for field in spec.fields.values())
-    stored = {field.name: field.stored for field in fields}
+    replaced = {virtual.field for virtual in spec.virtual.values()}
+    fields = tuple(
+        field_code(field, spec, target, has_virtual=field.name in replaced) for field in spec.fields.values()
+    )
+    stored = {field.name: field.stored for field in fields} | dict.fromkeys(spec.virtual, "str")
     composite = len(spec.key) > 1
     class_name = naming.pascal(spec.entity_type)
     enums = tuple(
@@ -85,6 +96,7 @@ def _entity(entity: ResolvedEntity, others: _Others) -> ir.Entity:
         key_parts=tuple((field.name, key_part_code(field, target)) for field in spec.key_fields) if composite else (),
         key_name="key" if composite else naming.parameter(spec.key[0]),
         fields=fields,
+        virtuals=tuple(virtual_code(name, entity.document.fields[name], spec) for name in spec.virtual),
         enums=enums,
         lookups=tuple(_lookups(spec, stored)),
         relations=tuple(_relations(spec, others)),
@@ -101,7 +113,7 @@ def _entity(entity: ResolvedEntity, others: _Others) -> ir.Entity:
 
 
 def _lookups(spec: EntitySpec, stored: Mapping[str, str]) -> Iterator[ir.Lookup]:
-    groups = dict.fromkeys(group for group in spec.unique_groups if group != spec.key)
+    groups = dict.fromkeys(group for group in spec.lookups if group != spec.key)
     for group in groups:
         # Null is equal to nothing, so nobody can ask for it.
         fields = tuple((name, naming.parameter(name), stored[name].removesuffix(" | None")) for name in group)
@@ -134,13 +146,20 @@ def _relations(spec: EntitySpec, others: _Others) -> Iterator[ir.Relation]:
             required=not relation.many
             and not spec.fields[relation.local].nullable
             and relation.entity not in others.hiding,
+            ordered=_ordered(relation),
         )
+
+
+def _ordered(relation: RelationSpec) -> str | None:
+    has_order = relation.through is not None and relation.through.position is not None
+    return f"{naming.pascal(relation.entity)}Id" if has_order else None
 
 
 def _references(spec: EntitySpec, target: Callable[[str], EntitySpec]) -> Iterator[str]:
     for field in spec.fields.values():
         if field.references is not None and spec.key != (field.name,):
             yield key_type(target(field.references))
+    yield from (name for relation in spec.relations.values() if (name := _ordered(relation)) is not None)
 
 
 def _selected(queries: tuple[ir.Query, ...], keys: Mapping[int, str]) -> frozenset[str]:
@@ -189,6 +208,8 @@ def _documents(entity: ResolvedEntity) -> dict[str, Expression]:
         lines["indexes: ClassVar[IndexDocuments]"] = literal(indexes)
     if document.checks:
         lines["checks: ClassVar[CheckDocuments]"] = literal(document.checks)
+    if document.guards:
+        lines["guards: ClassVar[CheckDocuments]"] = literal(document.guards)
     if spec.relations:
         loaders = _loaders(spec)
         relations = {

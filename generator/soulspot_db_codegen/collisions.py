@@ -83,7 +83,7 @@ def _checks(item: Located, spec: EntitySpec) -> Iterator[Diagnostic]:
 
 def _lookups(item: Located, spec: EntitySpec) -> Iterator[Diagnostic]:
     methods: dict[str, tuple[str, ...]] = {}
-    for group in spec.unique_groups:
+    for group in spec.lookups:
         name = "get_by_" + "_and_".join(group)
         if methods.setdefault(name, group) != group:
             message = f"{' and '.join(group)} and {' and '.join(methods[name])} would both make the method {name!r}"
@@ -91,7 +91,7 @@ def _lookups(item: Located, spec: EntitySpec) -> Iterator[Diagnostic]:
 
 
 def _queries(item: Located, spec: EntitySpec) -> Iterator[Diagnostic]:
-    lookups = {"get_by_" + "_and_".join(group) for group in spec.unique_groups}
+    lookups = {"get_by_" + "_and_".join(group) for group in spec.lookups}
     for name in spec.queries:
         if name in naming.TAKEN_METHODS | lookups:
             message = f"a query cannot be named {name!r}: the repository has a method of this name"

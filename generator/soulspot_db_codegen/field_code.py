@@ -2,11 +2,13 @@
 
 import datetime as dt
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from soulspot_db.language.field import FieldSpec, Missing, limits
+from soulspot_db.language.field_document import FieldDocument
 from soulspot_db.language.operators import TEXTS, UNORDERED
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.types import TYPES
@@ -14,7 +16,7 @@ from soulspot_db.language.types import TYPES
 from soulspot_db_codegen import ir, naming
 from soulspot_db_codegen.layout import Brackets, Expression, call, literal, subscript, union
 
-__all__ = ["field_code", "is_key_type", "key_part_code", "key_type", "key_types", "scalar_code"]
+__all__ = ["field_code", "is_key_type", "key_part_code", "key_type", "key_types", "scalar_code", "virtual_code"]
 
 # As generated modules spell them: lower-case names are hidden behind an underscore, which no field can begin with.
 _SPELLED: Mapping[str, str] = {"date": "_dt.date", "time": "_dt.time", "datetime": "_dt.datetime"}
@@ -39,13 +41,16 @@ def key_types(specs: Mapping[str, EntitySpec]) -> dict[int, str]:
     return types
 
 
-def field_code(field: FieldSpec, spec: EntitySpec, target: Callable[[str], EntitySpec]) -> ir.Field:
+def field_code(
+    field: FieldSpec, spec: EntitySpec, target: Callable[[str], EntitySpec], *, has_virtual: bool
+) -> ir.Field:
     """The code of one field.
 
     Args:
         field: the field.
         spec: the entity it belongs to.
         target: finds the entity that a `references` names.
+        has_virtual: whether a virtual field may be given in its place.
     """
     plain = _plain_type(field, spec, target)
     given = _given(field, plain)
@@ -55,14 +60,31 @@ def field_code(field: FieldSpec, spec: EntitySpec, target: Callable[[str], Entit
         stored=f"{plain} | None" if field.nullable else plain,
         row=_row(field, plain),
         given=_hidden(field, union(given, "None") if field.nullable or field.assigned else given),
-        default=_default(field, plain),
+        default=_default(field, plain) or ("UNSET" if has_virtual else None),
         filter=_filter(field, plain),
         orders=_orders(field),
         is_key=field.name in spec.key,
     )
 
 
-def _description(field: FieldSpec) -> str | None:
+def virtual_code(name: str, document: FieldDocument, spec: EntitySpec) -> ir.Virtual:
+    """The code of a field that is not stored."""
+    virtual = spec.virtual[name]
+    field = spec.fields[virtual.field]
+    stands_for = call("_virtual.VirtualId", literal(virtual.field), literal(virtual.prefix))
+    text = union(subscript("Annotated", "str", "_rules.text"), "None")
+    return ir.Virtual(
+        name=name,
+        description=naming.prose(_description(document)) or f"`{virtual.field}` without its prefix.",
+        field=virtual.field,
+        prefix=virtual.prefix,
+        given=subscript("Annotated", text, call("Field", repr="False"), stands_for),
+        orders=_orders(replace(field, name=name)),
+        is_key=field.name in spec.key,
+    )
+
+
+def _description(field: FieldSpec | FieldDocument) -> str | None:
     if not field.deprecated:
         return field.description
     instead = f": {field.deprecated}" if isinstance(field.deprecated, str) else ""

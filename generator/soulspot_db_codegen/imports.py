@@ -83,24 +83,32 @@ def library_imports(
     spec: EntitySpec, fields: tuple[ir.Field, ...], queries: tuple[ir.Query, ...], *, has_indexes: bool
 ) -> tuple[str, ...]:
     """From what is installed; `has_indexes` where the schema lists any."""
-    public = ["Entity", "EntityCreate", "EntitySchema", "EntityUpdate", "Page", "Repository", "ddl"]
-    public += ["UNSET"] if any(not field.is_key for field in fields) or needs_unset(spec) else []
+    public = ["Entity", "EntitySchema", "Page", "Repository", "ddl"]
+    public += [] if spec.virtual else ["EntityCreate", "EntityUpdate"]
+    replaced = [spec.fields[virtual.field] for virtual in spec.virtual.values()]
+    public += (
+        ["UNSET"]
+        if any(field.required for field in replaced) or any(not field.is_key for field in fields) or needs_unset(spec)
+        else []
+    )
     public += ["Included", "Relative"] if spec.relations else []
     typing = {"FieldDocuments", *(one_line(field.filter).partition("[")[0] for field in fields)}
     typing |= {"IndexDocuments"} if has_indexes else set()
-    typing |= {"CheckDocuments"} if spec.checks else set()
+    typing |= {"CheckDocuments"} if spec.checks or spec.guards else set()
     typing |= {"QueryDocuments"} if spec.queries else set()
     typing |= {"RelatedFilter", "RelationDocuments"} if spec.relations else set()
     typing |= {"SqlAnalyses"} if any(query.sql for query in spec.queries.values()) else set()
+    typing |= {"VirtualFilter"} if spec.virtual else set()
     typing |= {"Json", "JsonInput"} if any(field.type == "json" for field in spec.fields.values()) else set()
     typing |= frozenset[str]().union(*(query.shown for query in queries)) & {"Json", "JsonInput"}
     made = any(field.made for field in spec.fields.values())
     lines = {
         "import sqlalchemy as sa": True,
-        "from pydantic import Field": made or any(map(_is_limited, spec.fields.values())),
+        "from pydantic import Field": made or bool(spec.virtual) or any(map(_is_limited, spec.fields.values())),
         import_line("soulspot_db", public): True,
         "from soulspot_db import defaults as _defaults": made,
         "from soulspot_db import rules as _rules": True,
+        "from soulspot_db import virtual as _virtual": bool(spec.virtual),
         import_line("soulspot_db.typing", [*typing]): True,
     }
     return tuple(line for line, needed in lines.items() if needed)

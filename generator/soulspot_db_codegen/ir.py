@@ -8,7 +8,7 @@ from soulspot_db.language.table import TableSpec
 
 from soulspot_db_codegen.layout import Expression, literal, subscript
 
-__all__ = ["Entity", "Enum", "Field", "Lookup", "Module", "Project", "Query", "Relation"]
+__all__ = ["Entity", "Enum", "Field", "Lookup", "Module", "Project", "Query", "Relation", "Virtual"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,22 @@ class Field:
     given: Expression
     default: Expression | None
     filter: Expression
+    orders: tuple[str, ...]
+    is_key: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Virtual:
+    """A field that is not stored: `field` without `prefix`, which may be given instead of it, as `given` checks.
+
+    `is_key` where the field cannot be updated.
+    """
+
+    name: str
+    description: str
+    field: str
+    prefix: str
+    given: Expression
     orders: tuple[str, ...]
     is_key: bool
 
@@ -63,7 +79,8 @@ class Lookup:
 class Relation:
     """The loaders of a relation: of one row and of several, to rows of `target`, whose file is `module`.
 
-    `many` where there can be several; where there is one, `required` says that there always is.
+    `many` where there can be several; where there is one, `required` says that there always is. `ordered` is the type of their
+    keys, where they have an order.
     """
 
     name: str
@@ -73,6 +90,7 @@ class Relation:
     module: str
     many: bool
     required: bool
+    ordered: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +132,7 @@ class Entity:
     key_parts: tuple[tuple[str, Expression], ...]
     key_name: str
     fields: tuple[Field, ...]
+    virtuals: tuple[Virtual, ...]
     enums: tuple[Enum, ...]
     lookups: tuple[Lookup, ...]
     relations: tuple[Relation, ...]
@@ -142,7 +161,8 @@ class Entity:
     @property
     def orders(self) -> list[Expression]:
         """The texts that order by each field that has an order."""
-        return [subscript("Literal", *map(literal, field.orders)) for field in self.fields if field.orders]
+        groups = [*(field.orders for field in self.fields), *(virtual.orders for virtual in self.virtuals)]
+        return [subscript("Literal", *map(literal, orders)) for orders in groups if orders]
 
 
 @dataclass(frozen=True, slots=True)

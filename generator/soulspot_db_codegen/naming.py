@@ -15,6 +15,7 @@ __all__ = [
     "export_order",
     "import_order",
     "is_name",
+    "ordered_methods",
     "parameter",
     "pascal",
     "plural",
@@ -50,12 +51,14 @@ TAKEN_CLASSES = frozenset(
         "DatetimeFilter",
         "Json",
         "JsonFilter",
+        "NullFilter",
         "JsonInput",
         "QueryDocuments",
         "RelatedFilter",
         "RelationDocuments",
         "SqlAnalyses",
         "TextFilter",
+        "VirtualFilter",
     }
     | {"False", "METADATA", "None", "TYPE_CHECKING", "True", "UNSET", "UUID"}
 )
@@ -95,6 +98,11 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 def is_name(text: str) -> bool:
     """Whether `text` can name a module or an entity, and so a file that is imported."""
     return bool(_NAME.fullmatch(text)) and not keyword.iskeyword(text)
+
+
+def ordered_methods(relation: str) -> list[str]:
+    """The methods of a relation whose rows have an order."""
+    return [f"{verb}_{relation}" for verb in ("add_to", "remove_from", "move_in", "replace")]
 
 
 def parameter(field: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from soulspot_db.language.document import RelationDocument
 from soulspot_db.language.names import check_field_name
 from soulspot_db.language.nearest import nearest
+from soulspot_db.language.ordered import wrong_order
 from soulspot_db.language.relations import RelationSpec, Through
 from soulspot_db.language.spec import EntitySpec
 
@@ -79,6 +80,8 @@ class _Entity:
             return f"{name!r} is already the name of a field, a query or a method", "choose another name"
         if document.through is not None:
             return self._add_through(name, document)
+        if document.position is not None:
+            return "'position' goes with 'through'", "the entity in between says in which order the rows are"
         if document.entity is None:
             return self._add_own(name, document)
         if document.entity not in self.specs:
@@ -142,10 +145,21 @@ class _Entity:
         if len(theirs) != 1:
             return f"{through} has {len(theirs)} fields that could lead further", "write 'entity: ...' to name where"
         target = self.specs[theirs[0].target]
-        link = Through(self.specs[through].entity_type, ours[0].field, theirs[0].field)
+        link = Through(self.specs[through].entity_type, ours[0].field, theirs[0].field, document.position)
+        if link.position is not None and (wrong := self._wrong_order(name, link, self.specs[through])) is not None:
+            return wrong
         key = target.key_fields[0].name
         self.relations[name] = RelationSpec(name, target.entity_type, self.spec.key[0], key, many=True, through=link)
         return None
+
+    def _wrong_order(self, name: str, link: Through, between: EntitySpec) -> tuple[str, str | None] | None:
+        taken = next((method for method in naming.ordered_methods(name) if method in self._taken()), None)
+        if taken is not None:
+            return (
+                f"the method {taken!r} of the relation is already the name of a field or a query",
+                "choose another name",
+            )
+        return next(wrong_order(link, between), None)
 
     def _to_one(self, name: str, each: _Reference) -> RelationSpec:
         target = self.specs[each.target]
@@ -155,5 +169,12 @@ class _Entity:
         return RelationSpec(name, self.specs[each.source].entity_type, self.spec.key[0], each.field, many=True)
 
     def _taken(self) -> set[str]:
-        lookups = {"get_by_" + "_and_".join(group) for group in self.spec.unique_groups}
-        return {*self.spec.fields, *naming.TAKEN_METHODS, *naming.TAKEN_RELATIONS, *self.queries, *lookups}
+        lookups = {"get_by_" + "_and_".join(group) for group in self.spec.lookups}
+        return {
+            *self.spec.fields,
+            *self.spec.virtual,
+            *naming.TAKEN_METHODS,
+            *naming.TAKEN_RELATIONS,
+            *self.queries,
+            *lookups,
+        }

@@ -54,7 +54,8 @@ def changes(query: QuerySpec, values: Mapping[str, Any], spec: EntitySpec) -> di
         if isinstance(inner, Param):
             if inner.name not in values:
                 continue
-            inner = _fitting(query, spec, name, inner.name, values[inner.name], is_added=inner is not value)
+            given = values[inner.name] if inner.virtual is None else inner.virtual.stored(values[inner.name])
+            inner = _fitting(query, spec, name, inner.name, given, is_added=inner is not value)
         found[name] = Increment(inner) if isinstance(value, Increment) else inner
     if not found:
         raise _refused(query, spec.entity_type, None, "sets nothing without its parameters")

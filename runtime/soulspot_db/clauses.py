@@ -1,10 +1,10 @@
 """Predicates as conditions of SQL, and the values that go with them in the same order."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import eq, ge, gt, le, lt, ne
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
@@ -15,7 +15,7 @@ from soulspot_db.language.order import Term
 from soulspot_db.language.patterns import ESCAPE, TEXT_OPERATORS, pattern, symbol
 from soulspot_db.language.predicates import Compare, Group, Now, Predicate, Related, all_of, padded_length
 
-__all__ = ["Binder", "Chosen", "Clauses", "Encode", "FirstOf", "Where", "narrowed", "ordered"]
+__all__ = ["Binder", "Chosen", "Clauses", "Encode", "FirstOf", "Rivals", "Unguarded", "Where", "narrowed", "ordered"]
 
 Encode: TypeAlias = Callable[[str, Any], Any]
 _ONE, _ZERO = (sa.literal_column(text, sa.Integer()) for text in ("1", "0"))
@@ -57,7 +57,44 @@ class Chosen:
         return ("chosen", self.where and self.where.shape, self.order)
 
 
-Where: TypeAlias = Predicate | FirstOf | Chosen
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """The rows whose flag those that `where` finds, or all, are about to get: of the same group, and other rows than these.
+
+    `given` are the values of fields of the group that they get with it. Where the row `is_new`, so are all fields of its
+    group, and these are the rows if `where` finds none.
+    """
+
+    flag: str
+    where: "Where | None"
+    group: tuple[str, ...] = ()
+    given: tuple[tuple[str, Any], ...] = ()
+    is_new: bool = False
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """Everything but the values."""
+        names = tuple(name for name, _ in self.given)
+        return ("rivals", self.flag, self.where and self.where.shape, self.group, names, self.is_new)
+
+
+@dataclass(frozen=True, slots=True)
+class Unguarded:
+    """The rows for which no guard holds, and none at all where one holds for any of those that `whole` finds."""
+
+    guards: tuple[Predicate, ...]
+    whole: "Where | None"
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """Everything but the values."""
+        return ("unguarded", *(guard.shape for guard in self.guards), self.whole and self.whole.shape)
+
+
+Where: TypeAlias = Predicate | FirstOf | Chosen | Rivals | Unguarded
+
+
+_WHERE = (Compare, Group, Related, FirstOf, Chosen, Rivals, Unguarded, type(None))
 
 
 def narrowed(where: Where, condition: Predicate | None) -> Where:
@@ -69,8 +106,26 @@ def narrowed(where: Where, condition: Predicate | None) -> Where:
             return FirstOf(tuple(Group("and", (each, condition)) for each in where.alternatives))
         case Chosen():
             return Chosen(all_of(where.where, condition), where.order, where.limit)
+        case Rivals():
+            found: Where = replace(where, where=_narrowed_all(where.where, condition))
+        case Unguarded():
+            found = replace(where, whole=_narrowed_all(where.whole, condition))
+        case Group(operator="and"):
+            found = Group("and", tuple(_narrowed_part(part, condition) for part in where.parts))
         case _:
-            return Group("and", (where, condition))
+            found = where
+    return Group("and", (cast("Predicate", found), condition))
+
+
+def _narrowed_part(part: Predicate, condition: Predicate) -> Predicate:
+    """Of a condition that holds together with others, those that look for rows of their own."""
+    if isinstance(part, (FirstOf, Chosen, Rivals, Unguarded)):  # which a group can have as well
+        return cast("Predicate", narrowed(part, condition))
+    return part
+
+
+def _narrowed_all(where: Where | None, condition: Predicate) -> Where:
+    return condition if where is None else narrowed(where, condition)
 
 
 class Binder:
@@ -121,14 +176,24 @@ class Clauses:
 
     def clause(self, where: Where, bind: Binder) -> ColumnElement[bool]:
         """The condition, with a parameter for each of its `values`."""
-        if isinstance(where, FirstOf):
-            return self._first_of(where, bind)
-        if isinstance(where, Chosen):
-            return self._chosen(where, bind)
-        if isinstance(where, Compare):
-            return self._comparison(where, bind)
-        if isinstance(where, Related):
-            return self._related(where, bind)
+        match where:
+            case FirstOf():
+                found = self._first_of(where, bind)
+            case Chosen():
+                found = self._chosen(where, bind)
+            case Rivals():
+                found = self._rivals(where, bind)
+            case Unguarded():
+                found = self._unguarded(where, bind)
+            case Compare():
+                found = self._comparison(where, bind)
+            case Related():
+                found = self._related(where, bind)
+            case Group():
+                found = self._group(where, bind)
+        return found
+
+    def _group(self, where: Group, bind: Binder) -> ColumnElement[bool]:
         parts = [self.clause(part, bind) for part in where.parts]
         if where.operator == "not":
             return sa.not_(parts[0])
@@ -136,24 +201,36 @@ class Clauses:
 
     def values(self, where: Where | None, now: datetime) -> Iterator[Any]:
         """What to bind, `now` being the moment from which others are counted."""
-        if where is None:
-            return
-        if isinstance(where, FirstOf):
-            # Once to find them, and once, but for the last, to say which comes first.
-            for part in (*where.alternatives, *where.alternatives[:-1]):
-                yield from self.values(part, now)
-        elif isinstance(where, Chosen):
-            yield from (*self.values(where.where, now), where.limit)
-        elif isinstance(where, Compare):
-            yield from self._compared(where, now)
-        elif isinstance(where, Related):
-            if where.relation.through is not None:
-                yield from self._find(where.relation.through.entity).values(where.visible_between, now)
-            target = self._find(where.relation.entity)
-            yield from (*target.values(where.visible, now), *target.values(where.where, now))
-        else:
-            for part in where.parts:
-                yield from self.values(part, now)
+        match where:
+            case None:
+                return
+            case Compare():
+                yield from self._compared(where, now)
+            case Related():
+                if where.relation.through is not None:
+                    yield from self._find(where.relation.through.entity).values(where.visible_between, now)
+                target = self._find(where.relation.entity)
+                yield from (*target.values(where.visible, now), *target.values(where.where, now))
+            case Group():
+                for part in where.parts:
+                    yield from self.values(part, now)
+            case _:
+                for each in self._bound(where):
+                    yield from self.values(each, now) if isinstance(each, _WHERE) else [each]
+
+    def _bound(self, where: FirstOf | Chosen | Rivals | Unguarded) -> Iterator[Any]:
+        """What to bind of these: values, and conditions with values of their own."""
+        match where:
+            case FirstOf():
+                # Once to find them, and once, but for the last, to say which comes first.
+                yield from (*where.alternatives, *where.alternatives[:-1])
+            case Chosen():
+                yield from (where.where, where.limit)
+            case Rivals():
+                yield from (self._encode(name, value) for name, value in where.given)
+                yield from [where.where] * (1 if where.is_new else 2)
+            case Unguarded():
+                yield from (*where.guards, where.whole, *where.guards)
 
     def _compared(self, where: Compare, now: datetime) -> Iterator[Any]:
         operator = where.operator
@@ -195,9 +272,11 @@ class Clauses:
 
     def _match(self, column: ColumnElement[Any], operator: str, bound: Any) -> ColumnElement[bool]:
         found: ColumnElement[bool]
-        match "" if operator == "ieq" else symbol(operator, self._dialect.name):
-            case "":
+        match operator if operator in {"ieq", "trimmed_ieq"} else symbol(operator, self._dialect.name):
+            case "ieq":
                 found = sa.func.lower(column) == bound
+            case "trimmed_ieq":
+                found = sa.func.lower(sa.func.trim(column)) == bound
             case "ILIKE":
                 found = column.ilike(bound)
             case "LIKE":
@@ -246,6 +325,30 @@ class Clauses:
         # In a common table expression, which is evaluated once: a subquery could be again, and then choose other rows.
         chosen = found.limit(bind()).offset(_ZERO).with_for_update(skip_locked=True).cte("chosen")
         return sa.tuple_(*keys).in_(sa.select(*chosen.c)) if len(keys) > 1 else keys[0].in_(sa.select(*chosen.c))
+
+    def _rivals(self, where: Rivals, bind: Binder) -> ColumnElement[bool]:
+        # Written out, so that the partial index of the flag serves.
+        have = self.columns[where.flag] == sa.literal_column("true" if self._dialect.has_arrays else "1")
+        same = [self.columns[name] == bind() for name, _ in where.given]
+
+        def found(*names: str) -> ColumnElement[bool]:
+            rows = self.aliased()
+            inner = [] if where.where is None else [rows.clause(where.where, bind)]
+            links = [rows.columns[name] == self.columns[name] for name in names]
+            return sa.select(_ONE).select_from(rows.table).where(*inner, *links).exists()
+
+        if where.is_new:
+            return sa.and_(have, *same, ~found())
+        others = [name for name in where.group if name not in dict(where.given)]
+        return sa.and_(have, *same, found(*others), ~found(*self._key))
+
+    def _unguarded(self, where: Unguarded, bind: Binder) -> ColumnElement[bool]:
+        # Of the row itself once more, because on PostgreSQL it may have changed when others are done with it.
+        free = [~sa.func.coalesce(self.clause(guard, bind), sa.false()) for guard in where.guards]
+        rows = self.aliased()
+        inner = [] if where.whole is None else [rows.clause(where.whole, bind)]
+        kept = sa.or_(*(rows.clause(guard, bind) for guard in where.guards))
+        return sa.and_(*free, ~sa.select(_ONE).select_from(rows.table).where(*inner, kept).exists())
 
     def order(self, term: Term) -> ColumnElement[Any]:
         """One part of an order."""

@@ -57,12 +57,17 @@ class Codec(Generic[Model]):
         self._key_decoders = tuple(
             int if field.type == "integer" else decoder(field, dialect, cipher) for field in spec.key_fields
         )
+        self._virtual = spec.virtual
         self._exports = {field.name: export for field in spec.fields.values() if (export := exporter(field))}
 
     def encode(self, name: str, value: Any) -> Any:
         """The value to bind for field `name`."""
         encode = self._encoders.get(name)
         return value if encode is None or value is None else encode(value)
+
+    def decoder(self, name: str) -> Convert:
+        """Makes the value of field `name` of what is stored."""
+        return next((decode for known, _, decode in self._decoders if known == name), lambda stored: stored)
 
     def encode_row(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
         """What to bind for the fields that a row has, in its order."""
@@ -125,6 +130,8 @@ class Codec(Generic[Model]):
         for name, export in self._exports.items():
             if values[name] is not None:
                 values[name] = export(values[name])
+        for name, virtual in self._virtual.items():
+            values[name] = virtual.read(values[virtual.field])
         return values
 
 
@@ -210,7 +217,7 @@ def key_text(values: Iterable[Any]) -> str:
 
 def _other_ways(spec: EntitySpec) -> list[str]:
     """Advice for who has something else that is unique; the generated methods are called so."""
-    methods = ["get_by_" + "_and_".join(group) for group in spec.unique_groups if group != spec.key]
+    methods = ["get_by_" + "_and_".join(group) for group in spec.lookups if group != spec.key]
     return (
         [f"For another unique value, call {' or '.join(dict.fromkeys(methods))} of the typed repository."]
         if methods

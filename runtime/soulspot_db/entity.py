@@ -73,6 +73,7 @@ class EntitySchema:
     fields: ClassVar[FieldDocuments]
     indexes: ClassVar[IndexDocuments] = ()
     checks: ClassVar[CheckDocuments] = MappingProxyType({})
+    guards: ClassVar[CheckDocuments] = MappingProxyType({})
     primary_key: ClassVar[tuple[str, ...] | None] = None
     relations: ClassVar[RelationDocuments] = MappingProxyType({})
     queries: ClassVar[QueryDocuments] = MappingProxyType({})

@@ -15,7 +15,8 @@ from soulspot_db.expiry import expired
 from soulspot_db.language.predicates import Compare, Group, Now, Predicate
 from soulspot_db.language.visibility import Visibility
 from soulspot_db.operations import Effects, Write
-from soulspot_db.upserting import UpsertRepository
+from soulspot_db.ordering import OrderingRepository
+from soulspot_db.touching import with_touched
 
 __all__ = ["HidingRepository"]
 
@@ -23,7 +24,7 @@ Model = TypeVar("Model", bound=Entity)
 KeyType = TypeVar("KeyType")
 
 
-class HidingRepository(UpsertRepository[Model, KeyType], Generic[Model, KeyType]):
+class HidingRepository(OrderingRepository[Model, KeyType], Generic[Model, KeyType]):
     """Rows that were deleted softly, or are past their time."""
 
     def _with_deleted(self) -> Self:
@@ -51,7 +52,9 @@ class HidingRepository(UpsertRepository[Model, KeyType], Generic[Model, KeyType]
             # Its end was told as that of any other row, and so is its coming back.
             return plan.effects(list(map(plan.codec.stored_key, results[0])), "created")
 
-        statement = plan.queries.update(narrowed(where, deleted), plan.changed({field: None}, utc_now()), whole=True)
+        statement = plan.queries.update(
+            narrowed(where, deleted), with_touched(plan.spec, {field: None}, utc_now()), whole=True
+        )
         request = Write([statement], plan.touched(), effects, lambda results: results[0])
         rows = await self._do("restore", request)
         return self._decode(rows[0]) if rows else None
@@ -83,7 +86,7 @@ class HidingRepository(UpsertRepository[Model, KeyType], Generic[Model, KeyType]
         tags = self._plan.touched()
 
         def erase(rows: Where | None) -> Awaitable[int]:
-            return self._erase(operation, self._plan.queries.erase(rows), tags, told=told)
+            return self._erase(operation, [self._plan.queries.erase(rows)], tags, told=told)
 
         return await self._in_batches(operation, where, erase, size, progress)
 

@@ -1,19 +1,20 @@
-"""What an upsert makes of the value that is there and the one that comes, by the rule of the field."""
+"""What a write makes of the value that is there and the one that comes, and what is bound for that."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
 from soulspot_db.clauses import Binder
-from soulspot_db.language.predicates import Merged
+from soulspot_db.language.predicates import Increment, Merged, Now, OtherField
 
-__all__ = ["merged", "merged_values"]
+__all__ = ["bound_values", "form", "merged"]
 
 
 def merged(column: ColumnElement[Any], rule: str, bind: Binder) -> ColumnElement[Any]:
-    """The new value of a column, with a parameter for each of `merged_values`."""
+    """The new value of a column, with a parameter for each of `_merged_values`."""
     match rule:
         case "fill_null":
             return sa.func.coalesce(column, bind())
@@ -29,10 +30,32 @@ def merged(column: ColumnElement[Any], rule: str, bind: Binder) -> ColumnElement
             return sa.case((column.is_(None), bind()), (column == bind(), column), else_=bind())
 
 
-def merged_values(value: Merged) -> Iterator[Any]:
+def _merged_values(value: Merged) -> Iterator[Any]:
     """What to bind."""
     yield value.value
     if value.rule in {"max", "min", "differs"}:
         yield value.value
     if value.rule == "differs":
         yield value.otherwise
+
+
+def bound_values(value: Any, now: datetime) -> Iterator[Any]:
+    """What of a change is bound."""
+    match value:
+        case OtherField():
+            return
+        case Increment():
+            yield value.amount
+        case Merged():
+            yield from _merged_values(value)
+        case Now():
+            yield now + value.offset
+        case _:
+            yield value
+
+
+def form(value: Any) -> Any:
+    """What of a change the statement depends on."""
+    if isinstance(value, Merged):
+        return value.rule
+    return value if isinstance(value, OtherField) else isinstance(value, Increment)

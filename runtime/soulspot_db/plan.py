@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +20,7 @@ from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.events.rows import row_events
 from soulspot_db.fairness import Turns
 from soulspot_db.language.cascades import cascades
-from soulspot_db.language.predicates import Compare, Group, Increment, Predicate, is_timed, tables_of
+from soulspot_db.language.predicates import Compare, Group, Predicate, is_timed, tables_of
 from soulspot_db.language.relations import RelationSpec
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.visibility import EVERYBODY, Visibility, visible
@@ -121,7 +120,8 @@ class Plan:
         name, through = (self.spec.entity_type, relation.name), relation.through
         if through is None:
             return Link(name, relation.remote)
-        return Link(name, through.local, self.queries_of(through.entity), through.remote, relation.remote)
+        between = self.queries_of(through.entity)
+        return Link(name, through.local, between, through.remote, relation.remote, through.position)
 
     def find(self, entity_type: str) -> EntitySpec:
         """Another entity, as filters see it."""
@@ -130,12 +130,6 @@ class Plan:
     def read_tags(self, predicate: Predicate | None) -> tuple[Tag, ...]:
         """What the rows that a predicate finds depend on."""
         return (*self.table_tags, *map(tags.table, tables_of(predicate)))
-
-    def changed(self, values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-        """New values of a row that is there, with those that come with every change: the moment, and one version more."""
-        touched = {field.name: now for field in self.spec.fields.values() if field.touched}
-        version = {} if self.spec.version is None else {self.spec.version: Increment(1)}
-        return {**touched, **values, **version}
 
     def by_key(self, key: Key) -> Predicate:
         """The predicate that finds one row."""

@@ -1,8 +1,7 @@
 """From predicates to SQL: SQLAlchemy compiles each shape once, then only values change."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeAlias, cast
 
@@ -15,12 +14,14 @@ from soulspot_db.dialects import Dialect
 from soulspot_db.engine.base import Bulk, Statement
 from soulspot_db.language.order import Term
 from soulspot_db.language.outputs import Output
-from soulspot_db.language.predicates import Compare, Increment, Merged, Now, OtherField, Predicate, all_of
+from soulspot_db.language.predicates import Compare, Increment, Merged, OtherField, Predicate, all_of
 from soulspot_db.language.queries import QuerySpec
 from soulspot_db.language.spec import EntitySpec
-from soulspot_db.merging import merged, merged_values
+from soulspot_db.merging import bound_values, form, merged
+from soulspot_db.placing import Placing, place, place_values
 from soulspot_db.selection import selected
 from soulspot_db.sequences import moved_to
+from soulspot_db.touching import with_touched
 
 __all__ = ["Link", "Queries"]
 
@@ -37,7 +38,8 @@ Build: TypeAlias = Callable[[], sa.sql.ClauseElement]
 class Link:
     """How rows are linked to those of another entity: their `field` names the other's row.
 
-    `through` an entity in between it is that one's field; the one called `remote` there names our row, by our field `own`.
+    `through` an entity in between it is that one's field; the one called `remote` there names our row, by our field `own`, and
+    `position` says in which order.
     """
 
     name: tuple[str, str]
@@ -45,6 +47,7 @@ class Link:
     through: "Queries | None" = None
     remote: str = ""
     own: str = ""
+    position: str | None = None
 
     @property
     def visible(self) -> Predicate | None:
@@ -70,6 +73,7 @@ class Queries:
     ) -> None:
         self.visible = visible
         self._dialect = dialect
+        self._spec = spec
         self._encode = encode
         self._columns = {name: table.c[field.column] for name, field in spec.fields.items()}
         self._key = spec.key
@@ -190,6 +194,7 @@ class Queries:
     ) -> Statement:
         """Whole rows that are linked to `keys`, each with the one that it is linked to behind; at most `limit` for each."""
         where, linked = self._seen(where), narrowed(Compare(link.field, "in", tuple(keys)), link.visible)
+        by_position = link.position if not order else None
         order = tuple(order) or tuple(Term(name, descending=False) for name in self._key)
 
         def build() -> sa.Select[Any]:
@@ -199,7 +204,8 @@ class Queries:
             found = sa.select(*self._columns.values(), parent).select_from(source)
             found = found.where(linking.clause(linked, bind))
             found = found if where is None else found.where(self.clauses.clause(where, bind))
-            terms = [self.clauses.order(term) for term in order]
+            places = [] if by_position is None else [linking.columns[by_position]]
+            terms = [*places, *(self.clauses.order(term) for term in order)]
             if limit is None:
                 return found.order_by(*terms)
             rank = sa.func.row_number().over(partition_by=parent.element, order_by=terms).label(_RANK)
@@ -210,7 +216,7 @@ class Queries:
 
         now, linking = utc_now(), self.clauses if link.through is None else link.through.clauses
         values = [*linking.values(linked, now), *self.clauses.values(where, now), *([] if limit is None else [limit])]
-        shape = ("children", link.name, linked.shape, where and where.shape, order, limit is None)
+        shape = ("children", link.name, linked.shape, where and where.shape, order, by_position, limit is None)
         return self._statement(shape, build, values)
 
     def _joined(self, link: "Link") -> tuple[sa.FromClause, Clauses]:
@@ -257,11 +263,60 @@ class Queries:
             given[column.name] = moved
         return given
 
-    def lock(self) -> Statement | None:
-        """Have others who do the same wait until the end of the transaction; None where one writes at a time anyway."""
+    def lock_rows(self, where: Where | None) -> Statement | None:
+        """Keep rows as they are, and nobody referring to them anew, until the end of the transaction; None as for `lock`."""
         if not self._dialect.has_arrays:
             return None
-        name = f"soulspot_db upsert {self._table.name}"
+
+        def build() -> sa.Select[Any]:
+            columns = [self._columns[name] for name in self._key]
+            rows = sa.select(*columns).order_by(*columns)
+            rows = rows if where is None else rows.where(self.clauses.clause(where, Binder()))
+            # In one order, so that no two wait for each other; counted, so that they need not be sent.
+            locked = rows.with_for_update(of=self._table).subquery("locked")
+            return sa.select(sa.func.count()).select_from(locked)
+
+        return self._statement(("lock rows", where and where.shape), build, self._values(where))
+
+    def hold(self, where: Where) -> Statement:
+        """Have others who hold the same row wait until the end of the transaction, and find it again.
+
+        On PostgreSQL by an update that changes nothing: in a block that has seen an older moment it fails where another has held
+        the row since then, as a lock would not.
+        """
+        where = narrowed(where, self.visible)
+        columns = [self._columns[name] for name in self._key]
+
+        def build() -> sa.sql.ClauseElement:
+            condition = self.clauses.clause(where, Binder())
+            if not self._dialect.has_arrays:
+                return sa.select(*columns).where(condition)
+            same = {column.name: column for column in columns}
+            return sa.update(self._table).values(same).where(condition).returning(*columns)
+
+        return self._statement(("hold", where.shape), build, self._values(where))
+
+    def place(self, placing: Placing) -> Statement:
+        """Give many rows a position each, and return their keys."""
+        now = utc_now()
+        changes = with_touched(self._spec, {}, now)
+
+        def changed(bind: Binder) -> dict[str, Any]:
+            return {self._columns[name].name: self._changed(name, value, bind) for name, value in changes.items()}
+
+        def build() -> sa.Update:
+            query = place(self._table, self._columns, placing, changed, self._dialect)
+            return query.returning(*(self._columns[name] for name in self._key))
+
+        given = [self._encode(name, each) for name, value in changes.items() for each in bound_values(value, now)]
+        shape = ("place", placing.local, placing.remote, placing.position)
+        return self._statement(shape, build, [*place_values(placing, self._encode, self._dialect), *given])
+
+    def lock(self, what: str) -> Statement | None:
+        """Have others who do the same, called `what`, wait until the end of the transaction; None where one writes at a time anyway."""
+        if not self._dialect.has_arrays:
+            return None
+        name = f"soulspot_db {what} {self._table.name}"
         # Finds nothing, because what it does is no row of the entity; not by `WHERE false`, for which nothing is executed.
         return Statement("SELECT 1 WHERE pg_advisory_xact_lock(hashtextextended($1, 0)) IS NULL", (name,))
 
@@ -314,8 +369,8 @@ class Queries:
             return query if where is None else query.where(self.clauses.clause(where, bind))
 
         now = utc_now()
-        values = [self._encode(name, given) for name, value in changes.items() for given in _bound(value, now)]
-        forms = tuple(map(_form, changes.values()))
+        values = [self._encode(name, given) for name, value in changes.items() for given in bound_values(value, now)]
+        forms = tuple(map(form, changes.values()))
         shape = ("update", names, forms, where and where.shape, whole)
         return self._statement(shape, build, [*values, *self.clauses.values(where, now)])
 
@@ -378,25 +433,3 @@ class Queries:
 
     def _values(self, where: Where | None) -> list[Any]:
         return list(self.clauses.values(where, utc_now()))
-
-
-def _bound(value: Any, now: datetime) -> Iterator[Any]:
-    """What of a change is bound."""
-    match value:
-        case OtherField():
-            return
-        case Increment():
-            yield value.amount
-        case Merged():
-            yield from merged_values(value)
-        case Now():
-            yield now + value.offset
-        case _:
-            yield value
-
-
-def _form(value: Any) -> Any:
-    """What of a change the statement depends on."""
-    if isinstance(value, Merged):
-        return value.rule
-    return value if isinstance(value, OtherField) else isinstance(value, Increment)

@@ -13,10 +13,11 @@ from soulspot_db.cache.tags import Tag
 from soulspot_db.clauses import FirstOf, Where
 from soulspot_db.codec import exporter
 from soulspot_db.entity import Entity, EntitySchema
-from soulspot_db.errors import ValidationFailedError
+from soulspot_db.errors import NotFoundError, ValidationFailedError
 from soulspot_db.fairness import spread
 from soulspot_db.language.predicates import Compare
 from soulspot_db.language.queries import QuerySpec
+from soulspot_db.language.scope import stored_name
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.visibility import EVERYBODY, Visibility
 from soulspot_db.paging import Page
@@ -68,10 +69,13 @@ class Records(Repository[Entity, Any]):
         """The row with this key or natural key."""
         found = await self.get(entity_id, include=include, fresh=fresh)
         if found is None:
-            spec = self._plan.spec
-            natural = () if spec.natural_key is None else (spec.fields[spec.natural_key],)
-            raise self._not_found(entity_id, (*spec.key_fields, *natural))
+            raise self._no_row(entity_id)
         return found
+
+    def _no_row(self, entity_id: str) -> NotFoundError:
+        spec = self._plan.spec
+        natural = () if spec.natural_key is None else (spec.fields[stored_name(spec.natural_key, spec)],)
+        return self._not_found(entity_id, (*spec.key_fields, *natural))
 
     async def save(self, data: Mapping[str, Any]) -> str:
         """Insert a row; returns its key."""
@@ -226,6 +230,39 @@ class Records(Repository[Entity, Any]):
             found = [] if parent is None else [parent]
         shown = await self._dicts(await others.nodes(found, tree, fresh=fresh))
         return shown if many else next(iter(shown), None)
+
+    async def arrange(
+        self,
+        entity_id: str,
+        relation: str,
+        *,
+        add: Sequence[str] | None,
+        remove: Sequence[str] | None,
+        move: str | None,
+        replace: Sequence[str] | None,
+        at: int | None,
+    ) -> int:
+        """Change which rows a relation has, or their order."""
+        asked = {"add": add, "remove": remove, "move": move, "replace": replace}
+        given = [name for name, value in asked.items() if value is not None]
+        has_place = at is not None
+        if len(given) != 1 or (has_place and given[0] in {"remove", "replace"}) or (not has_place and move is not None):
+            raise self._refuse("arrange", "one of add, remove, move and replace; move takes at as well, and add can")
+        row = await self._look_up(entity_id, fresh=True)
+        if row is None:
+            raise self._no_row(entity_id)
+        _, rows = self._related(relation)
+        listed: Any = [move] if move is not None else self._listed(asked[given[0]], "ids", "arrange")
+        keys = [rows.parsed_key(text, "arrange") for text in listed]
+        match given[0]:
+            case "add":
+                return await self._add_to(relation, row, keys, at=at)
+            case "remove":
+                return await self._remove_from(relation, row, keys)
+            case "replace":
+                return await self._replace(relation, row, keys)
+            case _:
+                return int(await self._move_in(relation, row, keys[0], cast("int", at)))
 
     async def run_query(self, name: str, params: Mapping[str, Any], *, fresh: bool) -> Any:
         """What a named query returns or does."""

@@ -41,13 +41,13 @@ def refused_input(error: ValidationError, spec: EntitySpec, operation: str) -> D
             **context,
         )
     problems = {str(item["loc"][0]) if item["loc"] else "": reason(item) for item in found}
-    listed = "; ".join(f"{name}: {reason}" for name, reason in problems.items())
+    listed = "; ".join(f"{name}: {reason}" if name else reason for name, reason in problems.items())
     # Of a stream the batches before this row are stored; `stopped_after` says how many rows these are.
     kept = "" if operation == "save_stream" else "; nothing was written"
     return ValidationFailedError(
         f"{spec.entity_type} cannot be stored: {listed}",
         f"Correct the fields named above{kept}.",
-        field=next(iter(problems)),
+        field=next(iter(problems)) or None,
         fields=list(problems),
         **context,
     )

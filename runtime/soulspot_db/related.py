@@ -51,6 +51,14 @@ class RelatedRows(ReadRepository[Entity, Any]):
         self._own = plan
         self._relation = relation
 
+    def checked_key(self, key: Any, operation: str) -> Any:
+        """The key of one of the rows; raises ValidationFailedError where it is none."""
+        return self._plan.keys.values(key, operation)[0]
+
+    def parsed_key(self, text: str, operation: str) -> Any:
+        """The same of text."""
+        return self._plan.keys.parse(text, operation)[0]
+
     async def parent(self, key: Any, *, fresh: bool) -> Entity | None:
         """The row with this key, asked for together with others."""
         return await self._find((key,), self._relation.name, fresh=fresh, together=True)

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, create_model
 from soulspot_db.defaults import MAKERS
 from soulspot_db.entity import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate
 from soulspot_db.errors import SchemaInvalidError
+from soulspot_db.language import rules
 from soulspot_db.language.document import EntityDocument
 from soulspot_db.language.field import FieldSpec, Missing, input_rule
 from soulspot_db.language.relations import Find, RelationSpec
@@ -19,7 +20,9 @@ from soulspot_db.language.sql_query import SqlAnalysis, Statements
 from soulspot_db.language.sql_statement import SqlError
 from soulspot_db.language.table import describe
 from soulspot_db.language.types import python_type
+from soulspot_db.language.virtual import VirtualId
 from soulspot_db.tables import make_table
+from soulspot_db.virtual import VirtualCreate, VirtualUpdate
 
 __all__ = ["ResolvedSchema", "resolved"]
 
@@ -56,7 +59,10 @@ class ResolvedSchema:
         if self.source.model is not None:
             return self.source.model
         definitions: dict[str, Any] = {name: (_stored(field), ...) for name, field in self.spec.fields.items()}
-        return create_model(self._class_name, __base__=Entity, **definitions)
+        made = create_model(self._class_name, __base__=Entity, **definitions)
+        for name, virtual in self.spec.virtual.items():
+            setattr(made, name, _reader(virtual))
+        return made
 
     @cached_property
     def create_model(self) -> type[EntityCreate]:
@@ -64,7 +70,9 @@ class ResolvedSchema:
         if self.source.create_model is not None:
             return self.source.create_model
         definitions: dict[str, Any] = {name: _input(field) for name, field in self.spec.fields.items()}
-        return create_model(self._class_name + "Create", __base__=EntityCreate, **definitions)
+        definitions |= {name: (_virtual(virtual), None) for name, virtual in self.spec.virtual.items()}
+        base: type[EntityCreate] = VirtualCreate if self.spec.virtual else EntityCreate
+        return create_model(self._class_name + "Create", __base__=base, **definitions)
 
     @cached_property
     def update_model(self) -> type[EntityUpdate]:
@@ -73,7 +81,13 @@ class ResolvedSchema:
             return self.source.update_model
         fields = [field for field in self.spec.fields.values() if field.name not in self.spec.key]
         definitions: dict[str, Any] = {field.name: (_rule(field), UNSET) for field in fields}
-        return create_model(self._class_name + "Update", __base__=EntityUpdate, **definitions)
+        definitions |= {
+            name: (_virtual(virtual), UNSET)
+            for name, virtual in self.spec.virtual.items()
+            if virtual.field not in self.spec.key
+        }
+        base: type[EntityUpdate] = VirtualUpdate if self.spec.virtual else EntityUpdate
+        return create_model(self._class_name + "Update", __base__=base, **definitions)
 
     @cached_property
     def table(self) -> sa.Table:
@@ -128,6 +142,7 @@ def _document(schema: type[EntitySchema]) -> EntityDocument:
                 "fields": _plain(schema.fields),
                 "indexes": [_plain(index) for index in schema.indexes],
                 "checks": {name: dict(check) for name, check in schema.checks.items()},
+                "guards": {name: _plain(guard) for name, guard in schema.guards.items()},
                 "primary_key": list(schema.primary_key) if schema.primary_key else None,
                 "queries": {name: _plain(query) for name, query in schema.queries.items()},
                 "natural_key": schema.natural_key,
@@ -167,6 +182,15 @@ def _stored(field: FieldSpec) -> Any:
 
 def _rule(field: FieldSpec) -> Any:
     return _hidden(field, Optional[input_rule(field)] if field.assigned else input_rule(field))  # noqa: UP045
+
+
+def _virtual(virtual: VirtualId) -> Any:
+    """The annotation of a virtual field: its value is checked as that of the stored field."""
+    return Annotated[Annotated[str, rules.text] | None, Field(repr=False), virtual]
+
+
+def _reader(virtual: VirtualId) -> property:
+    return property(lambda row: virtual.read(getattr(row, virtual.field)))
 
 
 def _hidden(field: FieldSpec, kind: Any) -> Any:

@@ -23,12 +23,14 @@ class TransactionScope:
         session: of the database.
         read_only: whether writes are refused.
         opened: what the transaction is called; by default after the line that calls `transaction()`.
+        latest: whether each statement sees what others have committed by then, and not all of them one moment.
     """
 
-    def __init__(self, session: Session, *, read_only: bool, opened: str | None = None) -> None:
+    def __init__(self, session: Session, *, read_only: bool, opened: str | None = None, latest: bool = False) -> None:
         self._session = session
         self._read_only = read_only
         self._opened = opened or opened_here()
+        self._latest = latest
         self._entry = Once("db.transaction()")
         self._savepoint: Savepoint[Transaction] | None = None
         self._transaction: Transaction | None = None
@@ -41,7 +43,8 @@ class TransactionScope:
             await savepoint.__aenter__()
             self._savepoint = savepoint
             return joined
-        lease = await self._session.engine.begin(read_only=self._read_only, holder=self._opened)
+        engine = self._session.engine
+        lease = await engine.begin(read_only=self._read_only, holder=self._opened, latest=self._latest)
         self._transaction = Transaction(self._session, lease, self._opened, read_only=self._read_only)
         ambient.enter(self._transaction)
         return self._transaction

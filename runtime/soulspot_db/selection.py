@@ -1,6 +1,7 @@
 """What a named query selects: values of columns and functions over groups, as SQL and back as Python values."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -77,6 +78,8 @@ def row_decoder(
 
 def _decoder(output: Output, dialect: Dialect, cipher: Cipher) -> Callable[[Any], Any] | None:
     field = output.value
+    if output.virtual is not None:
+        return output.virtual.read
     if (
         output.function == "avg"
         and output.field is not None
@@ -92,4 +95,4 @@ def bound_outputs(outputs: Sequence[Output], bound: Callable[[Predicate], Predic
     """The outputs with values in place of their parameters."""
     for output in outputs:
         where = None if output.where is None else bound(output.where)
-        yield Output(output.name, output.field, output.function, where, output.nullable)
+        yield replace(output, where=where)

@@ -256,3 +256,23 @@ class DatabaseService(ABC):
         options = {"order_by": order_by, "limit": limit}
         records = self._records(entity_type)
         return await records.related(entity_id, relation, filters, include=include, fresh=fresh, **options)
+
+    async def arrange(
+        self,
+        entity_type: str,
+        entity_id: str,
+        relation: str,
+        *,
+        add: Sequence[str] | None = None,
+        remove: Sequence[str] | None = None,
+        move: str | None = None,
+        replace: Sequence[str] | None = None,
+        at: int | None = None,
+    ) -> int:
+        """Change the rows of a relation that has an order, or their order; give one of `add`, `remove`, `move` and `replace`.
+
+        `add` puts those that are not there yet at place `at` or at the end, `move` one of them to place `at`, `replace` leaves
+        these and no others. Returns how many were added, removed or moved, or of `replace` how many there are.
+        """
+        records = self._records(entity_type)
+        return await records.arrange(entity_id, relation, add=add, remove=remove, move=move, replace=replace, at=at)

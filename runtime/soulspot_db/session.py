@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from threading import get_ident
 from typing import Any, Protocol, TypeVar, cast
 
@@ -63,6 +64,10 @@ class SessionLike(Protocol):
         """The transaction that reads and writes join, if there is one."""
         ...
 
+    def latest(self, opened: str) -> AbstractAsyncContextManager[Any]:
+        """A block, called `opened`, whose statements each see what others have committed by then; or one nested in the current."""
+        ...
+
 
 class HasSession(Protocol):
     """What a repository is made of: a database, or one transaction."""
@@ -88,6 +93,12 @@ class Session:
     def current(self) -> OpenTransaction | None:
         """The open transaction of this task, or of the one that started it."""
         return ambient.innermost(self)
+
+    def latest(self, opened: str) -> AbstractAsyncContextManager[Any]:
+        """A block whose statements each see what others have committed by then, or one nested in the current one."""
+        from soulspot_db.scope import TransactionScope  # noqa: PLC0415 - a transaction is made of a session
+
+        return TransactionScope(self, read_only=False, opened=opened, latest=True)
 
     def peek(self, region: CacheRegion, key: Hashable) -> Any:
         """The cached answer; MISS where only `read` can tell, or somebody wants to be told."""

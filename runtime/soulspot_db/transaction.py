@@ -81,6 +81,10 @@ class Transaction(DatabaseService):
         """This transaction."""
         return self
 
+    def latest(self, opened: str) -> "Savepoint[Transaction]":  # noqa: ARG002 - as the database's own session has it
+        """A nested block: what its statements see is decided already."""
+        return self.transaction()
+
     def is_of(self, home: object) -> bool:
         """Whether this session made it, or this bus is told of what it does."""
         return home is self._session or home is self._session.publisher.bus

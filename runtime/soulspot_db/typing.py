@@ -85,6 +85,22 @@ class NullOperators(TypedDict, total=False):
     is_not: None
 
 
+VirtualOperators = TypedDict(
+    "VirtualOperators",
+    {
+        "eq": str | None,
+        "ne": str | None,
+        "is": str | None,
+        "is_not": str | None,
+        "in": Sequence[str | None],
+        "not_in": Sequence[str | None],
+        "starts_with": str | Sequence[str],
+    },
+    total=False,
+)
+"""Operators of virtual fields: those that mean the same with the prefix as without it."""
+
+
 class PartOperators(_Keywords, total=False):
     """Operators of lists and JSON values, which have no order but can be looked into."""
 
@@ -100,6 +116,9 @@ FieldFilter: TypeAlias = T | Sequence[T | None] | Operators[T] | None
 
 TextFilter: TypeAlias = T | Sequence[T | None] | TextOperators[T] | None
 """The same for text."""
+
+VirtualFilter: TypeAlias = str | Sequence[str | None] | VirtualOperators | None
+"""The same for a virtual field."""
 
 DatetimeFilter: TypeAlias = dt.datetime | Sequence[dt.datetime | None] | Operators[dt.datetime | Moment] | None
 """The same for moments."""

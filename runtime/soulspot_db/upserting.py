@@ -7,12 +7,15 @@ from soulspot_db.clauses import FirstOf, Where
 from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity, EntityCreate
-from soulspot_db.errors import SerializationFailedError, ValidationFailedError
+from soulspot_db.errors import ConstraintViolationError, SerializationFailedError, ValidationFailedError
+from soulspot_db.exclusive import Take, takes_of_upsert
 from soulspot_db.expiry import making_room
 from soulspot_db.in_sql import SqlQueries
 from soulspot_db.language.predicates import Compare, Group, Merged, Predicate
+from soulspot_db.language.scope import stored_name
 from soulspot_db.language.upserts import Match, Rule, is_unique
 from soulspot_db.operations import Effects, Write
+from soulspot_db.touching import with_touched
 
 __all__ = ["UpsertRepository"]
 
@@ -86,14 +89,22 @@ class UpsertRepository(SqlQueries[Model, KeyType], Generic[Model, KeyType]):
         """
         plan = self._plan
         names, row = tuple(values), plan.codec.encode_row(values)
-        changed = plan.changed(changes, utc_now())
+        changed = with_touched(plan.spec, changes, utc_now())
         look = plan.queries.update(where, changed, whole=True) if changes else plan.queries.select(where)
-        lock = plan.queries.lock() if locked else None
+        lock = plan.queries.lock("upsert") if locked else None
         before = [*([] if lock is None else [lock]), *making_room(plan, [values]), look]
+        takes = takes_of_upsert(plan.spec, where, values, changes)
         for attempt in range(1, _ATTEMPTS + 1):
             # At last not quietly: if something else of the row exists already, the error says what.
-            insert = plan.queries.insert_unless(where, names, row, quietly=attempt < _ATTEMPTS)
-            if (done := await self._look_and_insert(operation, [*before, insert], [*changes])) is not None:
+            insert = plan.queries.insert_unless(where, names, row, quietly=attempt < _ATTEMPTS and not takes)
+            try:
+                done = await self._look_and_insert(operation, [*before, insert], [*changes], takes)
+            except ConstraintViolationError:
+                # Not quietly, because then a flag would stay taken that nobody was given; undone as a whole, it goes again.
+                if not takes or attempt == _ATTEMPTS:
+                    raise
+                continue
+            if done is not None:
                 return done
         raise SerializationFailedError(
             f"{operation} of {plan.spec.entity_type} met a row that others inserted and deleted again, {_ATTEMPTS} times",
@@ -103,7 +114,7 @@ class UpsertRepository(SqlQueries[Model, KeyType], Generic[Model, KeyType]):
         )
 
     async def _look_and_insert(
-        self, operation: str, statements: Sequence[Statement], fields: Sequence[str]
+        self, operation: str, statements: Sequence[Statement], fields: Sequence[str], takes: Sequence[Take]
     ) -> tuple[Model, bool] | None:
         """Run them, and say what the last two have found and made: the row, and whether it is new; None for neither.
 
@@ -123,12 +134,12 @@ class UpsertRepository(SqlQueries[Model, KeyType], Generic[Model, KeyType]):
             return None if row is None else (self._decode(row), not found)
 
         tags = plan.touched() if plan.spec.expires is None else plan.touched() | plan.cascaded()
-        return await self._do(operation, Write(statements, tags, effects, result))
+        return await self._do_taking(operation, Write(statements, tags, effects, result), takes)
 
     def _unique(self, on: Sequence[str] | None, new: EntityCreate, operation: str) -> Sequence[str]:
         """The fields by which a row is found."""
         spec, given = self._plan.spec, {name for name in new.model_fields_set if getattr(new, name) is not None}
-        natural = [] if spec.natural_key is None else [(spec.natural_key,)]
+        natural = [] if spec.natural_key is None else [(stored_name(spec.natural_key, spec),)]
         # A key that is given says which row is meant; otherwise what people know it by.
         groups: list[tuple[str, ...]] = list(dict.fromkeys([spec.key, *natural, *spec.unique_groups]))
         known = " or ".join(" and ".join(group) for group in groups)
@@ -136,7 +147,7 @@ class UpsertRepository(SqlQueries[Model, KeyType], Generic[Model, KeyType]):
             chosen = next((group for group in groups if given.issuperset(group)), None)
             problem = f"needs a value for what is unique about the row: {known}"
         else:
-            wanted = sorted([on] if isinstance(on, str) else on)
+            wanted = sorted(stored_name(name, spec) for name in ([on] if isinstance(on, str) else on))
             chosen = next((group for group in groups if sorted(group) == wanted), None)
             problem = f"cannot find a row by {' and '.join(wanted)}, which is not unique; it can by {known}"
         missing = [] if chosen is None else [name for name in chosen if name not in given]
@@ -157,9 +168,7 @@ def _equal(names: Sequence[str], values: Mapping[str, Any]) -> Predicate:
 
 
 def _matching(match: Match, values: Mapping[str, Any]) -> Predicate:
-    return Group(
-        "and", tuple(Compare(part.field, "ieq" if part.folded else "eq", (values[part.field],)) for part in match)
-    )
+    return Group("and", tuple(Compare(part.field, part.operator, (values[part.field],)) for part in match))
 
 
 def _merged(rule: Rule | None, value: Any) -> Any:

@@ -13,14 +13,24 @@ from soulspot_db.clauses import Where, narrowed
 from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity, EntityCreate, EntityUpdate
-from soulspot_db.errors import DatabaseError, UnsafeWriteError, ValidationFailedError, VersionConflictError
+from soulspot_db.errors import (
+    ConstraintViolationError,
+    DatabaseError,
+    UnsafeWriteError,
+    ValidationFailedError,
+    VersionConflictError,
+)
+from soulspot_db.exclusive import Take, overtaken, takes_of_changes, takes_of_rows, taking
 from soulspot_db.expiry import making_room
 from soulspot_db.fairness import spread
+from soulspot_db.guarding import kept_by, refused_by_guard, unguarded
 from soulspot_db.language.folding import folded
 from soulspot_db.language.predicates import Compare, Group, Predicate, all_of
+from soulspot_db.language.scope import stored_name
 from soulspot_db.operations import Effects, Read, Write
 from soulspot_db.paging import PagingRepository
 from soulspot_db.refusals import stopped_after
+from soulspot_db.touching import with_touched
 
 __all__ = ["WriteRepository"]
 
@@ -100,7 +110,7 @@ class WriteRepository(PagingRepository[Model, KeyType]):
             effects=effects,
             result=lambda results: [row for rows in results[len(room) :] for row in rows],
         )
-        return await self._do(operation, request)
+        return await self._do_taking(operation, request, takes_of_rows(plan.spec, rows, operation))
 
     def _touched_by_new(self, room: Sequence[Statement], keys: Sequence[Key]) -> Collection[Tag]:
         """What new rows with these keys may touch, and the expired ones that make room for them."""
@@ -136,7 +146,19 @@ class WriteRepository(PagingRepository[Model, KeyType]):
             effects=lambda results: self._replaced(results[: len(room)], keys),
             result=lambda _results: stored,
         )
-        return await self._do(operation, request)
+        return await self._do_taking(operation, request, takes_of_rows(plan.spec, rows, operation))
+
+    async def _do_taking(self, operation: str, request: Write[T], takes: Sequence[Take], *, single: bool = True) -> T:
+        """Take flags and write; `single` where of the rows that are written no two can want the same."""
+        plan = self._plan
+        try:
+            return await self._do(operation, taking(plan, takes, request))
+        except ConstraintViolationError as error:
+            is_old_view = single and plan.dialect.has_arrays and self._session.current() is not None
+            told = overtaken(error, plan, takes) if is_old_view else None
+            if told is None:
+                raise
+            raise told from error
 
     def _values_of(self, new: EntityCreate, *, now: datetime, operation: str) -> dict[str, Any]:
         self._check_model(new, self._plan.schema.create_model, operation)
@@ -200,10 +222,9 @@ class WriteRepository(PagingRepository[Model, KeyType]):
         whole: bool = False,
     ) -> T:
         """Change the rows that `where` finds, as `_set` does; `names` is the order in which the caller gave the fields."""
-        version = self._plan.spec.version
-        given = [
-            name for name in names or self._plan.spec.fields if name in changes.model_fields_set and name != version
-        ]
+        spec = self._plan.spec
+        named = dict.fromkeys(stored_name(name, spec) for name in names or spec.fields)
+        given = [name for name in named if name in changes.model_fields_set and name != spec.version]
         values = {name: getattr(changes, name) for name in given}
         return await self._set(operation, where, values, tags, result, whole=whole)
 
@@ -234,8 +255,10 @@ class WriteRepository(PagingRepository[Model, KeyType]):
             keys = list(map(plan.codec.stored_key, results[0])) if whole else results[0]
             return plan.effects(keys, "updated", given)
 
-        statement = plan.queries.update(where, plan.changed(values, utc_now()), whole=whole)
-        return await self._do(operation, Write([statement], tags, effects, lambda results: result(results[0])))
+        statement = plan.queries.update(where, with_touched(plan.spec, values, utc_now()), whole=whole)
+        request = Write([statement], tags, effects, lambda results: result(results[0]))
+        takes = takes_of_changes(plan.spec, where, values)
+        return await self._do_taking(operation, request, takes, single=operation == "update")
 
     async def _update_where(
         self,
@@ -281,7 +304,7 @@ class WriteRepository(PagingRepository[Model, KeyType]):
         predicate = self._condition(where, all_rows, "delete_where")
 
         def write(rows: Where | None) -> Awaitable[int]:
-            return self._remove("delete_where", rows, self._plan.touched())
+            return self._remove("delete_where", rows, self._plan.touched(), whole=predicate or Group("and", ()))
 
         return await self._in_batches("delete_where", predicate, write, batch_size, progress)
 
@@ -311,34 +334,63 @@ class WriteRepository(PagingRepository[Model, KeyType]):
 
         return await each_batch(plan.spec.key, last_of, lambda rows: write(all_of(predicate, rows)), progress)
 
-    async def _remove(self, operation: str, where: Where | None, tags: Collection[Tag]) -> int:
-        """Delete rows, or hide them where that is what deleting means; returns how many there were."""
-        if self._plan.spec.soft_delete is None:
-            return await self._erase(operation, self._plan.queries.delete(where), tags)
-        return await self._hide(operation, where, self._plan.spec.soft_delete, tags)
+    async def _remove(
+        self, operation: str, where: Where | None, tags: Collection[Tag], *, whole: Where | None = None
+    ) -> int:
+        """Delete rows, or hide them where that is what deleting means; returns how many there were.
 
-    async def _hide(self, operation: str, where: Where | None, field: str, tags: Collection[Tag]) -> int:
+        Args:
+            operation: what the caller called.
+            where: the rows.
+            tags: what that may touch.
+            whole: those of which these are some, where they are deleted in batches.
+        """
+        plan, whole = self._plan, where if whole is None else whole
+        free = unguarded(plan.spec, where, whole)
+        lock = plan.queries.lock_rows(where) if plan.spec.guards else None
+        before = [] if lock is None else [lock]
+        if plan.spec.soft_delete is None:
+            removed = await self._erase(operation, [*before, plan.queries.delete(free)], tags)
+        else:
+            removed = await self._hide(operation, before, free, plan.spec.soft_delete, tags)
+        if not removed:
+            await self._check_guards(operation, whole)
+        return removed
+
+    async def _hide(
+        self, operation: str, before: Sequence[Statement], where: Where | None, field: str, tags: Collection[Tag]
+    ) -> int:
         plan, now = self._plan, utc_now()
         # Who sees deleted rows as well does not delete them twice.
         there = Compare(field, "is_null") if where is None else narrowed(where, Compare(field, "is_null"))
         request = Write(
-            [plan.queries.update(there, plan.changed({field: now}, now), whole=False)],
+            [*before, plan.queries.update(there, with_touched(plan.spec, {field: now}, now), whole=False)],
             tags,
-            lambda results: plan.effects(results[0], "deleted"),
-            lambda results: len(results[0]),
+            lambda results: plan.effects(results[-1], "deleted"),
+            lambda results: len(results[-1]),
         )
         return await self._do(operation, request)
 
-    async def _erase(self, operation: str, delete: Statement, tags: Collection[Tag], *, told: bool = True) -> int:
-        """Delete rows for good; returns how many there were. Their events are published where that is to be `told`."""
+    async def _erase(
+        self, operation: str, statements: Sequence[Statement], tags: Collection[Tag], *, told: bool = True
+    ) -> int:
+        """Delete rows for good by the last of these; returns how many there were. Their events are published where that is to be `told`."""
         plan = self._plan
         cascaded = plan.cascaded()
 
         def effects(results: Sequence[Rows]) -> Effects:
-            return plan.erased(results[0], told=told)
+            return plan.erased(results[-1], told=told)
 
-        request = Write([delete], {*tags, *cascaded}, effects, lambda results: len(results[0]))
+        request = Write(statements, {*tags, *cascaded}, effects, lambda results: len(results[-1]))
         return await self._do(operation, request)
+
+    async def _check_guards(self, operation: str, where: Where | None) -> None:
+        """Of rows that were not deleted, tell those that a guard keeps from those that are not there."""
+        spec = self._plan.spec
+        for name, guard in spec.guards.items():
+            statement = self._plan.queries.exists(kept_by(where, guard))
+            if await self._answer(operation, None, statement, bool, kept=False, fresh=True):
+                raise refused_by_guard(spec, name, operation)
 
     def _condition(self, where: Filter, all_rows: bool, operation: str) -> Predicate | None:
         predicate = self._filter(where, operation)

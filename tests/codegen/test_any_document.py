@@ -49,6 +49,8 @@ KEYS = {
     "references": st.sampled_from(["m.thing", "m.other", "m.nothing", "thing"]) | ANY,
     "on_delete": st.sampled_from(["cascade", "set_null", "restrict"]) | ANY,
     "version": st.booleans() | ANY,
+    "exclusive": st.booleans() | st.lists(NAMES, max_size=2) | ANY,
+    "virtual": st.fixed_dictionaries({"field": NAMES, "prefix": TEXT}) | ANY,
     "sensitive": st.booleans() | ANY,
     "encrypted": st.booleans() | ANY,
     "deprecated": st.booleans() | TEXT | ANY,
@@ -108,6 +110,7 @@ REMOVAL_KEYS = {"data": st.sampled_from(["discard", "archive", "x"]), "reason": 
 RELATION_KEYS = {
     "field": NAMES | ANY,
     "entity": st.sampled_from(["m.thing", "m.other", "m.nothing"]) | ANY,
+    "position": NAMES | ANY,
     "through": st.sampled_from(["m.thing", "m.other", "m.nothing"]) | ANY,
 }
 CACHE_KEYS = {"ttl": ANY, "max_size": ANY}
@@ -157,6 +160,7 @@ ENTITY_KEYS = {
     "primary_key": st.lists(NAMES, max_size=3) | ANY,
     "indexes": st.lists(INDEX | ANY, max_size=3) | ANY,
     "checks": st.dictionaries(NAMES | TEXT, FILTER | ANY, max_size=2) | ANY,
+    "guards": st.dictionaries(NAMES | TEXT, FILTER | ANY, max_size=2) | ANY,
     "relations": st.dictionaries(NAMES, documents(RELATION_KEYS) | ANY, max_size=2) | ANY,
     "queries": st.dictionaries(NAMES | TEXT, QUERY | ANY, max_size=3) | ANY,
     "use": st.lists(st.sampled_from(["shared", "wrong", "nothing"]) | ANY, max_size=2) | ANY,

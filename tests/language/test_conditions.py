@@ -286,6 +286,7 @@ def test_the_text_of_a_condition(where, sqlite, postgresql):
 def test_columns_stand_in_a_condition_and_not_fields():
     entity = SimpleNamespace(
         entity_type="job",
+        virtual={},
         fields={name: field for name, field in ENTITY.fields.items() if name == "a_text"},
     )
     renamed = {"a_text": SimpleNamespace(column="order", type="text")}

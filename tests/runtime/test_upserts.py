@@ -38,6 +38,7 @@ class SongSchema(EntitySchema):
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
     }
     queries = {
+        "by_trimmed_title": {"upsert": {"match": ["lower(trim(title))"], "rules": {"title": "fill_null"}}},
         "from_provider": {
             "upsert": {
                 "match": ["code", "uri", ["lower(title)", "album"]],
@@ -52,7 +53,7 @@ class SongSchema(EntitySchema):
                     "cover": "keep_if_null",
                 },
             }
-        }
+        },
     }
 
 
@@ -177,6 +178,17 @@ async def test_null_is_no_match(songs, db):
     assert await db.count("song") == 2
 
 
+async def test_a_match_may_pass_over_spaces_around_a_text(songs, db):
+    first = await songs._upsert(new(songs, code="a", title="  One More "))
+    await songs._upsert(new(songs, code="b", title="OneMore"))
+    for title in ("one more", " ONE MORE", "  One More "):
+        assert (await songs._named_upsert("by_trimmed_title", new(songs, title=title))).id == first.id
+    assert await db.count("song") == 2
+    await songs._named_upsert("by_trimmed_title", new(songs, title="one  more"))
+    await songs._named_upsert("by_trimmed_title", new(songs, title="\tone more"))
+    assert await db.count("song") == 4
+
+
 async def test_what_no_index_forbids_is_inserted_once_all_the_same(songs, db):
     await asyncio.gather(
         *(
@@ -224,6 +236,9 @@ async def test_cached_answers_know_of_it(songs, db):
         ({"match": ["cod"]}, "song has no field 'cod'"),
         ({"match": [[]]}, "at least one field"),
         ({"match": ["lower(best)"]}, "lower() is for text"),
+        ({"match": ["lower(trim(best))"]}, "lower() is for text"),
+        ({"match": ["trim(title)"]}, "no field 'trim(title)'"),
+        ({"match": ["lower(trim(title)"]}, "no field"),
         ({"match": ["code"], "rules": {"best": "biggest"}}, "unknown rule 'biggest'"),
         ({"match": ["code"], "rules": {"best": "sticky_true"}}, "for booleans"),
         ({"match": ["code"], "rules": {"is_saved": "max"}}, "has an order"),

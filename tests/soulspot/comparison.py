@@ -126,7 +126,8 @@ class Comparison:
             yield Difference(self.new[path]["table"], "table", "", "added")
 
     def _columns(self, table: str, entity: dict[str, Any]) -> Iterator[Difference]:
-        fields = {column_of(name, field): field for name, field in entity["fields"].items()}
+        stored = {name: field for name, field in entity["fields"].items() if "virtual" not in field}
+        fields = {column_of(name, field): field for name, field in stored.items()}
         renamed = self.renamed.get(table, {})
         for name, column in self.old[table]["columns"].items():
             target = renamed.get(name, name)

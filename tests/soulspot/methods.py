@@ -20,7 +20,7 @@ KINDS = {
     "python": "a few lines of Python over such methods, in a transaction where there are several writes",
     "later": "nothing yet: it needs what the language does not have",
 }
-NEEDS = ("relations", "virtual ids", "ordered children", "a guarded delete", "a match without outer spaces")
+NEEDS = ("a guarded delete",)
 """What the language does not have yet."""
 
 _WORDS = {

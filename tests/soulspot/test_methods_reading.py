@@ -101,9 +101,8 @@ async def test_counts(repos, artists, make):
 
 async def test_a_column_of_what_is_not_null(repos, artists, make):
     artist = repos.metadata.artist
-    uris = [f"spotify:artist:{name}" for name in ("air", "beck", "devo", "elo")]
-    assert await artist.list_spotify_uris() == uris
-    assert await artist.list_spotify_uris(source="hybrid") == uris[1:2]
+    assert await artist.list_spotify_ids() == ["air", "beck", "devo", "elo"]
+    assert await artist.list_spotify_ids(source="hybrid") == ["beck"]
     await make(PlaylistRepository, {"spotify_id": "p2"}, {"spotify_id": "p1"}, {"spotify_id": None})
     assert await repos.spotify.playlist.list_spotify_ids() == ["p1", "p2"]
 
@@ -146,7 +145,7 @@ async def test_albums_that_lack_something_or_were_saved(repos, artists, make):
     assert titles(await album.list_pending_track_sync()) == ["a", "d"]
     assert titles(await album.list_pending_track_sync(source="spotify")) == ["d"]
     assert (await album.count_pending_track_sync(), await album.count_with_spotify_uri()) == (2, 3)
-    assert await album.list_saved_spotify_uris() == ["spotify:album:a"]
+    assert await album.list_saved_spotify_ids() == ["a"]
     assert (await album.count_saved(), await album.count_by_source(source="spotify")) == (2, 2)
     assert titles(await album.list_new_since(since=NOW - HOUR))[::-1] == ["a", "b", "c", "d"]
     assert await album.list_new_since(since=NOW - HOUR, artist_id=artists[1].id) == []

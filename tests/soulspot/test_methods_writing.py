@@ -153,7 +153,7 @@ async def test_logins_that_nobody_uses_are_forgotten(repos, make):
 
 
 async def test_rows_of_others_stay(repos, make):
-    air, beck = await make(ArtistRepository, {"spotify_uri": "u1"}, {"spotify_uri": "u2"})
+    air, beck = await make(ArtistRepository, {"spotify_id": "a1"}, {"spotify_id": "a2"})
     await make(ArtistDiscographyRepository, {"title": "a"}, {"title": "b"}, artist_id=air.id)
     await make(ArtistDiscographyRepository, {"title": "a"}, artist_id=beck.id)
     assert await repos.metadata.artist_discography.delete_for_artist(artist_id=air.id) == 2
@@ -161,8 +161,8 @@ async def test_rows_of_others_stay(repos, make):
     assert await repos.metadata.enrichment_candidate.delete_for_entity(entity_type="artist", entity_id=air.id) == 1
     assert await repos.metadata.enrichment_candidate.count() == 1
     await make(AlbumRepository, {}, artist_id=air.id)
-    assert await repos.metadata.artist.delete_by_spotify_uris(spotify_uris=["u1", "nobody's"]) == 1
-    assert await repos.metadata.artist.delete_by_spotify_uris(spotify_uris=[]) == 0
+    assert await repos.metadata.artist.delete_by_spotify_ids(spotify_ids=["a1", "nobody's"]) == 1
+    assert await repos.metadata.artist.delete_by_spotify_ids(spotify_ids=[]) == 0
     assert (await repos.metadata.artist.query(), await repos.metadata.album.query()) == ([beck], [])
     await make(PlaylistRepository, {"spotify_id": "p1"}, {"spotify_id": "p2"}, {"spotify_id": None})
     assert await repos.spotify.playlist.delete_where({"spotify_id": ["p1", "p3"]}) == 1
@@ -173,10 +173,10 @@ async def test_rows_of_others_stay(repos, make):
 
 
 async def test_albums_are_no_longer_saved(repos, soulspot, make):
-    await make(AlbumRepository, *({"spotify_uri": f"u{n}", "is_saved": n < 3} for n in range(4)))
+    await make(AlbumRepository, *({"spotify_id": f"{n}", "is_saved": n < 3} for n in range(4)))
     told = []
     soulspot.events.subscribe("database.album.updated", lambda event: told.append(event.data["fields"]))
-    assert await repos.metadata.album.unmark_saved(spotify_uris=["u0", "u1", "u3"]) == 2
+    assert await repos.metadata.album.unmark_saved(spotify_ids=["0", "1", "3"]) == 2
     assert await repos.metadata.album.count_saved() == 1
     await soulspot.events.settle()
     assert told == [["is_saved"], ["is_saved"]]

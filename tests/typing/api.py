@@ -34,7 +34,16 @@ from soulspot_db_entities.library import (
     TrackRelation,
     TrackRepository,
 )
-from soulspot_db_entities.metadata import Album, AlbumRepository, Artist, ArtistId
+from soulspot_db_entities.metadata import (
+    Album,
+    AlbumRepository,
+    Artist,
+    ArtistCreate,
+    ArtistFilter,
+    ArtistId,
+    ArtistRepository,
+    ArtistUpdate,
+)
 from soulspot_db_entities.soulseek import (
     Download,
     DownloadCountByStatus,
@@ -143,7 +152,7 @@ async def named_queries(downloads: DownloadRepository) -> None:
 async def queries_of_soulspot(repos: Repositories, new: TrackCreate, artist: ArtistId) -> None:
     assert_type(await repos.metadata.artist.get_by_name(name="Air"), Artist | None)
     assert_type(await repos.metadata.artist.list_unified(source="spotify"), Page[Artist])
-    assert_type(await repos.metadata.artist.list_spotify_uris(), list[str])
+    assert_type(await repos.metadata.artist.list_spotify_ids(), list[str])
     assert_type(await repos.soulseek.download.list_completed_track_ids(), list[TrackId])
     assert_type(await repos.soulseek.blocklist_entry.is_blocked(username="a", filepath="b"), bool)
     assert_type(await repos.library.track.upsert_from_provider(new), Track)
@@ -292,3 +301,26 @@ async def the_testing_kit(factories: Factories, events: RecordedEvents) -> None:
     assert_type(await factories.full.create(TrackRepository), Track)
     assert_type(await events.next("database.track.created", timeout=1), Event[Any])
     assert_type(events.all(), list[Event[Any]])
+
+
+async def virtual_fields(artists: ArtistRepository) -> None:
+    artist = await artists.upsert(ArtistCreate(name="Air", spotify_id="a"), on=["spotify_id"])
+    assert_type(artist.spotify_id, str | None)
+    assert_type(await artists.get_by_spotify_id("a"), Artist | None)
+    await artists.update(artist.id, ArtistUpdate(spotify_id=None))
+    where: ArtistFilter = {"spotify_id": {"starts_with": ["a", "b"], "ne": None}}
+    await artists.query(where, order_by=["spotify_id desc nulls first", "id"])
+    await artists.query({"spotify_id": ["a", None]})
+
+
+async def ordered_children(playlists: PlaylistRepository, playlist: Playlist, tracks: list[Track]) -> None:
+    ids = [track.id for track in tracks]
+    assert_type(await playlists.add_to_tracks(playlist, ids, at=0), int)
+    assert_type(await playlists.remove_from_tracks(playlist, ids), int)
+    assert_type(await playlists.move_in_tracks(playlist, ids[0], 3), bool)
+    await playlists.replace_tracks(playlist, ids)
+    assert_type(await playlists.tracks(playlist, limit=3), list[Track])
+
+
+async def arranged(db: DatabaseService) -> None:
+    assert_type(await db.arrange("playlist", "spotify-id", "tracks", add=["a", "b"], at=0), int)

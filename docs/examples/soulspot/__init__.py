@@ -1,7 +1,7 @@
 """Feature modules of SoulSpot, as their authors write them; none of them knows SQL.
 
 - `playlists` and `downloads` use the facade: entity types by name, dicts in, dicts out.
-- `library` uses the typed repositories that are generated from the schemas.
+- `library` and `liked_songs` use the typed repositories that are generated from the schemas.
 - `activity` neither reads nor writes; it listens to events.
 """
 

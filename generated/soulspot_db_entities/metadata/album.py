@@ -7,20 +7,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, Type
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import (
-    UNSET,
-    Entity,
-    EntityCreate,
-    EntitySchema,
-    EntityUpdate,
-    Included,
-    Page,
-    Relative,
-    Repository,
-    ddl,
-)
+from soulspot_db import UNSET, Entity, EntitySchema, Included, Page, Relative, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
+from soulspot_db import virtual as _virtual
 from soulspot_db.typing import (
     DatetimeFilter,
     FieldDocuments,
@@ -32,6 +22,7 @@ from soulspot_db.typing import (
     RelationDocuments,
     SqlAnalyses,
     TextFilter,
+    VirtualFilter,
 )
 
 from soulspot_db_entities._metadata import METADATA
@@ -93,8 +84,13 @@ class Album(Entity):
     created_at: _dt.datetime
     updated_at: _dt.datetime
 
+    @property
+    def spotify_id(self) -> str | None:
+        """Spotify's own id of the album."""
+        return _virtual.read(self.spotify_uri, "spotify:album:")
 
-class AlbumCreate(EntityCreate):
+
+class AlbumCreate(_virtual.VirtualCreate):
     """What `save` takes: a new album."""
 
     id: Annotated[AlbumId, _rules.uuid] = Field(default_factory=lambda: AlbumId(_defaults.uuid7()))
@@ -121,9 +117,14 @@ class AlbumCreate(EntityCreate):
     tracks_synced_at: Annotated[_dt.datetime, _rules.utc] | None = None
     created_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
     updated_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
+    spotify_id: Annotated[
+        Annotated[str, _rules.text] | None,
+        Field(repr=False),
+        _virtual.VirtualId("spotify_uri", "spotify:album:"),
+    ] = None
 
 
-class AlbumUpdate(EntityUpdate):
+class AlbumUpdate(_virtual.VirtualUpdate):
     """What `update` takes: the fields of one album to change."""
 
     title: Annotated[str, Field(max_length=255), _rules.text] = UNSET
@@ -149,6 +150,11 @@ class AlbumUpdate(EntityUpdate):
     tracks_synced_at: Annotated[_dt.datetime, _rules.utc] | None = UNSET
     created_at: Annotated[_dt.datetime, _rules.utc] = UNSET
     updated_at: Annotated[_dt.datetime, _rules.utc] = UNSET
+    spotify_id: Annotated[
+        Annotated[str, _rules.text] | None,
+        Field(repr=False),
+        _virtual.VirtualId("spotify_uri", "spotify:album:"),
+    ] = UNSET
 
 
 AlbumFilter = TypedDict(
@@ -178,6 +184,7 @@ AlbumFilter = TypedDict(
         "tracks_synced_at": DatetimeFilter,
         "created_at": DatetimeFilter,
         "updated_at": DatetimeFilter,
+        "spotify_id": VirtualFilter,
         "artist": RelatedFilter["ArtistFilter"],
         "tracks": RelatedFilter["TrackFilter"],
         "and": Sequence["AlbumFilter"],
@@ -222,6 +229,7 @@ AlbumOrder: TypeAlias = (
     ]
     | Literal["created_at", "created_at desc"]
     | Literal["updated_at", "updated_at desc"]
+    | Literal["spotify_id", "spotify_id desc", "spotify_id nulls first", "spotify_id desc nulls first"]
 )
 """What rows can be ordered by."""
 
@@ -268,6 +276,7 @@ class AlbumSchema(EntitySchema):
         "release_date": {"type": "string", "nullable": True, "max_length": 10},
         "release_date_precision": {"type": "enum", "nullable": True, "values": ["year", "month", "day"]},
         "spotify_uri": {"type": "string", "unique": True, "nullable": True, "max_length": 255},
+        "spotify_id": {"type": "string", "virtual": {"field": "spotify_uri", "prefix": "spotify:album:"}},
         "musicbrainz_id": {"type": "string", "unique": True, "nullable": True, "max_length": 36},
         "deezer_id": {"type": "string", "unique": True, "nullable": True, "max_length": 50},
         "tidal_id": {"type": "string", "unique": True, "nullable": True, "max_length": 50},
@@ -334,9 +343,55 @@ class AlbumSchema(EntitySchema):
             },
             "returns": "count",
         },
+        "list_unenriched": {
+            "where": {
+                "tracks": {"some": {"file_path": {"ne": None}}},
+                "or": [{"spotify_uri": None}, {"cover_url": None}, {"cover_url": ""}],
+                "not": {"secondary_types": {"contains": {"param": "without_type", "optional": True}}},
+            },
+            "order_by": ["title", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "count_unenriched": {
+            "where": {
+                "tracks": {"some": {"file_path": {"ne": None}}},
+                "or": [{"spotify_uri": None}, {"cover_url": None}, {"cover_url": ""}],
+                "not": {"secondary_types": {"contains": {"param": "without_type", "optional": True}}},
+            },
+            "returns": "count",
+        },
+        "list_without_primary_type": {
+            "where": {"primary_type": "", "artist": {"some": {"deezer_id": {"ne": None}}}},
+            "order_by": ["created_at", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "list_without_deezer_id": {
+            "where": {"deezer_id": None, "artist": {"some": {"deezer_id": {"ne": None}}}},
+            "order_by": ["created_at", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "list_without_cover_url": {
+            "where": {"or": [{"cover_url": None}, {"cover_url": ""}], "artist": {"some": {"deezer_id": {"ne": None}}}},
+            "order_by": ["created_at", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "list_needing_track_backfill": {
+            "where": {"deezer_id": {"ne": None}, "tracks": {"none": {}}},
+            "order_by": ["created_at", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
         "list_new_since": {
-            "where": {"created_at": {"gte": {"param": "since"}}, "artist_id": {"param": "artist_id", "optional": True}},
+            "where": {
+                "created_at": {"gte": {"param": "since"}},
+                "artist_id": {"param": "artist_id", "optional": True},
+                "artist": {"some": {"spotify_id": {"param": "artist_spotify_id", "optional": True}}},
+            },
             "order_by": ["created_at desc", "id"],
+        },
+        "set_tracks_synced": {
+            "where": {"spotify_id": {"param": "spotify_id"}},
+            "update": {"tracks_synced_at": {"now": "0s"}},
+            "params": {"spotify_id": {"type": "string"}},
         },
         "update_tracks_synced_at": {"where": {"id": {"param": "id"}}, "update": {"tracks_synced_at": {"now": "0s"}}},
         "upsert_from_provider": {
@@ -359,14 +414,14 @@ class AlbumSchema(EntitySchema):
                 },
             },
         },
-        "list_saved_spotify_uris": {
-            "where": {"is_saved": True, "spotify_uri": {"ne": None}},
-            "order_by": "spotify_uri",
-            "select": "spotify_uri",
+        "list_saved_spotify_ids": {
+            "where": {"is_saved": True, "spotify_id": {"ne": None}},
+            "order_by": "spotify_id",
+            "select": "spotify_id",
         },
         "count_saved": {"where": {"is_saved": True}, "returns": "count"},
         "unmark_saved": {
-            "where": {"spotify_uri": {"in": {"param": "spotify_uris"}}, "is_saved": True},
+            "where": {"spotify_id": {"in": {"param": "spotify_ids"}}, "is_saved": True},
             "update": {"is_saved": False},
         },
         "list_latest_releases": {
@@ -406,6 +461,7 @@ class AlbumSchema(EntitySchema):
             },
         },
     }
+    natural_key = "spotify_id"
     cascades = ("library_tracks",)
     model = Album
     create_model = AlbumCreate
@@ -550,6 +606,10 @@ class AlbumRepository(Repository[Album, AlbumId]):
     async def get_by_tidal_id(self, tidal_id: str, *, fresh: bool = False) -> Album | None:
         """The one row with this tidal id, or None."""
         return await self._get_by({"tidal_id": tidal_id}, fresh=fresh)
+
+    async def get_by_spotify_id(self, spotify_id: str, *, fresh: bool = False) -> Album | None:
+        """The one row with this spotify id, or None."""
+        return await self._get_by({"spotify_id": spotify_id}, fresh=fresh)
 
     async def query(
         self,
@@ -730,15 +790,58 @@ class AlbumRepository(Repository[Album, AlbumId]):
         """How many albums there are whose tracks were never read from Spotify, of all sources or of one."""
         return await self._named_count("count_pending_track_sync", {"source": source}, fresh=fresh)
 
+    async def list_unenriched(
+        self,
+        *,
+        without_type: str | None = None,
+        limit: int = 50,
+        fresh: bool = False,
+    ) -> list[Album]:
+        """Albums of which there is music and which lack what a provider would know; without those of one type, if it is
+        given.
+        """
+        return await self._named_list("list_unenriched", {"without_type": without_type, "limit": limit}, fresh=fresh)
+
+    async def count_unenriched(self, *, without_type: str | None = None, fresh: bool = False) -> int:
+        """How many of these albums there are."""
+        return await self._named_count("count_unenriched", {"without_type": without_type}, fresh=fresh)
+
+    async def list_without_primary_type(self, *, limit: int = 50, fresh: bool = False) -> list[Album]:
+        """Albums without a type, of artists that Deezer knows."""
+        return await self._named_list("list_without_primary_type", {"limit": limit}, fresh=fresh)
+
+    async def list_without_deezer_id(self, *, limit: int = 50, fresh: bool = False) -> list[Album]:
+        """Albums that Deezer is not known to have, of artists that it knows."""
+        return await self._named_list("list_without_deezer_id", {"limit": limit}, fresh=fresh)
+
+    async def list_without_cover_url(self, *, limit: int = 50, fresh: bool = False) -> list[Album]:
+        """Albums whose cover has no address, of artists that Deezer knows."""
+        return await self._named_list("list_without_cover_url", {"limit": limit}, fresh=fresh)
+
+    async def list_needing_track_backfill(self, *, limit: int = 50, fresh: bool = False) -> list[Album]:
+        """Albums that Deezer knows and of which no track is known."""
+        return await self._named_list("list_needing_track_backfill", {"limit": limit}, fresh=fresh)
+
     async def list_new_since(
         self,
         *,
         since: _dt.datetime,
         artist_id: ArtistId | None = None,
+        artist_spotify_id: str | None = UNSET,
         fresh: bool = False,
     ) -> list[Album]:
-        """Albums that became known since then, of all artists or of one, the newest first."""
-        return await self._named_list("list_new_since", {"since": since, "artist_id": artist_id}, fresh=fresh)
+        """Albums that became known since then, of all artists or of one, whose id of Spotify's may be given, the newest
+        first.
+        """
+        return await self._named_list(
+            "list_new_since",
+            {"since": since, "artist_id": artist_id, "artist_spotify_id": artist_spotify_id},
+            fresh=fresh,
+        )
+
+    async def set_tracks_synced(self, *, spotify_id: str) -> int:
+        """Notes of the album with this id of Spotify that its tracks were read just now."""
+        return await self._named_write("set_tracks_synced", {"spotify_id": spotify_id})
 
     async def update_tracks_synced_at(self, *, id: AlbumId) -> int:
         """Notes that the album's tracks were read just now."""
@@ -750,17 +853,17 @@ class AlbumRepository(Repository[Album, AlbumId]):
         """
         return await self._named_upsert("upsert_from_provider", new)
 
-    async def list_saved_spotify_uris(self, *, fresh: bool = False) -> list[str]:
-        """The URIs of the albums that the user saved on Spotify."""
-        return await self._named_column("list_saved_spotify_uris", {}, fresh=fresh)
+    async def list_saved_spotify_ids(self, *, fresh: bool = False) -> list[str]:
+        """Spotify's ids of the albums that the user saved there."""
+        return await self._named_column("list_saved_spotify_ids", {}, fresh=fresh)
 
     async def count_saved(self, *, fresh: bool = False) -> int:
         """How many albums the user saved."""
         return await self._named_count("count_saved", {}, fresh=fresh)
 
-    async def unmark_saved(self, *, spotify_uris: Sequence[str]) -> int:
-        """Notes that the user no longer saves the albums with these URIs."""
-        return await self._named_write("unmark_saved", {"spotify_uris": spotify_uris})
+    async def unmark_saved(self, *, spotify_ids: Sequence[str]) -> int:
+        """Notes that the user no longer saves the albums with these ids of Spotify."""
+        return await self._named_write("unmark_saved", {"spotify_ids": spotify_ids})
 
     async def list_latest_releases(
         self,

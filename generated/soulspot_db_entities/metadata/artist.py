@@ -7,20 +7,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, Typed
 
 import sqlalchemy as sa
 from pydantic import Field
-from soulspot_db import (
-    UNSET,
-    Entity,
-    EntityCreate,
-    EntitySchema,
-    EntityUpdate,
-    Included,
-    Page,
-    Relative,
-    Repository,
-    ddl,
-)
+from soulspot_db import UNSET, Entity, EntitySchema, Included, Page, Relative, Repository, ddl
 from soulspot_db import defaults as _defaults
 from soulspot_db import rules as _rules
+from soulspot_db import virtual as _virtual
 from soulspot_db.typing import (
     DatetimeFilter,
     FieldDocuments,
@@ -31,6 +21,7 @@ from soulspot_db.typing import (
     RelatedFilter,
     RelationDocuments,
     TextFilter,
+    VirtualFilter,
 )
 
 from soulspot_db_entities._metadata import METADATA
@@ -93,8 +84,13 @@ class Artist(Entity):
     created_at: _dt.datetime
     updated_at: _dt.datetime
 
+    @property
+    def spotify_id(self) -> str | None:
+        """Spotify's own id of the artist."""
+        return _virtual.read(self.spotify_uri, "spotify:artist:")
 
-class ArtistCreate(EntityCreate):
+
+class ArtistCreate(_virtual.VirtualCreate):
     """What `save` takes: a new artist."""
 
     id: Annotated[ArtistId, _rules.uuid] = Field(default_factory=lambda: ArtistId(_defaults.uuid7()))
@@ -117,9 +113,14 @@ class ArtistCreate(EntityCreate):
     albums_synced_at: Annotated[_dt.datetime, _rules.utc] | None = None
     created_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
     updated_at: Annotated[_dt.datetime, _rules.utc] = Field(default_factory=_defaults.utc_now)
+    spotify_id: Annotated[
+        Annotated[str, _rules.text] | None,
+        Field(repr=False),
+        _virtual.VirtualId("spotify_uri", "spotify:artist:"),
+    ] = None
 
 
-class ArtistUpdate(EntityUpdate):
+class ArtistUpdate(_virtual.VirtualUpdate):
     """What `update` takes: the fields of one artist to change."""
 
     name: Annotated[str, Field(max_length=255), _rules.text] = UNSET
@@ -141,6 +142,11 @@ class ArtistUpdate(EntityUpdate):
     albums_synced_at: Annotated[_dt.datetime, _rules.utc] | None = UNSET
     created_at: Annotated[_dt.datetime, _rules.utc] = UNSET
     updated_at: Annotated[_dt.datetime, _rules.utc] = UNSET
+    spotify_id: Annotated[
+        Annotated[str, _rules.text] | None,
+        Field(repr=False),
+        _virtual.VirtualId("spotify_uri", "spotify:artist:"),
+    ] = UNSET
 
 
 ArtistFilter = TypedDict(
@@ -166,6 +172,7 @@ ArtistFilter = TypedDict(
         "albums_synced_at": DatetimeFilter,
         "created_at": DatetimeFilter,
         "updated_at": DatetimeFilter,
+        "spotify_id": VirtualFilter,
         "albums": RelatedFilter["AlbumFilter"],
         "artist_discographies": RelatedFilter["ArtistDiscographyFilter"],
         "artist_watchlists": RelatedFilter["ArtistWatchlistFilter"],
@@ -202,6 +209,7 @@ ArtistOrder: TypeAlias = (
     ]
     | Literal["created_at", "created_at desc"]
     | Literal["updated_at", "updated_at desc"]
+    | Literal["spotify_id", "spotify_id desc", "spotify_id nulls first", "spotify_id desc nulls first"]
 )
 """What rows can be ordered by."""
 
@@ -238,6 +246,7 @@ class ArtistSchema(EntitySchema):
         "name": {"type": "string", "index": True, "max_length": 255},
         "source": {"type": "enum", "default": "local", "values": ["local", "spotify", "deezer", "tidal", "hybrid"]},
         "spotify_uri": {"type": "string", "unique": True, "nullable": True, "max_length": 255},
+        "spotify_id": {"type": "string", "virtual": {"field": "spotify_uri", "prefix": "spotify:artist:"}},
         "musicbrainz_id": {"type": "string", "unique": True, "nullable": True, "max_length": 36},
         "deezer_id": {"type": "string", "unique": True, "nullable": True, "max_length": 50},
         "tidal_id": {"type": "string", "unique": True, "nullable": True, "max_length": 50},
@@ -312,11 +321,38 @@ class ArtistSchema(EntitySchema):
             "order_by": ["albums_synced_at nulls first", "id"],
             "limit": {"param": "limit", "default": 50},
         },
+        "list_unenriched": {
+            "where": {
+                "tracks": {"some": {"file_path": {"ne": None}}},
+                "or": [{"spotify_uri": None}, {"image_url": None}, {"image_url": ""}],
+                "name": {"not_ilike": ["various%", "unknown%"]},
+            },
+            "order_by": ["name", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "count_unenriched": {
+            "where": {
+                "tracks": {"some": {"file_path": {"ne": None}}},
+                "or": [{"spotify_uri": None}, {"image_url": None}, {"image_url": ""}],
+                "name": {"not_ilike": ["various%", "unknown%"]},
+            },
+            "returns": "count",
+        },
+        "list_with_discography": {
+            "where": {"artist_discographies": {"some": {}}},
+            "order_by": ["name", "id"],
+            "limit": {"param": "limit", "default": 50},
+        },
+        "set_albums_synced": {
+            "where": {"spotify_id": {"param": "spotify_id"}},
+            "update": {"albums_synced_at": {"now": "0s"}},
+            "params": {"spotify_id": {"type": "string"}},
+        },
         "update_albums_synced_at": {"where": {"id": {"param": "id"}}, "update": {"albums_synced_at": {"now": "0s"}}},
-        "list_spotify_uris": {
-            "where": {"spotify_uri": {"ne": None}, "source": {"param": "source", "optional": True}},
-            "order_by": "spotify_uri",
-            "select": "spotify_uri",
+        "list_spotify_ids": {
+            "where": {"spotify_id": {"ne": None}, "source": {"param": "source", "optional": True}},
+            "order_by": "spotify_id",
+            "select": "spotify_id",
         },
         "list_pending_album_sync": {
             "where": {"source": {"param": "source"}, "spotify_uri": {"ne": None}, "albums_synced_at": None},
@@ -361,8 +397,22 @@ class ArtistSchema(EntitySchema):
                 },
             },
         },
-        "delete_by_spotify_uris": {"where": {"spotify_uri": {"in": {"param": "spotify_uris"}}}, "delete": True},
+        "upsert_from_spotify": {
+            "upsert": {
+                "match": ["spotify_id", "lower(trim(name))"],
+                "rules": {
+                    "source": {"differs": "hybrid"},
+                    "spotify_id": "fill_null",
+                    "image_url": "keep_if_null",
+                    "genres": "keep_if_null",
+                    "popularity": "keep_if_null",
+                    "follower_count": "keep_if_null",
+                },
+            },
+        },
+        "delete_by_spotify_ids": {"where": {"spotify_id": {"in": {"param": "spotify_ids"}}}, "delete": True},
     }
+    natural_key = "spotify_id"
     cascades = (
         "automation_artist_watchlists",
         "automation_quality_upgrade_candidates",
@@ -491,6 +541,10 @@ class ArtistRepository(Repository[Artist, ArtistId]):
     async def get_by_tidal_id(self, tidal_id: str, *, fresh: bool = False) -> Artist | None:
         """The one row with this tidal id, or None."""
         return await self._get_by({"tidal_id": tidal_id}, fresh=fresh)
+
+    async def get_by_spotify_id(self, spotify_id: str, *, fresh: bool = False) -> Artist | None:
+        """The one row with this spotify id, or None."""
+        return await self._get_by({"spotify_id": spotify_id}, fresh=fresh)
 
     async def query(
         self,
@@ -753,13 +807,29 @@ class ArtistRepository(Repository[Artist, ArtistId]):
             fresh=fresh,
         )
 
+    async def list_unenriched(self, *, limit: int = 50, fresh: bool = False) -> list[Artist]:
+        """Artists of whom there is music and who lack what Spotify would know, but for those who stand for many."""
+        return await self._named_list("list_unenriched", {"limit": limit}, fresh=fresh)
+
+    async def count_unenriched(self, *, fresh: bool = False) -> int:
+        """How many artists there are of whom there is music and who lack what Spotify would know."""
+        return await self._named_count("count_unenriched", {}, fresh=fresh)
+
+    async def list_with_discography(self, *, limit: int = 50, fresh: bool = False) -> list[Artist]:
+        """Artists of whom at least one release is known."""
+        return await self._named_list("list_with_discography", {"limit": limit}, fresh=fresh)
+
+    async def set_albums_synced(self, *, spotify_id: str) -> int:
+        """Notes of the artist with this id of Spotify that its albums were read just now."""
+        return await self._named_write("set_albums_synced", {"spotify_id": spotify_id})
+
     async def update_albums_synced_at(self, *, id: ArtistId) -> int:
         """Notes that the artist's albums were read just now."""
         return await self._named_write("update_albums_synced_at", {"id": id})
 
-    async def list_spotify_uris(self, *, source: ArtistSource | None = None, fresh: bool = False) -> list[str]:
-        """The URIs of the artists that Spotify knows, of all sources or of one."""
-        return await self._named_column("list_spotify_uris", {"source": source}, fresh=fresh)
+    async def list_spotify_ids(self, *, source: ArtistSource | None = None, fresh: bool = False) -> list[str]:
+        """Spotify's ids of the artists that it knows, of all sources or of one."""
+        return await self._named_column("list_spotify_ids", {"source": source}, fresh=fresh)
 
     async def list_pending_album_sync(
         self,
@@ -810,6 +880,13 @@ class ArtistRepository(Repository[Artist, ArtistId]):
         """
         return await self._named_upsert("upsert_from_provider", new)
 
-    async def delete_by_spotify_uris(self, *, spotify_uris: Sequence[str]) -> int:
-        """Deletes the artists with these URIs, and what belongs to them."""
-        return await self._named_write("delete_by_spotify_uris", {"spotify_uris": spotify_uris})
+    async def upsert_from_spotify(self, new: ArtistCreate) -> Artist:
+        """An artist as Spotify knows it, found by Spotify's id, else by name, in upper or lower case and without the
+        spaces around it. What is known stays where Spotify has nothing to say, and an artist of another source
+        becomes hybrid.
+        """
+        return await self._named_upsert("upsert_from_spotify", new)
+
+    async def delete_by_spotify_ids(self, *, spotify_ids: Sequence[str]) -> int:
+        """Deletes the artists with these ids of Spotify, and what belongs to them."""
+        return await self._named_write("delete_by_spotify_ids", {"spotify_ids": spotify_ids})

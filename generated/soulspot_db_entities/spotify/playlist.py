@@ -33,7 +33,7 @@ from soulspot_db.typing import (
 )
 
 from soulspot_db_entities._metadata import METADATA
-from soulspot_db_entities.ids import PlaylistId
+from soulspot_db_entities.ids import PlaylistId, TrackId
 
 if TYPE_CHECKING:
     from soulspot_db_entities.library.track import Track, TrackFilter, TrackOrder
@@ -220,7 +220,12 @@ class PlaylistSchema(EntitySchema):
             "local": "id",
             "remote": "id",
             "many": True,
-            "through": {"entity": "playlist_track", "local": "playlist_id", "remote": "track_id"},
+            "through": {
+                "entity": "playlist_track",
+                "local": "playlist_id",
+                "remote": "track_id",
+                "position": "position",
+            },
             "several": "tracks_of",
         },
     }
@@ -472,6 +477,22 @@ class PlaylistRepository(Repository[Playlist, PlaylistId]):
     ) -> "list[list[Track]]":
         """The tracks of each of several rows, at most `limit` for each."""
         return await self._children_of("tracks", rows, where, order_by=order_by, limit=limit, fresh=fresh)
+
+    async def add_to_tracks(self, row: Playlist, ids: Sequence[TrackId], *, at: int | None = None) -> int:
+        """Add to the tracks of one row, at place `at` or at the end, and say how many were not there yet."""
+        return await self._add_to("tracks", row, ids, at=at)
+
+    async def remove_from_tracks(self, row: Playlist, ids: Sequence[TrackId]) -> int:
+        """Remove from the tracks of one row, and say how many were there."""
+        return await self._remove_from("tracks", row, ids)
+
+    async def move_in_tracks(self, row: Playlist, id: TrackId, to: int) -> bool:
+        """Move one of the tracks of one row to another place; False where it is not there."""
+        return await self._move_in("tracks", row, id, to)
+
+    async def replace_tracks(self, row: Playlist, ids: Sequence[TrackId]) -> None:
+        """Leave one row these tracks and no others, in this order."""
+        await self._replace("tracks", row, ids)
 
     async def include(
         self,

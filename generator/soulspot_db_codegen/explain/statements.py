@@ -54,7 +54,7 @@ def questions(query: QuerySpec, entity: EntitySpec, find: Find) -> Iterator[Aske
 def _matching(query: QuerySpec) -> Predicate:
     """What finds the row that an upsert changes."""
     matches = (
-        Group("and", tuple(Compare(part.field, "ieq" if part.folded else "eq", (Param(part.field),)) for part in match))
+        Group("and", tuple(Compare(part.field, part.operator, (Param(part.field),)) for part in match))
         for match in query.match
     )
     return Group("or", tuple(matches))
@@ -141,7 +141,7 @@ class _Asking(Conditions):
     def text(self, operator: str, value: Any) -> str:
         """A pattern: where it is given later, one that says nothing, or words as people look for them."""
         if isinstance(value, Param):
-            return _GIVEN if operator in {"ieq", "like", "ilike"} else super().text(operator, "words")
+            return _GIVEN if operator in {"ieq", "trimmed_ieq", "like", "ilike"} else super().text(operator, "words")
         return super().text(operator, value)
 
     def comparison(self, compare: Compare) -> str:

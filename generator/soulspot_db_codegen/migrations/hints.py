@@ -69,7 +69,7 @@ def _of_entity(entity: ResolvedEntity) -> TableHints:
         backfill={
             fields[name].column: value
             for name, document in entity.document.fields.items()
-            if (value := _fill(document.backfill, fields[name])) is not None
+            if name in fields and (value := _fill(document.backfill, fields[name])) is not None
         },
         made={
             field.column: _MADE[field.made]

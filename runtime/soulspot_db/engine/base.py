@@ -150,8 +150,11 @@ class Engine(Protocol):
         """Commit statements, which may touch `tags`, all or none, possibly together with those of other callers."""
         ...
 
-    async def begin(self, *, read_only: bool, holder: str) -> Lease:
-        """Start a transaction; `holder` names it in errors and in the log."""
+    async def begin(self, *, read_only: bool, holder: str, latest: bool = False) -> Lease:
+        """Start a transaction; `holder` names it in errors and in the log.
+
+        In one that reads the `latest`, each statement sees what others have committed by then, where they can meanwhile.
+        """
         ...
 
     def look(self) -> None:

@@ -98,6 +98,8 @@ class Conditions:
         right = self.text(compare.operator, compare.values[0])
         if compare.operator == "ieq":
             return f"lower({column}) = {right}"
+        if compare.operator == "trimmed_ieq":
+            return f"lower(trim({column})) = {right}"
         name = symbol(compare.operator, self._dialect)
         return f"{column} {name} {right}" + (f" ESCAPE {sql_text(ESCAPE)}" if name == "LIKE" else "")
 

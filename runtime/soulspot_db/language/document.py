@@ -51,6 +51,9 @@ class RelationDocument(Document):
     through: str | None = Field(
         None, description="`module.entity` in between, which refers to us and to the other end: many belong to many."
     )
+    position: str | None = Field(
+        None, description="The field of the entity in between that counts from 0 in which order the rows are."
+    )
 
 
 class RemovalDocument(Document):
@@ -101,6 +104,7 @@ class EntityDocument(Document):
         [], description="Indexes over several fields, expressions or part of the rows."
     )
     checks: dict[Name, Filter] = Field({}, description="Filters that every row must pass, by the constraint's name.")
+    guards: dict[Name, Filter] = Field({}, description="Filters, by name: a row for which one holds cannot be deleted.")
     relations: dict[FieldName, RelationDocument] = Field(
         {}, description="Relations that no `references` makes by itself, or under another name."
     )

@@ -62,6 +62,7 @@ class FieldSpec:
     assigned: bool = False  # by the database: a single integer primary key
     touched: bool = False  # set to now on every update
     version: bool = False  # counted up on every update
+    exclusive: tuple[str, ...] | None = None  # at most one row has true, of those with the same values of these fields
     max_length: int | None = None
     pattern: str | None = None
     minimum: float | None = None
@@ -173,6 +174,7 @@ def resolve_field(
         assigned=single_key and document.type == "integer" and document.references is None and default is Missing,
         touched=document.on_update is not None,
         version=document.version,
+        exclusive=_exclusive(document),
         max_length=document.max_length,
         pattern=document.pattern,
         minimum=document.minimum,
@@ -192,6 +194,12 @@ def resolve_field(
         if document.backfill is not None and document.backfill not in _MADE.get(document.type, ()):
             _check_value(field, "backfill", document.backfill, at, problems)
     return field
+
+
+def _exclusive(document: FieldDocument) -> tuple[str, ...] | None:
+    if isinstance(document.exclusive, list):
+        return tuple(document.exclusive)
+    return () if document.exclusive else None
 
 
 def _check_keys(document: FieldDocument, at: tuple[str | int, ...], problems: list[Problem]) -> None:

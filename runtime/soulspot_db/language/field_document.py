@@ -10,7 +10,7 @@ from soulspot_db.language.nearest import nearest
 from soulspot_db.language.strict import Document, Literals, Number
 from soulspot_db.language.types import TYPES
 
-__all__ = ["FieldDocument", "ItemsDocument"]
+__all__ = ["FieldDocument", "ItemsDocument", "VirtualDocument"]
 
 
 def _type_name(value: object) -> object:
@@ -65,6 +65,13 @@ class ItemsDocument(Document):
         return self
 
 
+class VirtualDocument(Document):
+    """What a virtual field is made of."""
+
+    field: str = Field(description="The stored field, a text, whose values begin with the prefix.")
+    prefix: Annotated[str, Field(min_length=1)] = Field(description="What is left out of them.")
+
+
 class FieldDocument(Document):
     """One field: its type, its rules and how the database stores it."""
 
@@ -95,6 +102,15 @@ class FieldDocument(Document):
         False,
         description="Counts the changes of a row: an update that is given the number it has read is refused where it is another "
         "by now.",
+    )
+    exclusive: bool | Annotated[list[str], Field(min_length=1)] = Field(
+        False,
+        description="At most one row has true, or one of those with the same values of these fields: who gets it takes it from the "
+        "one that has it.",
+    )
+    virtual: VirtualDocument | None = Field(
+        None,
+        description="The field is not stored: it is another one without the prefix of its values, and may be given instead.",
     )
     sensitive: bool = Field(False, description="The value is left out of what a row prints as.")
     encrypted: bool = Field(

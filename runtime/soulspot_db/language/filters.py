@@ -8,8 +8,9 @@
 {"tracks": {"none": {"status": "ready"}}} some, none or every of the related rows
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 from soulspot_db.language.field import FieldSpec
@@ -20,6 +21,8 @@ from soulspot_db.language.relations import Find, RelationSpec
 from soulspot_db.language.scope import FilterError, HasFields, field_of
 from soulspot_db.language.sizes import check_size
 from soulspot_db.language.values import checked, comparable, read_operand, read_param, stands_for
+from soulspot_db.language.virtual import VirtualId
+from soulspot_db.language.virtual_conditions import virtual_condition
 from soulspot_db.language.visibility import visible
 
 __all__ = ["parse_condition", "parse_constraint", "parse_filter"]
@@ -57,13 +60,18 @@ def parse_filter(
     return predicate
 
 
-def parse_condition(field: FieldSpec, operator: str, value: Any, entity: HasFields) -> Predicate:
-    """One condition, as if it were `{field: {operator: value}}`.
+def parse_condition(
+    field: FieldSpec, operator: str, value: Any, entity: HasFields, virtual: VirtualId | None = None
+) -> Predicate:
+    """One condition, as if it were `{field: {operator: value}}`, or that on the `virtual` field that stands for it.
 
     Raises:
         FilterError: the value does not go with the field or the operator.
     """
-    return _Reader(entity, template=False).condition(field, operator, value)
+    reader = _Reader(entity, template=False)
+    if virtual is None:
+        return reader.condition(field, operator, value)
+    return virtual_condition(field.name, virtual, operator, value, partial(reader.condition, field))
 
 
 def parse_constraint(where: Mapping[str, Any] | None, entity: HasFields) -> Predicate | None:
@@ -105,8 +113,11 @@ class _Reader:
                 yield Group("not", (inner or Group("and", ()),))
             elif (relation := self._relation(name)) is not None:
                 yield from self._related(relation, wanted, depth)
+            elif name in self.entity.virtual:
+                yield from self._conditions(name, self._stored(name), wanted, partial(self.virtual, name))
             else:
-                yield from self._conditions(field_of(name, self.entity), wanted)
+                field = field_of(name, self.entity)
+                yield from self._conditions(name, field, wanted, partial(self.condition, field))
 
     def _relation(self, name: object) -> RelationSpec | None:
         if self.find is None or not isinstance(name, str) or name in self.entity.fields:
@@ -126,18 +137,30 @@ class _Reader:
             inner = all_of(*_Reader(target, self.template, find).parts(where, depth + 1))
             yield Related(relation, quantifier, inner, target, tables, **hiding)
 
-    def _conditions(self, field: FieldSpec, wanted: Any) -> Iterator[Predicate]:
+    def _stored(self, name: str) -> FieldSpec:
+        return self.entity.fields[self.entity.virtual[name].field]
+
+    def _conditions(
+        self, name: str, field: FieldSpec, wanted: Any, condition: Callable[[object, Any], Predicate]
+    ) -> Iterator[Predicate]:
         if not isinstance(wanted, Mapping):
             listed = isinstance(wanted, (list, tuple, set, frozenset)) and field.type != "list"
-            yield self.condition(field, "in" if listed else "eq", wanted)
+            yield condition("in" if listed else "eq", wanted)
             return
         if not wanted:
-            raise FilterError(f"{field.name}: {{}} names no operator", field.name)
+            raise FilterError(f"{name}: {{}} names no operator", name)
         if self.template and "param" in wanted:
-            yield self.condition(field, "eq", wanted)
+            yield condition("eq", wanted)
             return
         for operator, value in wanted.items():
-            yield self.condition(field, operator, value)
+            yield condition(operator, value)
+
+    def virtual(self, name: str, operator: object, value: Any) -> Predicate:
+        """One condition on a virtual field."""
+        if not self.template and isinstance(value, Mapping):
+            raise FilterError(f"{name} is compared with values", name)
+        virtual = self.entity.virtual[name]
+        return virtual_condition(name, virtual, operator, value, partial(self.condition, self._stored(name)))
 
     def condition(self, field: FieldSpec, operator: object, value: Any) -> Predicate:
         if field.encrypted and (value is not None or operator not in _NULLS):

@@ -68,6 +68,17 @@ def resolve_indexes(document: EntityDocument, entity: HasFields, problems: list[
         for name, field in document.fields.items()
         if field.unique
     }
+    found += [
+        IndexSpec(
+            constraint_name("uq", table, field.column),
+            tuple(map(IndexPart, field.exclusive or (field.name,))),
+            unique=True,
+            where=all_of(Compare(field.name, "eq", (True,)), stays),
+            of_all=False,
+        )
+        for field in entity.fields.values()
+        if field.exclusive is not None
+    ]
     taken = {*unique.values(), *(index.name for index in found)}
     if stays is not None:
         found += [

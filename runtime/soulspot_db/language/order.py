@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from soulspot_db.language.operators import UNORDERED
-from soulspot_db.language.scope import FilterError, HasFields, field_of
+from soulspot_db.language.scope import FilterError, HasFields, field_of, stored_name
 
 __all__ = ["Order", "Term", "parse_order"]
 
@@ -44,7 +44,7 @@ def _term(text: object, entity: HasFields) -> Term:
     if not words:
         raise FilterError(f"{text!r} is not an order; write 'created_at' or 'created_at desc'")
     name, *rest = words
-    field = field_of(name, entity)
+    field = field_of(stored_name(name, entity), entity)
     if field.type in UNORDERED:
         raise FilterError(f"{field.name}: {field.type} values have no order, so rows have none by them", field.name)
     if field.encrypted:

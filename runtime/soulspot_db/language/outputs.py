@@ -12,6 +12,7 @@ from soulspot_db.language.params import INTEGER
 from soulspot_db.language.predicates import Predicate
 from soulspot_db.language.relations import Find
 from soulspot_db.language.scope import FilterError, HasFields, field_of
+from soulspot_db.language.virtual import VirtualId
 
 __all__ = ["NUMBERS", "Output", "resolve_output"]
 
@@ -23,13 +24,17 @@ _FUNCTIONS = ("count", "sum", "min", "max", "avg")
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One value that is selected: of a field, or of a function over the rows of a group that pass `where`."""
+    """One value that is selected: of a field, or of a function over the rows of a group that pass `where`.
+
+    Of a `virtual` field it is that of the stored one without its prefix.
+    """
 
     name: str
     field: FieldSpec | None
     function: str | None = None
     where: Predicate | None = None
     nullable: bool = False
+    virtual: VirtualId | None = None
 
     @property
     def value(self) -> FieldSpec:
@@ -62,8 +67,7 @@ def resolve_output(
     if hasattr(tuple, name):
         raise FilterError(f"{name!r} is a method of every row; choose another name")
     if isinstance(wanted, str):
-        field = field_of(wanted, entity)
-        return Output(name, field, nullable=field.nullable and field.name not in filled)
+        return _field(name, wanted, entity, filled)
     where, rest = None, dict(wanted) if isinstance(wanted, Mapping) else {}
     if "count" in rest:
         where = parse_filter(rest.pop("where", None), entity, template=True, find=find)
@@ -88,3 +92,11 @@ def _check_function(function: str, field: FieldSpec) -> None:
         raise FilterError(f"{function} is not for {field.name}, which is of type {field.type}")
     if function in {"min", "max"} and field.encrypted:
         raise FilterError(f"{function} is not for {field.name}, which is encrypted")
+
+
+def _field(name: str, wanted: str, entity: HasFields, filled: Collection[str]) -> Output:
+    virtual = entity.virtual.get(wanted)
+    if virtual is not None:
+        return Output(name, entity.fields[virtual.field], nullable=wanted not in filled, virtual=virtual)
+    field = field_of(wanted, entity)
+    return Output(name, field, nullable=field.nullable and field.name not in filled)

@@ -16,10 +16,10 @@ from soulspot_db.language.reasons import first_reason
 from soulspot_db.language.scope import HasFields
 from soulspot_db.language.template import params_of
 
-__all__ = ["INTEGER", "ParamSpec", "Use", "declared_params", "resolve_params", "uses_of"]
+__all__ = ["INTEGER", "TEXT", "ParamSpec", "Use", "declared_params", "resolve_params", "uses_of"]
 
 INTEGER = FieldSpec("", "integer", "")
-_TEXT = FieldSpec("", "text", "")
+TEXT = FieldSpec("", "text", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +69,19 @@ def uses_of(predicate: Predicate | None, entity: HasFields) -> Iterator[Use]:
 
 
 def _use(param: Param, compare: Compare, field: FieldSpec) -> Use:
+    if param.virtual is not None:  # the rules are those of the stored value, which has the prefix
+        return Use(param, TEXT, many=compare.operator in {"in", "not_in"}, nullable=_nullable(compare, field))
     if compare.operator in {"in", "not_in"}:
         return Use(param, field, many=True)
     if field.type == "list" and compare.operator == "contains":
         return Use(param, field.item)
     if compare.operator in TEXT_OPERATORS and field.type != "json":
-        return Use(param, _TEXT)
-    return Use(param, field, nullable=field.nullable and compare.operator in {"eq", "ne", "is", "is_not"})
+        return Use(param, TEXT)
+    return Use(param, field, nullable=_nullable(compare, field))
+
+
+def _nullable(compare: Compare, field: FieldSpec) -> bool:
+    return field.nullable and compare.operator in {"eq", "ne", "is", "is_not"}
 
 
 def resolve_params(

@@ -16,11 +16,11 @@ _REGEX = {"%": ".*", "_": "."}
 ESCAPE = "\\"
 """Takes the meaning of the character that follows; SQLite has to be told so each time."""
 
-TEXT_OPERATORS = frozenset({"ieq", "like", "ilike", *_AROUND, *(f"i{name}" for name in _AROUND)})
+TEXT_OPERATORS = frozenset({"ieq", "trimmed_ieq", "like", "ilike", *_AROUND, *(f"i{name}" for name in _AROUND)})
 
 
 def symbol(operator: str, dialect: Literal["sqlite", "postgresql"]) -> str:
-    """The operator of SQL, but for `ieq`, which is `lower(...) =`.
+    """The operator of SQL, but for `ieq`, which is `lower(...) =`, and `trimmed_ieq`, which is `lower(trim(...)) =`.
 
     SQLite's LIKE takes letters of either case for the same, its GLOB does not. Columns compare by code point, for which
     PostgreSQL's ILIKE folds ASCII alone, as SQLite's LIKE always does.
@@ -35,6 +35,8 @@ def pattern(operator: str, text: str, dialect: Literal["sqlite", "postgresql"]) 
     """What stands on the right of it; a backslash takes the meaning of the character that follows."""
     if operator == "ieq":
         return ascii_lower(text)
+    if operator == "trimmed_ieq":
+        return ascii_lower(text.strip(" "))
     around = _AROUND.get(operator.removeprefix("i"))
     if around is not None:
         text = around[0] + _WILD.sub(r"\\\g<0>", text) + around[1]
@@ -54,6 +56,8 @@ def matches(operator: str, text: str, wanted: str) -> bool:
     """Whether `text` is like `wanted`, told without a database."""
     if operator == "ieq":
         return ascii_lower(text) == ascii_lower(wanted)
+    if operator == "trimmed_ieq":
+        return ascii_lower(text.strip(" ")) == ascii_lower(wanted.strip(" "))
     like = pattern(operator, wanted, "postgresql")
     if operator.startswith("i"):
         text, like = ascii_lower(text), ascii_lower(like)

@@ -7,6 +7,7 @@ from typing import Any
 
 from soulspot_db.language.field import Missing
 from soulspot_db.language.relations import HasRelations, RelationSpec
+from soulspot_db.language.virtual import VirtualId
 
 __all__ = [
     "Compare",
@@ -42,12 +43,13 @@ class Now:
 @dataclass(frozen=True, slots=True)
 class Param:
     """A value: what the caller of a named query gives, or its default. One that is `optional` may be left out, and what it is
-    part of is then left out, too.
+    part of is then left out, too. Where it is the value of a `virtual` field, the stored one gets it with its prefix.
     """
 
     name: str
     optional: bool = False
     default: Any = Missing
+    virtual: VirtualId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,17 @@ from soulspot_db.language.folding import folded
 from soulspot_db.language.mistakes import mistakes
 from soulspot_db.language.order import Term, parse_order
 from soulspot_db.language.outputs import NUMBERS, Output, resolve_output
-from soulspot_db.language.params import INTEGER, ParamSpec, Use, resolve_params, uses_of
+from soulspot_db.language.params import INTEGER, TEXT, ParamSpec, Use, resolve_params, uses_of
 from soulspot_db.language.predicates import Increment, Param, Predicate, filled
 from soulspot_db.language.query_document import QueryDocument
 from soulspot_db.language.relations import Find
-from soulspot_db.language.scope import FilterError, HasFields, HasKey, field_of
+from soulspot_db.language.scope import FilterError, HasFields, HasKey, field_of, stored_name
 from soulspot_db.language.sql_query import SqlQuery
 from soulspot_db.language.template import certain
 from soulspot_db.language.upserts import Match, Rule, resolve_upsert
 from soulspot_db.language.values import read_amount, read_param, read_value
+from soulspot_db.language.virtual import VirtualId
+from soulspot_db.language.virtual_conditions import begun, stored_value
 
 __all__ = ["QuerySpec", "Verb", "resolve_queries"]
 
@@ -71,6 +73,7 @@ class _Outputs:
 
     entity_type: str
     fields: Mapping[str, FieldSpec]
+    virtual: Mapping[str, VirtualId] = immutabledict()
 
 
 def resolve_queries(
@@ -104,7 +107,7 @@ class _Reader:
         document = self._document
         verb = self._verb()
         where = self._filter(document.where, "where")
-        outputs = tuple(self._outputs(frozenset(filled(where))))
+        outputs = tuple(self._outputs(frozenset((*filled(where), *begun(where, self._entity)))))
         changes = dict(self._changes())
         limit = self._limit()
         uses = [*uses_of(where, self._entity)]
@@ -214,9 +217,14 @@ class _Reader:
         select, grouped = self._document.select, bool(self._document.group_by)
         for name, wanted in ({select: select} if isinstance(select, str) else select or {}).items():
             try:
-                yield resolve_output(name, wanted, self._entity, self._find, grouped=grouped, filled=not_null)
+                output = resolve_output(name, wanted, self._entity, self._find, grouped=grouped, filled=not_null)
             except FilterError as error:
                 self._wrong(str(error), "select", *(() if isinstance(select, str) else (name,)))
+                continue
+            if self._document.distinct and output.virtual is not None and output.nullable:
+                hint = f"write 'where: {{{wanted}: {{ne: null}}}}'"
+                self._wrong(f"{wanted} may be null for several values of {output.virtual.field}", "select", hint=hint)
+            yield output
 
     def _check_distinct(self, outputs: tuple[Output, ...]) -> None:
         for output in outputs if self._document.distinct else ():
@@ -243,16 +251,22 @@ class _Reader:
         for key in ("update", "claim", "increment"):
             for name, wanted in (getattr(document, key) or {}).items():
                 try:
-                    yield name, self._change(key, name, wanted)
+                    yield stored_name(name, self._entity), self._change(key, name, wanted)
                 except FilterError as error:
                     self._wrong(str(error), key, name)
 
     def _change(self, key: str, name: str, wanted: Any) -> Any:
-        field = field_of(name, self._entity)
+        if (virtual := self._entity.virtual.get(name)) is not None:
+            wanted = stored_value(name, virtual, wanted)
+        field = field_of(stored_name(name, self._entity), self._entity)
         if field.name in self._entity.key:
             raise FilterError(f"{name} is part of the key, which cannot be changed")
+        if field.exclusive is not None and (key == "claim" or not _is_plain(wanted)):
+            raise FilterError(
+                f"{name} is exclusive: a claim cannot give it, and its value is true, false or a parameter"
+            )
         if key != "increment":
-            return read_value(field, wanted, self._entity)
+            return wanted if isinstance(wanted, Param) else read_value(field, wanted, self._entity)
         if field.type not in NUMBERS:
             raise FilterError(f"{name} is a {field.type}; numbers can be incremented")
         amount = read_amount(field, wanted)
@@ -267,10 +281,16 @@ class _Reader:
     def _given(self, changes: Mapping[str, Any]) -> Iterator[Use]:
         for name, value in changes.items():
             field = self._entity.fields[name]
-            if isinstance(value, Param):
+            if isinstance(value, Param) and value.virtual is not None:
+                yield Use(value, TEXT, nullable=field.nullable)
+            elif isinstance(value, Param):
                 yield Use(value, field, nullable=field.nullable, stored=True)
             elif isinstance(value, Increment) and isinstance(value.amount, Param):
                 yield Use(value.amount, field)
+
+
+def _is_plain(wanted: Any) -> bool:
+    return isinstance(wanted, bool) or (isinstance(wanted, Mapping) and "param" in wanted)
 
 
 def _is_total(document: QueryDocument) -> bool:

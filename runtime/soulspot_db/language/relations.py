@@ -6,17 +6,22 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from soulspot_db.language.field import FieldSpec
+    from soulspot_db.language.virtual import VirtualId
 
 __all__ = ["Find", "HasRelations", "RelationSpec", "Through"]
 
 
 @dataclass(frozen=True, slots=True)
 class Through:
-    """The entity in between, where many belong to many: its field `local` refers to us, `remote` to the others."""
+    """The entity in between, where many belong to many: its field `local` refers to us, `remote` to the others.
+
+    Its field `position` says in which order, if they have one.
+    """
 
     entity: str
     local: str
     remote: str
+    position: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class RelationSpec:
         if self.through is not None:
             through = self.through
             found["through"] = {"entity": through.entity, "local": through.local, "remote": through.remote}
+            if through.position is not None:
+                found["through"]["position"] = through.position
         if self.several:
             found["several"] = self.several
         return found
@@ -84,6 +91,11 @@ class HasRelations(Protocol):
     @property
     def soft_delete(self) -> str | None:
         """The field that says when a row was deleted, where that only hides it."""
+        ...
+
+    @property
+    def virtual(self) -> "Mapping[str, VirtualId]":
+        """The names that stand for a stored field without its prefix."""
         ...
 
     @property

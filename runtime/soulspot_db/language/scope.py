@@ -5,8 +5,9 @@ from typing import Protocol
 
 from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.nearest import nearest
+from soulspot_db.language.virtual import VirtualId
 
-__all__ = ["FilterError", "HasFields", "HasKey", "field_of"]
+__all__ = ["FilterError", "HasFields", "HasKey", "field_of", "stored_name"]
 
 
 class FilterError(ValueError):
@@ -34,6 +35,11 @@ class HasFields(Protocol):
         """The entity's fields by name."""
         ...
 
+    @property
+    def virtual(self) -> Mapping[str, VirtualId]:
+        """The names that stand for a stored field without its prefix."""
+        ...
+
 
 class HasKey(HasFields, Protocol):
     """What a query or an upsert is checked against."""
@@ -51,8 +57,17 @@ def field_of(name: object, entity: HasFields) -> FieldSpec:
         FilterError: there is none.
     """
     field = entity.fields.get(name) if isinstance(name, str) else None
+    if field is None and isinstance(name, str) and name in entity.virtual:
+        real = entity.virtual[name].field
+        raise FilterError(f"{name} is {real} without its prefix, and cannot stand here; use {real}", name)
     if field is None:
         hint = nearest(str(name), entity.fields)
         message = f"{entity.entity_type} has no field {name!r}" + (f"; {hint}" if hint else "")
         raise FilterError(message, str(name), known=entity.fields)
     return field
+
+
+def stored_name(name: str, entity: HasFields) -> str:
+    """The stored field that a name means: the one that a virtual field stands for, else itself."""
+    virtual = entity.virtual.get(name)
+    return name if virtual is None else virtual.field

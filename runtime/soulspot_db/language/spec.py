@@ -7,8 +7,10 @@ from functools import cached_property
 from immutabledict import immutabledict
 
 from soulspot_db.language.document import CacheDocument, EntityDocument
+from soulspot_db.language.exclusive import check_exclusive
 from soulspot_db.language.field import FieldSpec, Problem, resolve_field
 from soulspot_db.language.filters import parse_constraint
+from soulspot_db.language.guards import resolve_guards
 from soulspot_db.language.indexes import IndexSpec, resolve_indexes
 from soulspot_db.language.mistakes import mistakes
 from soulspot_db.language.nearest import nearest
@@ -17,6 +19,8 @@ from soulspot_db.language.queries import QuerySpec, resolve_queries
 from soulspot_db.language.relations import Find, RelationSpec
 from soulspot_db.language.sql_queries import resolve_sql_query
 from soulspot_db.language.sql_query import Analyse
+from soulspot_db.language.virtual import VirtualId
+from soulspot_db.language.virtual_fields import resolve_virtual
 from soulspot_db.language.visibility import check_hiding
 
 __all__ = ["EntitySpec", "resolve", "with_queries"]
@@ -26,7 +30,7 @@ _COLUMNS_OF_POSTGRESQL = frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", 
 
 @dataclass(frozen=True)
 class EntitySpec:
-    """One entity with everything decided; relations and queries once others are known."""
+    """One entity with everything decided; relations, queries and guards once others are known."""
 
     entity_type: str
     table_name: str
@@ -42,6 +46,9 @@ class EntitySpec:
     soft_delete: str | None = None
     relations: Mapping[str, RelationSpec] = immutabledict()
     queries: Mapping[str, QuerySpec] = immutabledict()
+    guards: Mapping[str, Predicate] = immutabledict()
+    virtual: Mapping[str, VirtualId] = immutabledict()
+    """The fields that are not stored, by name."""
 
     @property
     def key_fields(self) -> tuple[FieldSpec, ...]:
@@ -58,11 +65,22 @@ class EntitySpec:
         """The field that counts the changes of a row."""
         return next((field.name for field in self.fields.values() if field.version), None)
 
+    @cached_property
+    def exclusive(self) -> tuple[FieldSpec, ...]:
+        """The flags that at most one row has."""
+        return tuple(field for field in self.fields.values() if field.exclusive is not None)
+
     @property
     def unique_groups(self) -> tuple[tuple[str, ...], ...]:
         """The field groups, other than the key, by which at most one row is found."""
         single = [(field.name,) for field in self.fields.values() if field.unique]
         return (*single, *(index.fields for index in self.indexes if index.finds_one))
+
+    @property
+    def lookups(self) -> tuple[tuple[str, ...], ...]:
+        """The unique groups, and the virtual fields that stand for a unique field."""
+        groups = self.unique_groups
+        return (*groups, *((name,) for name, virtual in self.virtual.items() if (virtual.field,) in groups))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +89,7 @@ class _Scope:
 
     entity_type: str
     fields: Mapping[str, FieldSpec]
+    virtual: Mapping[str, VirtualId] = immutabledict()
 
 
 def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
@@ -80,12 +99,17 @@ def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
         The entity and the problems found; where there are problems the entity must not be used.
     """
     problems: list[Problem] = []
+    virtual_fields = {name: field for name, field in document.fields.items() if field.virtual is not None}
+    stored = {name: field for name, field in document.fields.items() if field.virtual is None}
+    document = document.model_copy(update={"fields": stored})
     key = _key(document, problems)
     fields = {name: resolve_field(name, field, key, problems) for name, field in document.fields.items()}
     _check_columns(fields, problems)
     _check_history(document, problems)
     _check_versions(fields, key, problems)
     _check_key_types(key, fields, problems)
+    check_exclusive(fields, key, problems)
+    virtual = resolve_virtual(virtual_fields, fields, problems)
     if document.soft_delete is not None:  # an index says what is unique, which knows of rows that are deleted
         fields = {name: replace(field, unique=field.unique and key == (name,)) for name, field in fields.items()}
     scope = _Scope(document.entity_type, fields)
@@ -95,13 +119,14 @@ def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
         description=document.description,
         fields=fields,
         key=key,
-        natural_key=_natural_key(document, fields, key, problems),
+        natural_key=_natural_key(document, fields, virtual, key, problems),
         indexes=resolve_indexes(document, scope, problems),
         checks=_checks(document, scope, problems),
         cache=document.cache,
         events=document.events,
         expires=document.expires,
         soft_delete=document.soft_delete,
+        virtual=virtual,
     )
     check_hiding(spec, key, problems)
     return spec, problems
@@ -110,7 +135,7 @@ def resolve(document: EntityDocument) -> tuple[EntitySpec, list[Problem]]:
 def with_queries(
     spec: EntitySpec, document: EntityDocument, find: Find | None, analyse: Analyse
 ) -> tuple[EntitySpec, list[Problem]]:
-    """The entity with its named queries, for which other entities must be known.
+    """The entity with its named queries and its guards, for which other entities must be known.
 
     Args:
         spec: the entity.
@@ -128,7 +153,8 @@ def with_queries(
         query = resolve_sql_query(name, document.queries[name], spec, analyse, problems)
         found |= {} if query is None else {name: query}
     queries = {name: found[name] for name in document.queries if name in found}
-    return replace(spec, queries=queries), problems
+    guards = resolve_guards(document.guards, spec, find, problems)
+    return replace(spec, queries=queries, guards=guards), problems
 
 
 def _key(document: EntityDocument, problems: list[Problem]) -> tuple[str, ...]:
@@ -221,7 +247,11 @@ def _checks(document: EntityDocument, scope: _Scope, problems: list[Problem]) ->
 
 
 def _natural_key(
-    document: EntityDocument, fields: Mapping[str, FieldSpec], key: tuple[str, ...], problems: list[Problem]
+    document: EntityDocument,
+    fields: Mapping[str, FieldSpec],
+    virtual: Mapping[str, VirtualId],
+    key: tuple[str, ...],
+    problems: list[Problem],
 ) -> str | None:
     uuid_key = len(key) == 1 and fields[key[0]].type == "uuid"
     name = document.natural_key
@@ -229,11 +259,13 @@ def _natural_key(
         unique = [name for name, field in document.fields.items() if field.unique and field.type == "string"]
         return unique[0] if uuid_key and len(unique) == 1 else None
     at = ("natural_key",)
-    if name not in fields:
-        problems.append(Problem(at, f"unknown field {name!r}", nearest(name, fields)))
-    elif not document.fields[name].unique or fields[name].type not in {"string", "text"}:
-        is_unique = document.fields[name].unique
-        hint = "only text can be told from a key" if is_unique else "add 'unique: true' to the field"
+    known = virtual[name].field if name in virtual else name
+    if known not in fields:
+        problems.append(Problem(at, f"unknown field {name!r}", nearest(name, {*fields, *virtual})))
+    elif not document.fields[known].unique or fields[known].type not in {"string", "text"}:
+        hint = (
+            "only text can be told from a key" if document.fields[known].unique else "add 'unique: true' to the field"
+        )
         problems.append(Problem(at, f"field {name!r} is not a unique string", hint))
     elif not uuid_key:
         problems.append(Problem(at, "a natural key needs a uuid primary key", "otherwise the two could be mixed up"))

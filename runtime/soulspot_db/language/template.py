@@ -39,7 +39,8 @@ def bound(predicate: Predicate, given: Mapping[str, Any], entity: HasFields) -> 
             return predicate
         if param.optional and param.name not in given:
             return None
-        return parse_condition(entity.fields[predicate.field], predicate.operator, given[param.name], entity)
+        field = entity.fields[predicate.field]
+        return parse_condition(field, predicate.operator, given[param.name], entity, param.virtual)
     if isinstance(predicate, Related):
         if predicate.where is None:
             return predicate

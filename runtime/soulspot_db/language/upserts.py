@@ -10,13 +10,13 @@ from pydantic import Field
 from soulspot_db.language.field import Problem
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.operators import TEXTS, UNORDERED
-from soulspot_db.language.scope import FilterError, HasFields, HasKey, field_of
+from soulspot_db.language.scope import FilterError, HasFields, HasKey, field_of, stored_name
 from soulspot_db.language.strict import Document
 from soulspot_db.language.values import read_value
 
 __all__ = ["Match", "MatchPart", "Rule", "UpsertDocument", "is_unique", "resolve_upsert"]
 
-_FOLDED = re.compile(r"lower\((\w+)\)")
+_FOLDED = re.compile(r"lower\((?P<trimmed>trim\()?(?P<field>\w+)(?(trimmed)\))\)")
 _NOT_COMPARING = ("overwrite", "fill_null", "keep_if_null")
 _RULES = ("overwrite", "fill_null", "keep_if_null", "sticky_true", "max", "min")
 
@@ -26,7 +26,8 @@ class UpsertDocument(Document):
 
     match: list[str | list[str]] = Field(
         min_length=1,
-        description="In order: a field, or several that go together; `lower(field)` compares ASCII letters of either case. "
+        description="In order: a field, or several that go together; `lower(field)` compares ASCII letters of either case, "
+        "`lower(trim(field))` without the spaces around them as well. "
         "What is null in the new row is passed over.",
     )
     rules: dict[str, str | dict[str, Any]] = Field(
@@ -38,10 +39,16 @@ class UpsertDocument(Document):
 
 @dataclass(frozen=True, slots=True)
 class MatchPart:
-    """A field that must be equal, perhaps but for the case of ASCII letters."""
+    """A field that must be equal, perhaps but for the case of ASCII letters, and for the spaces around them."""
 
     field: str
     folded: bool = False
+    trimmed: bool = False
+
+    @property
+    def operator(self) -> str:
+        """How it is compared."""
+        return "trimmed_ieq" if self.trimmed else "ieq" if self.folded else "eq"
 
 
 Match: TypeAlias = tuple[MatchPart, ...]
@@ -85,11 +92,12 @@ def resolve_upsert(
             matches.append(tuple(_parts([entry] if isinstance(entry, str) else entry, entity)))
         except FilterError as error:
             problems.append(Problem((*at, "match", position), str(error)))
-    for name, wanted in document.rules.items():
+    for named, wanted in document.rules.items():
+        name = stored_name(named, entity)
         try:
             rule = _rule(name, wanted, entity)
         except FilterError as error:
-            problems.append(Problem((*at, "rules", name), str(error)))
+            problems.append(Problem((*at, "rules", named), str(error)))
             continue
         if rule.name != "overwrite":
             rules[name] = rule
@@ -101,12 +109,12 @@ def _parts(texts: Sequence[str], entity: HasFields) -> Iterator[MatchPart]:
         raise FilterError("a match names at least one field")
     for text in texts:
         folded = _FOLDED.fullmatch(text)
-        field = field_of(folded[1] if folded else text, entity)
+        field = field_of(stored_name(folded["field"] if folded else text, entity), entity)
         if field.encrypted:
             raise FilterError(f"{field.name} is encrypted, so no row is found by it")
         if folded and field.type not in TEXTS:
             raise FilterError(f"lower() is for text, not for {field.type}")
-        yield MatchPart(field.name, bool(folded))
+        yield MatchPart(field.name, bool(folded), bool(folded and folded["trimmed"]))
 
 
 def _rule(name: str, wanted: str | Mapping[str, Any], entity: HasKey) -> Rule:
@@ -126,4 +134,6 @@ def _rule(name: str, wanted: str | Mapping[str, Any], entity: HasKey) -> Rule:
         return Rule(wanted)
     if wanted.keys() != {"differs"}:
         raise FilterError("a rule is a name or {differs: value}")
+    if field.exclusive is not None:
+        raise FilterError(f"{field.name} is exclusive, which goes with every rule but differs")
     return Rule("differs", read_value(field, wanted["differs"], entity))

@@ -72,5 +72,10 @@ def check_hiding(entity: HasHidden, key: tuple[str, ...], problems: list[Problem
         elif setting == "soft_delete" and not (field.nullable and field.default in (Missing, None) and not field.made):
             message = f"{name!r} must be null for every row that is not deleted"
             problems.append(Problem((setting,), message, "give it 'nullable: true' and no default"))
+    for field in entity.fields.values():
+        if entity.expires is not None and field.exclusive is not None:
+            message = "'exclusive' does not go with 'expires'"
+            hint = "a row past its time would have the flag, and nobody could take it"
+            problems.append(Problem(("fields", field.name, "exclusive"), message, hint))
     if entity.soft_delete is not None and entity.soft_delete == entity.expires:
         problems.append(Problem(("expires",), "'soft_delete' names the same field", "they need a field each"))

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from random import Random
 from typing import Any, ClassVar, cast
 
@@ -14,6 +14,7 @@ from soulspot_db.entity import EntityCreate
 from soulspot_db.errors import ValidationFailedError
 from soulspot_db.language.field import FieldSpec, Missing
 from soulspot_db.language.predicates import Predicate, compares
+from soulspot_db.language.scope import stored_name
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.refusals import refused_input
 from soulspot_db.schema import ResolvedSchema
@@ -100,11 +101,12 @@ class Rows:
         """
         entity = schema.spec
         references = known or {}
+        stored = partial(stored_name, entity=entity)
         start = {name: keys[0] for name, keys in references.items() if keys}
         found = _found(entity)
         wanted = frozenset(name for name, field in entity.fields.items() if needs_value(field, full=full))
         factory = _factory_of(schema.create_model)
-        made = factory._made(self._values, entity, wanted - {*given, *references, *found})  # noqa: SLF001 - our own
+        made = factory._made(self._values, entity, wanted - {*map(stored, given), *references, *found})  # noqa: SLF001 - our own
         values = made | start | found | dict(given)
         broken: list[set[str]] = []
         for _ in range(_STEPS):

@@ -2,8 +2,9 @@
 
 from soulspot_db_entities.core import BackgroundJob, BackgroundJobCreate, BackgroundJobRepository
 from soulspot_db_entities.library import TrackId
+from soulspot_db_entities.metadata import ArtistCreate, ArtistRepository, ArtistUpdate
 from soulspot_db_entities.soulseek import DownloadFilter, DownloadRepository
-from soulspot_db_entities.spotify import SpotifySessionRepository
+from soulspot_db_entities.spotify import Playlist, PlaylistId, PlaylistRepository, SpotifySessionRepository
 
 
 async def wrong(downloads: DownloadRepository, track: TrackId) -> None:
@@ -58,3 +59,25 @@ async def encrypted(sessions: SpotifySessionRepository) -> None:
     await sessions.query({"access_token": {"ne": "BQC4"}})  # error: nor with an operator
     await sessions.query({"access_token": {"like": "B%"}})  # error: no such operator
     await sessions.query(order_by="access_token")  # error: it has no order
+
+
+async def wrong_virtual(artists: ArtistRepository) -> None:
+    await artists.query({"spotify_id": 5})  # error: not text
+    await artists.query({"spotify_id": {"like": "a%"}})  # error: means something else with the prefix
+    await artists.get_by_spotify_id(None)  # error: null is no value
+    ArtistCreate(name="Air", spotify_id=5)  # error: not text
+    ArtistUpdate(spotify_idd="a")  # error: no such field
+    artist = await artists.get_by_spotify_id("a", fresh=True)
+    if artist is not None:
+        artist.spotify_id.upper()  # error: it may be None
+        artist.spotify_id = "b"  # error: rows do not change
+
+
+async def wrong_order(playlists: PlaylistRepository, playlist: Playlist, key: PlaylistId, track: TrackId) -> None:
+    await playlists.add_to_tracks(playlist, [key])  # error: the key of another entity
+    await playlists.add_to_tracks(key, [track])  # error: a row, not its key
+    await playlists.add_to_tracks(playlist, [track], 3)  # error: by name only
+    await playlists.remove_from_tracks(playlist, track)  # error: a list
+    await playlists.move_in_tracks(playlist, track)  # error: where to
+    await playlists.replace_tracks(playlist, None)  # error: a list
+    await playlists.add_to_user(playlist, [track])  # error: no such relation

@@ -213,22 +213,24 @@ class PostgreSQLEngine:
         await self.roll_back(connection)
         await self._pool.give_back(connection)
 
-    async def begin(self, *, read_only: bool, holder: str) -> PostgreSQLLease:
+    async def begin(self, *, read_only: bool, holder: str, latest: bool = False) -> PostgreSQLLease:
         """Start a transaction that sees one moment of the database.
 
         Args:
             read_only: nothing can be written in it.
             holder: which transaction it is, in words.
+            latest: each statement sees a moment of its own: for those who lock first, and then read what others have left.
 
         Raises:
             PoolExhaustedError: no connection was free in time.
         """
         connection = await self._pool.take()
+        level = "READ COMMITTED" if latest else "REPEATABLE READ"
         lease = PostgreSQLLease(self, connection, holder, self._blocks, self._leases.discard)
         self._leases.add(lease)
         try:
             # With READ COMMITTED, PostgreSQL's own default, who reads, computes and writes loses what others wrote meanwhile.
-            await lease.begin(f"BEGIN ISOLATION LEVEL REPEATABLE READ {'READ ONLY' if read_only else 'READ WRITE'}")
+            await lease.begin(f"BEGIN ISOLATION LEVEL {level} {'READ ONLY' if read_only else 'READ WRITE'}")
         except BaseException:  # above all a cancellation: the connection must be given back; raised again
             lease.abandon()
             raise

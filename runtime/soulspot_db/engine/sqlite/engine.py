@@ -215,12 +215,13 @@ class SQLiteEngine:
         self._put(self._writes, job)
         return await job.result_within(self._settings.pool_timeout, self._no_writer)
 
-    async def begin(self, *, read_only: bool, holder: str) -> SQLiteLease:
+    async def begin(self, *, read_only: bool, holder: str, latest: bool = False) -> SQLiteLease:  # noqa: ARG002 - as engines have it
         """Start a transaction: BEGIN IMMEDIATE on the writer, or a snapshot on a reader.
 
         Args:
             read_only: take a reader.
             holder: which transaction it is, in words; told to those who wait for the writer in vain.
+            latest: nothing here, where nobody else writes meanwhile.
 
         Raises:
             LockedError: the writer was not free in time.
