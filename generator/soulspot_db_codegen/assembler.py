@@ -97,6 +97,7 @@ def _entity(entity: ResolvedEntity, others: _Others) -> ir.Entity:
         key_name="key" if composite else naming.parameter(spec.key[0]),
         fields=fields,
         virtuals=tuple(virtual_code(name, entity.document.fields[name], spec) for name in spec.virtual),
+        unique=tuple(dict.fromkeys(name for group in (spec.key, *spec.unique_groups, *spec.lookups) for name in group)),
         enums=enums,
         lookups=tuple(_lookups(spec, stored)),
         relations=tuple(_relations(spec, others)),

@@ -117,7 +117,8 @@ class Entity:
     """One entity: everything in its generated file.
 
     `key` is the type of its key, `key_base` what that is made of, or None where it is a NamedTuple of `key_parts`;
-    `key_name` is the parameter that takes it; `key_parts` are spelled as `ids.py` needs them. `schema` holds the lines of its schema class.
+    `key_name` is the parameter that takes it; `key_parts` are spelled as `ids.py` needs them. `unique` are the fields by which,
+    alone or together, one row is found. `schema` holds the lines of its schema class.
     One that `keeps_deleted` rows, or `expires`, has methods for what is hidden.
     """
 
@@ -133,6 +134,7 @@ class Entity:
     key_name: str
     fields: tuple[Field, ...]
     virtuals: tuple[Virtual, ...]
+    unique: tuple[str, ...]
     enums: tuple[Enum, ...]
     lookups: tuple[Lookup, ...]
     relations: tuple[Relation, ...]

@@ -155,6 +155,9 @@ ArtistWatchlistOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class ArtistWatchlistCreated(TypedDict):
     """The data of `database.artist_watchlist.created`."""
@@ -353,7 +356,7 @@ class ArtistWatchlistRepository(Repository[ArtistWatchlist, ArtistWatchlistId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: ArtistWatchlistCreate, *, on: Sequence[str] | None = None) -> ArtistWatchlist:
+    async def upsert(self, new: ArtistWatchlistCreate, *, on: Sequence[_Unique] | None = None) -> ArtistWatchlist:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
@@ -361,7 +364,7 @@ class ArtistWatchlistRepository(Repository[ArtistWatchlist, ArtistWatchlistId]):
         self,
         new: ArtistWatchlistCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[ArtistWatchlist, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

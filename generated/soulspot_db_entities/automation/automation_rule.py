@@ -149,6 +149,9 @@ AutomationRuleOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class AutomationRuleCreated(TypedDict):
     """The data of `database.automation_rule.created`."""
@@ -322,7 +325,7 @@ class AutomationRuleRepository(Repository[AutomationRule, AutomationRuleId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: AutomationRuleCreate, *, on: Sequence[str] | None = None) -> AutomationRule:
+    async def upsert(self, new: AutomationRuleCreate, *, on: Sequence[_Unique] | None = None) -> AutomationRule:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
@@ -330,7 +333,7 @@ class AutomationRuleRepository(Repository[AutomationRule, AutomationRuleId]):
         self,
         new: AutomationRuleCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[AutomationRule, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

@@ -116,6 +116,9 @@ FilterRuleOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class FilterRuleCreated(TypedDict):
     """The data of `database.filter_rule.created`."""
@@ -277,11 +280,16 @@ class FilterRuleRepository(Repository[FilterRule, FilterRuleId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: FilterRuleCreate, *, on: Sequence[str] | None = None) -> FilterRule:
+    async def upsert(self, new: FilterRuleCreate, *, on: Sequence[_Unique] | None = None) -> FilterRule:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: FilterRuleCreate, *, on: Sequence[str] | None = None) -> tuple[FilterRule, bool]:
+    async def get_or_create(
+        self,
+        new: FilterRuleCreate,
+        *,
+        on: Sequence[_Unique] | None = None,
+    ) -> tuple[FilterRule, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

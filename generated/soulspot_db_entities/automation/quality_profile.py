@@ -134,6 +134,9 @@ QualityProfileOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id", "name"]
+"""What one row is found by."""
+
 
 class QualityProfileCreated(TypedDict):
     """The data of `database.quality_profile.created`."""
@@ -306,7 +309,7 @@ class QualityProfileRepository(Repository[QualityProfile, QualityProfileId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: QualityProfileCreate, *, on: Sequence[str] | None = None) -> QualityProfile:
+    async def upsert(self, new: QualityProfileCreate, *, on: Sequence[_Unique] | None = None) -> QualityProfile:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
@@ -314,7 +317,7 @@ class QualityProfileRepository(Repository[QualityProfile, QualityProfileId]):
         self,
         new: QualityProfileCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[QualityProfile, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

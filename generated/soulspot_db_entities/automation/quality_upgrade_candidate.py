@@ -151,6 +151,9 @@ QualityUpgradeCandidateOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class QualityUpgradeCandidateCreated(TypedDict):
     """The data of `database.quality_upgrade_candidate.created`."""
@@ -378,7 +381,7 @@ class QualityUpgradeCandidateRepository(Repository[QualityUpgradeCandidate, Qual
         self,
         new: QualityUpgradeCandidateCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> QualityUpgradeCandidate:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
@@ -387,7 +390,7 @@ class QualityUpgradeCandidateRepository(Repository[QualityUpgradeCandidate, Qual
         self,
         new: QualityUpgradeCandidateCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[QualityUpgradeCandidate, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

@@ -95,6 +95,9 @@ AppSettingOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["key"]
+"""What one row is found by."""
+
 
 class AppSettingCreated(TypedDict):
     """The data of `database.app_setting.created`."""
@@ -235,11 +238,16 @@ class AppSettingRepository(Repository[AppSetting, AppSettingId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: AppSettingCreate, *, on: Sequence[str] | None = None) -> AppSetting:
+    async def upsert(self, new: AppSettingCreate, *, on: Sequence[_Unique] | None = None) -> AppSetting:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: AppSettingCreate, *, on: Sequence[str] | None = None) -> tuple[AppSetting, bool]:
+    async def get_or_create(
+        self,
+        new: AppSettingCreate,
+        *,
+        on: Sequence[_Unique] | None = None,
+    ) -> tuple[AppSetting, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

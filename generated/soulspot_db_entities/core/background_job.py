@@ -146,6 +146,9 @@ BackgroundJobOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class BackgroundJobCreated(TypedDict):
     """The data of `database.background_job.created`."""
@@ -382,7 +385,7 @@ class BackgroundJobRepository(Repository[BackgroundJob, BackgroundJobId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: BackgroundJobCreate, *, on: Sequence[str] | None = None) -> BackgroundJob:
+    async def upsert(self, new: BackgroundJobCreate, *, on: Sequence[_Unique] | None = None) -> BackgroundJob:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
@@ -390,7 +393,7 @@ class BackgroundJobRepository(Repository[BackgroundJob, BackgroundJobId]):
         self,
         new: BackgroundJobCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[BackgroundJob, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

@@ -105,6 +105,9 @@ DeezerSessionOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["session_id"]
+"""What one row is found by."""
+
 
 class DeezerSessionCreated(TypedDict):
     """The data of `database.deezer_session.created`."""
@@ -261,7 +264,7 @@ class DeezerSessionRepository(Repository[DeezerSession, DeezerSessionId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: DeezerSessionCreate, *, on: Sequence[str] | None = None) -> DeezerSession:
+    async def upsert(self, new: DeezerSessionCreate, *, on: Sequence[_Unique] | None = None) -> DeezerSession:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
@@ -269,7 +272,7 @@ class DeezerSessionRepository(Repository[DeezerSession, DeezerSessionId]):
         self,
         new: DeezerSessionCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[DeezerSession, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

@@ -131,6 +131,9 @@ DuplicateCandidateOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id", "track_id_1", "track_id_2"]
+"""What one row is found by."""
+
 
 class DuplicateCandidateCreated(TypedDict):
     """The data of `database.duplicate_candidate.created`."""
@@ -342,7 +345,7 @@ class DuplicateCandidateRepository(Repository[DuplicateCandidate, DuplicateCandi
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: DuplicateCandidateCreate, *, on: Sequence[str] | None = None) -> DuplicateCandidate:
+    async def upsert(self, new: DuplicateCandidateCreate, *, on: Sequence[_Unique] | None = None) -> DuplicateCandidate:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
@@ -350,7 +353,7 @@ class DuplicateCandidateRepository(Repository[DuplicateCandidate, DuplicateCandi
         self,
         new: DuplicateCandidateCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[DuplicateCandidate, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

@@ -125,6 +125,9 @@ FileDuplicateOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class FileDuplicateCreated(TypedDict):
     """The data of `database.file_duplicate.created`."""
@@ -297,7 +300,7 @@ class FileDuplicateRepository(Repository[FileDuplicate, FileDuplicateId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: FileDuplicateCreate, *, on: Sequence[str] | None = None) -> FileDuplicate:
+    async def upsert(self, new: FileDuplicateCreate, *, on: Sequence[_Unique] | None = None) -> FileDuplicate:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
@@ -305,7 +308,7 @@ class FileDuplicateRepository(Repository[FileDuplicate, FileDuplicateId]):
         self,
         new: FileDuplicateCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[FileDuplicate, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

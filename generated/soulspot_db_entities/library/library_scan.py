@@ -129,6 +129,9 @@ LibraryScanOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class LibraryScanCreated(TypedDict):
     """The data of `database.library_scan.created`."""
@@ -285,7 +288,7 @@ class LibraryScanRepository(Repository[LibraryScan, LibraryScanId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: LibraryScanCreate, *, on: Sequence[str] | None = None) -> LibraryScan:
+    async def upsert(self, new: LibraryScanCreate, *, on: Sequence[_Unique] | None = None) -> LibraryScan:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
@@ -293,7 +296,7 @@ class LibraryScanRepository(Repository[LibraryScan, LibraryScanId]):
         self,
         new: LibraryScanCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[LibraryScan, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

@@ -148,6 +148,9 @@ OrphanedFileOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id", "file_path"]
+"""What one row is found by."""
+
 
 class OrphanedFileCreated(TypedDict):
     """The data of `database.orphaned_file.created`."""
@@ -330,7 +333,7 @@ class OrphanedFileRepository(Repository[OrphanedFile, OrphanedFileId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: OrphanedFileCreate, *, on: Sequence[str] | None = None) -> OrphanedFile:
+    async def upsert(self, new: OrphanedFileCreate, *, on: Sequence[_Unique] | None = None) -> OrphanedFile:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
@@ -338,7 +341,7 @@ class OrphanedFileRepository(Repository[OrphanedFile, OrphanedFileId]):
         self,
         new: OrphanedFileCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[OrphanedFile, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

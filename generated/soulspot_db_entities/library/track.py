@@ -285,6 +285,9 @@ TrackOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id", "spotify_id", "isrc", "musicbrainz_id", "deezer_id", "tidal_id"]
+"""What one row is found by."""
+
 
 class TrackCreated(TypedDict):
     """The data of `database.track.created`."""
@@ -750,11 +753,11 @@ class TrackRepository(Repository[Track, TrackId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: TrackCreate, *, on: Sequence[str] | None = None) -> Track:
+    async def upsert(self, new: TrackCreate, *, on: Sequence[_Unique] | None = None) -> Track:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: TrackCreate, *, on: Sequence[str] | None = None) -> tuple[Track, bool]:
+    async def get_or_create(self, new: TrackCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Track, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

@@ -191,6 +191,9 @@ ArtistDiscographyOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id", "artist_id", "title", "album_type"]
+"""What one row is found by."""
+
 
 class ArtistDiscographyCreated(TypedDict):
     """The data of `database.artist_discography.created`."""
@@ -485,7 +488,7 @@ class ArtistDiscographyRepository(Repository[ArtistDiscography, ArtistDiscograph
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: ArtistDiscographyCreate, *, on: Sequence[str] | None = None) -> ArtistDiscography:
+    async def upsert(self, new: ArtistDiscographyCreate, *, on: Sequence[_Unique] | None = None) -> ArtistDiscography:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
@@ -493,7 +496,7 @@ class ArtistDiscographyRepository(Repository[ArtistDiscography, ArtistDiscograph
         self,
         new: ArtistDiscographyCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[ArtistDiscography, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

@@ -142,6 +142,9 @@ EnrichmentCandidateOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class EnrichmentCandidateCreated(TypedDict):
     """The data of `database.enrichment_candidate.created`."""
@@ -374,7 +377,12 @@ class EnrichmentCandidateRepository(Repository[EnrichmentCandidate, EnrichmentCa
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: EnrichmentCandidateCreate, *, on: Sequence[str] | None = None) -> EnrichmentCandidate:
+    async def upsert(
+        self,
+        new: EnrichmentCandidateCreate,
+        *,
+        on: Sequence[_Unique] | None = None,
+    ) -> EnrichmentCandidate:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
@@ -382,7 +390,7 @@ class EnrichmentCandidateRepository(Repository[EnrichmentCandidate, EnrichmentCa
         self,
         new: EnrichmentCandidateCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[EnrichmentCandidate, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

@@ -118,6 +118,9 @@ BlocklistEntryOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id", "username", "filepath"]
+"""What one row is found by."""
+
 
 class BlocklistEntryCreated(TypedDict):
     """The data of `database.blocklist_entry.created`."""
@@ -327,7 +330,7 @@ class BlocklistEntryRepository(Repository[BlocklistEntry, BlocklistEntryId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: BlocklistEntryCreate, *, on: Sequence[str] | None = None) -> BlocklistEntry:
+    async def upsert(self, new: BlocklistEntryCreate, *, on: Sequence[_Unique] | None = None) -> BlocklistEntry:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
@@ -335,7 +338,7 @@ class BlocklistEntryRepository(Repository[BlocklistEntry, BlocklistEntryId]):
         self,
         new: BlocklistEntryCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[BlocklistEntry, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

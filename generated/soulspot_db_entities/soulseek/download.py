@@ -216,6 +216,9 @@ DownloadOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class DownloadCreated(TypedDict):
     """The data of `database.download.created`."""
@@ -524,11 +527,11 @@ class DownloadRepository(Repository[Download, DownloadId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: DownloadCreate, *, on: Sequence[str] | None = None) -> Download:
+    async def upsert(self, new: DownloadCreate, *, on: Sequence[_Unique] | None = None) -> Download:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: DownloadCreate, *, on: Sequence[str] | None = None) -> tuple[Download, bool]:
+    async def get_or_create(self, new: DownloadCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Download, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

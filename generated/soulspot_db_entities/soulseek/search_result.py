@@ -133,6 +133,9 @@ SearchResultOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class SearchResultCreated(TypedDict):
     """The data of `database.search_result.created`."""
@@ -301,7 +304,7 @@ class SearchResultRepository(Repository[SearchResult, SearchResultId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: SearchResultCreate, *, on: Sequence[str] | None = None) -> SearchResult:
+    async def upsert(self, new: SearchResultCreate, *, on: Sequence[_Unique] | None = None) -> SearchResult:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
@@ -309,7 +312,7 @@ class SearchResultRepository(Repository[SearchResult, SearchResultId]):
         self,
         new: SearchResultCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[SearchResult, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

@@ -162,6 +162,9 @@ PlaylistOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id", "spotify_id", "user_id"]
+"""What one row is found by."""
+
 
 class PlaylistCreated(TypedDict):
     """The data of `database.playlist.created`."""
@@ -391,11 +394,11 @@ class PlaylistRepository(Repository[Playlist, PlaylistId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: PlaylistCreate, *, on: Sequence[str] | None = None) -> Playlist:
+    async def upsert(self, new: PlaylistCreate, *, on: Sequence[_Unique] | None = None) -> Playlist:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: PlaylistCreate, *, on: Sequence[str] | None = None) -> tuple[Playlist, bool]:
+    async def get_or_create(self, new: PlaylistCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Playlist, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

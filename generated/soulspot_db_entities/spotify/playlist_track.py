@@ -104,6 +104,9 @@ PlaylistTrackOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["playlist_id", "track_id"]
+"""What one row is found by."""
+
 
 class PlaylistTrackCreated(TypedDict):
     """The data of `database.playlist_track.created`."""
@@ -265,7 +268,7 @@ class PlaylistTrackRepository(Repository[PlaylistTrack, PlaylistTrackKey]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: PlaylistTrackCreate, *, on: Sequence[str] | None = None) -> PlaylistTrack:
+    async def upsert(self, new: PlaylistTrackCreate, *, on: Sequence[_Unique] | None = None) -> PlaylistTrack:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
@@ -273,7 +276,7 @@ class PlaylistTrackRepository(Repository[PlaylistTrack, PlaylistTrackKey]):
         self,
         new: PlaylistTrackCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[PlaylistTrack, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

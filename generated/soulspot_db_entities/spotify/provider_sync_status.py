@@ -122,6 +122,9 @@ ProviderSyncStatusOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id", "sync_type"]
+"""What one row is found by."""
+
 
 class ProviderSyncStatusCreated(TypedDict):
     """The data of `database.provider_sync_status.created`."""
@@ -284,7 +287,7 @@ class ProviderSyncStatusRepository(Repository[ProviderSyncStatus, ProviderSyncSt
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: ProviderSyncStatusCreate, *, on: Sequence[str] | None = None) -> ProviderSyncStatus:
+    async def upsert(self, new: ProviderSyncStatusCreate, *, on: Sequence[_Unique] | None = None) -> ProviderSyncStatus:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
@@ -292,7 +295,7 @@ class ProviderSyncStatusRepository(Repository[ProviderSyncStatus, ProviderSyncSt
         self,
         new: ProviderSyncStatusCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[ProviderSyncStatus, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

@@ -109,6 +109,9 @@ SpotifySessionOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["session_id"]
+"""What one row is found by."""
+
 
 class SpotifySessionCreated(TypedDict):
     """The data of `database.spotify_session.created`."""
@@ -266,7 +269,7 @@ class SpotifySessionRepository(Repository[SpotifySession, SpotifySessionId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: SpotifySessionCreate, *, on: Sequence[str] | None = None) -> SpotifySession:
+    async def upsert(self, new: SpotifySessionCreate, *, on: Sequence[_Unique] | None = None) -> SpotifySession:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
@@ -274,7 +277,7 @@ class SpotifySessionRepository(Repository[SpotifySession, SpotifySessionId]):
         self,
         new: SpotifySessionCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[SpotifySession, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

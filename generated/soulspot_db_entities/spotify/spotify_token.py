@@ -119,6 +119,9 @@ SpotifyTokenOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class SpotifyTokenCreated(TypedDict):
     """The data of `database.spotify_token.created`."""
@@ -293,7 +296,7 @@ class SpotifyTokenRepository(Repository[SpotifyToken, SpotifyTokenId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: SpotifyTokenCreate, *, on: Sequence[str] | None = None) -> SpotifyToken:
+    async def upsert(self, new: SpotifyTokenCreate, *, on: Sequence[_Unique] | None = None) -> SpotifyToken:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
@@ -301,7 +304,7 @@ class SpotifyTokenRepository(Repository[SpotifyToken, SpotifyTokenId]):
         self,
         new: SpotifyTokenCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[SpotifyToken, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

@@ -37,6 +37,12 @@ async def inputs(downloads: DownloadRepository, playlists: PlaylistRepository, t
     await downloads.update_where({"status": "failed"}, {"priority": 1})  # error: a dict is for the facade
 
 
+async def upserts(playlists: PlaylistRepository, new: PlaylistCreate) -> None:
+    await playlists.upsert(new, on=["spotify_di"])  # error: no such field
+    await playlists.upsert(new, on=["name"])  # error: not unique
+    await playlists.get_or_create(new, on="spotify_id")  # error: a list
+
+
 async def outputs(playlists: PlaylistRepository, row: Playlist, all: Repositories) -> None:
     assert row.nmae  # error: no such field
     assert row.spotify_id.upper()  # error: it may be null

@@ -64,6 +64,9 @@ DayOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["day"]
+"""What one row is found by."""
+
 
 class DayCreated(TypedDict):
     """The data of `database.day.created`."""
@@ -188,11 +191,11 @@ class DayRepository(Repository[Day, DayId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: DayCreate, *, on: Sequence[str] | None = None) -> Day:
+    async def upsert(self, new: DayCreate, *, on: Sequence[_Unique] | None = None) -> Day:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: DayCreate, *, on: Sequence[str] | None = None) -> tuple[Day, bool]:
+    async def get_or_create(self, new: DayCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Day, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

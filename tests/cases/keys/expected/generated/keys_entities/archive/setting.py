@@ -80,6 +80,9 @@ SettingFilter = TypedDict(
 SettingOrder: TypeAlias = Literal["name", "name desc"] | Literal["value", "value desc"]
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["name"]
+"""What one row is found by."""
+
 
 class SettingCreated(TypedDict):
     """The data of `database.setting.created`."""
@@ -217,11 +220,11 @@ class SettingRepository(Repository[Setting, SettingId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: SettingCreate, *, on: Sequence[str] | None = None) -> Setting:
+    async def upsert(self, new: SettingCreate, *, on: Sequence[_Unique] | None = None) -> Setting:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: SettingCreate, *, on: Sequence[str] | None = None) -> tuple[Setting, bool]:
+    async def get_or_create(self, new: SettingCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Setting, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

@@ -96,6 +96,9 @@ AlbumOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class AlbumCreated(TypedDict):
     """The data of `database.album.created`."""
@@ -266,11 +269,11 @@ class AlbumRepository(Repository[Album, AlbumId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: AlbumCreate, *, on: Sequence[str] | None = None) -> Album:
+    async def upsert(self, new: AlbumCreate, *, on: Sequence[_Unique] | None = None) -> Album:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: AlbumCreate, *, on: Sequence[str] | None = None) -> tuple[Album, bool]:
+    async def get_or_create(self, new: AlbumCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Album, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

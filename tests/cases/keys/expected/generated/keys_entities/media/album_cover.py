@@ -79,6 +79,9 @@ AlbumCoverFilter = TypedDict(
 AlbumCoverOrder: TypeAlias = Literal["album_id", "album_id desc"] | Literal["path", "path desc"]
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["album_id"]
+"""What one row is found by."""
+
 
 class AlbumCoverCreated(TypedDict):
     """The data of `database.album_cover.created`."""
@@ -221,11 +224,16 @@ class AlbumCoverRepository(Repository[AlbumCover, AlbumCoverId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: AlbumCoverCreate, *, on: Sequence[str] | None = None) -> AlbumCover:
+    async def upsert(self, new: AlbumCoverCreate, *, on: Sequence[_Unique] | None = None) -> AlbumCover:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: AlbumCoverCreate, *, on: Sequence[str] | None = None) -> tuple[AlbumCover, bool]:
+    async def get_or_create(
+        self,
+        new: AlbumCoverCreate,
+        *,
+        on: Sequence[_Unique] | None = None,
+    ) -> tuple[AlbumCover, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

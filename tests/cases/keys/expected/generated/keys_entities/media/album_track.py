@@ -103,6 +103,9 @@ AlbumTrackOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["album_id", "disc", "side", "released"]
+"""What one row is found by."""
+
 
 class AlbumTrackCreated(TypedDict):
     """The data of `database.album_track.created`."""
@@ -263,11 +266,16 @@ class AlbumTrackRepository(Repository[AlbumTrack, AlbumTrackKey]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: AlbumTrackCreate, *, on: Sequence[str] | None = None) -> AlbumTrack:
+    async def upsert(self, new: AlbumTrackCreate, *, on: Sequence[_Unique] | None = None) -> AlbumTrack:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: AlbumTrackCreate, *, on: Sequence[str] | None = None) -> tuple[AlbumTrack, bool]:
+    async def get_or_create(
+        self,
+        new: AlbumTrackCreate,
+        *,
+        on: Sequence[_Unique] | None = None,
+    ) -> tuple[AlbumTrack, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

@@ -209,6 +209,9 @@ RecordingOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id", "digest", "settings"]
+"""What one row is found by."""
+
 
 class RecordingCreated(TypedDict):
     """The data of `database.recording.created`."""
@@ -501,11 +504,16 @@ class RecordingRepository(Repository[Recording, RecordingId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: RecordingCreate, *, on: Sequence[str] | None = None) -> Recording:
+    async def upsert(self, new: RecordingCreate, *, on: Sequence[_Unique] | None = None) -> Recording:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: RecordingCreate, *, on: Sequence[str] | None = None) -> tuple[Recording, bool]:
+    async def get_or_create(
+        self,
+        new: RecordingCreate,
+        *,
+        on: Sequence[_Unique] | None = None,
+    ) -> tuple[Recording, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

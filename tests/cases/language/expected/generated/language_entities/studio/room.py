@@ -109,6 +109,9 @@ RoomOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class RoomCreated(TypedDict):
     """The data of `database.room.created`."""
@@ -266,11 +269,11 @@ class RoomRepository(Repository[Room, RoomId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: RoomCreate, *, on: Sequence[str] | None = None) -> Room:
+    async def upsert(self, new: RoomCreate, *, on: Sequence[_Unique] | None = None) -> Room:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: RoomCreate, *, on: Sequence[str] | None = None) -> tuple[Room, bool]:
+    async def get_or_create(self, new: RoomCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Room, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

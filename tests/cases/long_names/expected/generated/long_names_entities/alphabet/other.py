@@ -116,6 +116,14 @@ OtherOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal[
+    "id",
+    "a_field_name_that_is_about_as_long_as_such_a_name_may_ever_be",
+    "a_first_part_of_something_unique",
+    "the_second_part_of_something_unique",
+]
+"""What one row is found by."""
+
 
 class OtherCreated(TypedDict):
     """The data of `database.other.created`."""
@@ -346,11 +354,11 @@ class OtherRepository(Repository[Other, OtherId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: OtherCreate, *, on: Sequence[str] | None = None) -> Other:
+    async def upsert(self, new: OtherCreate, *, on: Sequence[_Unique] | None = None) -> Other:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: OtherCreate, *, on: Sequence[str] | None = None) -> tuple[Other, bool]:
+    async def get_or_create(self, new: OtherCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Other, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

@@ -80,6 +80,9 @@ PairOfEntityNameThatIsStillAllowedInASchemaOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["first_one_of_the_two", "second_one_of_the_two", "status_of_the_two"]
+"""What one row is found by."""
+
 
 class PairOfEntityNameThatIsStillAllowedInASchemaCreated(TypedDict):
     """The data of `database.pair_of_entity_name_that_is_still_allowed_in_a_schema.created`."""
@@ -276,7 +279,7 @@ class PairOfEntityNameThatIsStillAllowedInASchemaRepository(
         self,
         new: PairOfEntityNameThatIsStillAllowedInASchemaCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> PairOfEntityNameThatIsStillAllowedInASchema:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
@@ -285,7 +288,7 @@ class PairOfEntityNameThatIsStillAllowedInASchemaRepository(
         self,
         new: PairOfEntityNameThatIsStillAllowedInASchemaCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[PairOfEntityNameThatIsStillAllowedInASchema, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

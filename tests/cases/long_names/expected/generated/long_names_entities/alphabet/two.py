@@ -62,6 +62,9 @@ TwoFilter = TypedDict(
 TwoOrder: TypeAlias = Literal["id", "id desc"] | Literal["name", "name desc"]
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class TwoCreated(TypedDict):
     """The data of `database.two.created`."""
@@ -182,11 +185,11 @@ class TwoRepository(Repository[Two, TwoId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: TwoCreate, *, on: Sequence[str] | None = None) -> Two:
+    async def upsert(self, new: TwoCreate, *, on: Sequence[_Unique] | None = None) -> Two:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: TwoCreate, *, on: Sequence[str] | None = None) -> tuple[Two, bool]:
+    async def get_or_create(self, new: TwoCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Two, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

@@ -247,6 +247,9 @@ VeryLongEntityNameThatIsStillAllowedInASchemaOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class VeryLongEntityNameThatIsStillAllowedInASchemaCreated(TypedDict):
     """The data of `database.very_long_entity_name_that_is_still_allowed_in_a_schema.created`."""
@@ -626,7 +629,7 @@ class VeryLongEntityNameThatIsStillAllowedInASchemaRepository(
         self,
         new: VeryLongEntityNameThatIsStillAllowedInASchemaCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> VeryLongEntityNameThatIsStillAllowedInASchema:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
@@ -635,7 +638,7 @@ class VeryLongEntityNameThatIsStillAllowedInASchemaRepository(
         self,
         new: VeryLongEntityNameThatIsStillAllowedInASchemaCreate,
         *,
-        on: Sequence[str] | None = None,
+        on: Sequence[_Unique] | None = None,
     ) -> tuple[VeryLongEntityNameThatIsStillAllowedInASchema, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)

@@ -57,6 +57,9 @@ ItemOf4Filter = TypedDict(
 ItemOf4Order: TypeAlias = Literal["id", "id desc"]
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class ItemOf4Created(TypedDict):
     """The data of `database.item_of_4.created`."""
@@ -176,11 +179,11 @@ class ItemOf4Repository(Repository[ItemOf4, ItemOf4Id]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: ItemOf4Create, *, on: Sequence[str] | None = None) -> ItemOf4:
+    async def upsert(self, new: ItemOf4Create, *, on: Sequence[_Unique] | None = None) -> ItemOf4:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: ItemOf4Create, *, on: Sequence[str] | None = None) -> tuple[ItemOf4, bool]:
+    async def get_or_create(self, new: ItemOf4Create, *, on: Sequence[_Unique] | None = None) -> tuple[ItemOf4, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

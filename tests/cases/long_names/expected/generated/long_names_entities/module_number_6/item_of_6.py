@@ -57,6 +57,9 @@ ItemOf6Filter = TypedDict(
 ItemOf6Order: TypeAlias = Literal["id", "id desc"]
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class ItemOf6Created(TypedDict):
     """The data of `database.item_of_6.created`."""
@@ -176,11 +179,11 @@ class ItemOf6Repository(Repository[ItemOf6, ItemOf6Id]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: ItemOf6Create, *, on: Sequence[str] | None = None) -> ItemOf6:
+    async def upsert(self, new: ItemOf6Create, *, on: Sequence[_Unique] | None = None) -> ItemOf6:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: ItemOf6Create, *, on: Sequence[str] | None = None) -> tuple[ItemOf6, bool]:
+    async def get_or_create(self, new: ItemOf6Create, *, on: Sequence[_Unique] | None = None) -> tuple[ItemOf6, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

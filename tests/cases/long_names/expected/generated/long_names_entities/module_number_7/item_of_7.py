@@ -57,6 +57,9 @@ ItemOf7Filter = TypedDict(
 ItemOf7Order: TypeAlias = Literal["id", "id desc"]
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class ItemOf7Created(TypedDict):
     """The data of `database.item_of_7.created`."""
@@ -176,11 +179,11 @@ class ItemOf7Repository(Repository[ItemOf7, ItemOf7Id]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: ItemOf7Create, *, on: Sequence[str] | None = None) -> ItemOf7:
+    async def upsert(self, new: ItemOf7Create, *, on: Sequence[_Unique] | None = None) -> ItemOf7:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: ItemOf7Create, *, on: Sequence[str] | None = None) -> tuple[ItemOf7, bool]:
+    async def get_or_create(self, new: ItemOf7Create, *, on: Sequence[_Unique] | None = None) -> tuple[ItemOf7, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

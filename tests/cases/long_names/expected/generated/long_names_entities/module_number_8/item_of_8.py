@@ -57,6 +57,9 @@ ItemOf8Filter = TypedDict(
 ItemOf8Order: TypeAlias = Literal["id", "id desc"]
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class ItemOf8Created(TypedDict):
     """The data of `database.item_of_8.created`."""
@@ -176,11 +179,11 @@ class ItemOf8Repository(Repository[ItemOf8, ItemOf8Id]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: ItemOf8Create, *, on: Sequence[str] | None = None) -> ItemOf8:
+    async def upsert(self, new: ItemOf8Create, *, on: Sequence[_Unique] | None = None) -> ItemOf8:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: ItemOf8Create, *, on: Sequence[str] | None = None) -> tuple[ItemOf8, bool]:
+    async def get_or_create(self, new: ItemOf8Create, *, on: Sequence[_Unique] | None = None) -> tuple[ItemOf8, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

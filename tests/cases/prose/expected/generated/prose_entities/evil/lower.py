@@ -60,6 +60,9 @@ LowerFilter = TypedDict(
 LowerOrder: TypeAlias = Literal["id", "id desc"]
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class LowerCreated(TypedDict):
     """The data of `database.lower.created`."""
@@ -180,11 +183,11 @@ class LowerRepository(Repository[Lower, LowerId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: LowerCreate, *, on: Sequence[str] | None = None) -> Lower:
+    async def upsert(self, new: LowerCreate, *, on: Sequence[_Unique] | None = None) -> Lower:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: LowerCreate, *, on: Sequence[str] | None = None) -> tuple[Lower, bool]:
+    async def get_or_create(self, new: LowerCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Lower, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

@@ -140,6 +140,9 @@ WordsOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class WordsCreated(TypedDict):
     """The data of `database.words.created`."""
@@ -325,11 +328,11 @@ class WordsRepository(Repository[Words, WordsId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: WordsCreate, *, on: Sequence[str] | None = None) -> Words:
+    async def upsert(self, new: WordsCreate, *, on: Sequence[_Unique] | None = None) -> Words:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: WordsCreate, *, on: Sequence[str] | None = None) -> tuple[Words, bool]:
+    async def get_or_create(self, new: WordsCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Words, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

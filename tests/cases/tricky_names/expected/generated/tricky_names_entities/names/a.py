@@ -63,6 +63,9 @@ AFilter = TypedDict(
 AOrder: TypeAlias = Literal["a", "a desc"]
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["a"]
+"""What one row is found by."""
+
 
 class ACreated(TypedDict):
     """The data of `database.a.created`."""
@@ -195,11 +198,11 @@ class ARepository(Repository[A, AId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: ACreate, *, on: Sequence[str] | None = None) -> A:
+    async def upsert(self, new: ACreate, *, on: Sequence[_Unique] | None = None) -> A:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: ACreate, *, on: Sequence[str] | None = None) -> tuple[A, bool]:
+    async def get_or_create(self, new: ACreate, *, on: Sequence[_Unique] | None = None) -> tuple[A, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

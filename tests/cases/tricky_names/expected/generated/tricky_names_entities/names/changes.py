@@ -64,6 +64,9 @@ ChangesFilter = TypedDict(
 ChangesOrder: TypeAlias = Literal["changes", "changes desc"] | Literal["of", "of desc"]
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["changes"]
+"""What one row is found by."""
+
 
 class ChangesCreated(TypedDict):
     """The data of `database.changes.created`."""
@@ -189,11 +192,11 @@ class ChangesRepository(Repository[Changes, ChangesId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: ChangesCreate, *, on: Sequence[str] | None = None) -> Changes:
+    async def upsert(self, new: ChangesCreate, *, on: Sequence[_Unique] | None = None) -> Changes:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: ChangesCreate, *, on: Sequence[str] | None = None) -> tuple[Changes, bool]:
+    async def get_or_create(self, new: ChangesCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Changes, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

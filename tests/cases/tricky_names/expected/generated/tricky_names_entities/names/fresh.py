@@ -81,6 +81,9 @@ FreshOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["fresh"]
+"""What one row is found by."""
+
 
 class FreshCreated(TypedDict):
     """The data of `database.fresh.created`."""
@@ -218,11 +221,11 @@ class FreshRepository(Repository[Fresh, FreshId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: FreshCreate, *, on: Sequence[str] | None = None) -> Fresh:
+    async def upsert(self, new: FreshCreate, *, on: Sequence[_Unique] | None = None) -> Fresh:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: FreshCreate, *, on: Sequence[str] | None = None) -> tuple[Fresh, bool]:
+    async def get_or_create(self, new: FreshCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Fresh, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

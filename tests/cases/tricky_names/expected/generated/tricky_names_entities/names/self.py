@@ -58,6 +58,9 @@ SelfFilter = TypedDict(
 SelfOrder: TypeAlias = Literal["self", "self desc"]
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["self"]
+"""What one row is found by."""
+
 
 class SelfCreated(TypedDict):
     """The data of `database.self.created`."""
@@ -179,11 +182,11 @@ class SelfRepository(Repository[Self, SelfId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: SelfCreate, *, on: Sequence[str] | None = None) -> Self:
+    async def upsert(self, new: SelfCreate, *, on: Sequence[_Unique] | None = None) -> Self:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: SelfCreate, *, on: Sequence[str] | None = None) -> tuple[Self, bool]:
+    async def get_or_create(self, new: SelfCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Self, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

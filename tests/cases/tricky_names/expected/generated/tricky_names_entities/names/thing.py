@@ -323,6 +323,9 @@ ThingOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id", "l", "self", "fresh", "changes", "where"]
+"""What one row is found by."""
+
 
 class ThingCreated(TypedDict):
     """The data of `database.thing.created`."""
@@ -608,11 +611,11 @@ class ThingRepository(Repository[Thing, ThingId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: ThingCreate, *, on: Sequence[str] | None = None) -> Thing:
+    async def upsert(self, new: ThingCreate, *, on: Sequence[_Unique] | None = None) -> Thing:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: ThingCreate, *, on: Sequence[str] | None = None) -> tuple[Thing, bool]:
+    async def get_or_create(self, new: ThingCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Thing, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

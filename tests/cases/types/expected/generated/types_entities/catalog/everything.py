@@ -173,6 +173,9 @@ EverythingOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id", "a_string", "renamed", "a_date", "a_boolean"]
+"""What one row is found by."""
+
 
 class EverythingCreated(TypedDict):
     """The data of `database.everything.created`."""
@@ -385,11 +388,16 @@ class EverythingRepository(Repository[Everything, EverythingId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: EverythingCreate, *, on: Sequence[str] | None = None) -> Everything:
+    async def upsert(self, new: EverythingCreate, *, on: Sequence[_Unique] | None = None) -> Everything:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: EverythingCreate, *, on: Sequence[str] | None = None) -> tuple[Everything, bool]:
+    async def get_or_create(
+        self,
+        new: EverythingCreate,
+        *,
+        on: Sequence[_Unique] | None = None,
+    ) -> tuple[Everything, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

@@ -64,6 +64,9 @@ QuietFilter = TypedDict(
 QuietOrder: TypeAlias = Literal["id", "id desc"] | Literal["name", "name desc"]
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class QuietCreated(TypedDict):
     """The data of `database.quiet.created`."""
@@ -187,11 +190,11 @@ class QuietRepository(Repository[Quiet, QuietId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: QuietCreate, *, on: Sequence[str] | None = None) -> Quiet:
+    async def upsert(self, new: QuietCreate, *, on: Sequence[_Unique] | None = None) -> Quiet:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: QuietCreate, *, on: Sequence[str] | None = None) -> tuple[Quiet, bool]:
+    async def get_or_create(self, new: QuietCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Quiet, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 
