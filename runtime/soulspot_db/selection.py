@@ -47,7 +47,7 @@ def _value(output: Output, columns: Mapping[str, sa.Column[Any]], clauses: Claus
         case None:
             return column  # type: ignore[no-any-return] # the column of a field, which there is then
         case "count":
-            counted = sa.func.count() if column is None else sa.func.count(column)
+            counted = sa.func.count(*([] if column is None else [column.distinct() if output.distinct else column]))
             return counted if output.where is None else counted.filter(clauses.clause(output.where, bind))
         case "min" | "max":
             return getattr(sa.func, output.function)(column)  # type: ignore[no-any-return]

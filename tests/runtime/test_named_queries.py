@@ -69,6 +69,14 @@ class TaskSchema(EntitySchema):
         "totals": {"select": {"n": {"count": "*"}, "cost": {"sum": "cost"}, "retries": {"sum": "retries"}}},
         "with_tags": {"select": {"tags": "tags"}, "where": {"tags": {"contains": "a"}}},
         "how_many": {"select": {"n": {"count": "*"}}},
+        "how_many_owners": {
+            "select": {
+                "owners": {"count": {"distinct": "owner"}},
+                "tags": {"count": {"distinct": "tags"}},
+                "late": {"count": {"distinct": "owner"}, "where": {"status": "failed"}},
+                "rows": {"count": "owner"},
+            }
+        },
         "sizes": {"select": {"n": {"count": "*"}}, "group_by": ["status"], "order_by": "n"},
         "drop_others": {"delete": True, "where": {"id": {"not_in": {"param": "keep"}}}},
         "drop_named": {"delete": True, "where": {"owner": {"contains": {"param": "text"}}}},
@@ -194,6 +202,17 @@ async def test_a_total_is_one_row_also_of_nothing(tasks, db):
     assert await tasks._named_total("totals", {}, lambda *values: values) == (6, Decimal("3.40"), 4)
     await db.delete_where("task", {}, all_rows=True)
     assert await tasks._named_total("totals", {}, lambda *values: values) == (0, None, None)
+
+
+async def test_a_value_that_many_rows_have_is_counted_once(tasks, db):
+    rows = await db.query("task")
+    late = {row["owner"] for row in rows if row["status"] == "failed"}
+    assert await db.run_query("task", "how_many_owners") == {
+        "owners": len({row["owner"] for row in rows} - {None}),
+        "tags": len({tuple(row["tags"]) for row in rows}),
+        "late": len(late - {None}),
+        "rows": sum(row["owner"] is not None for row in rows),
+    }
 
 
 async def test_rows_are_counted_where_no_field_is_named(tasks):
@@ -338,6 +357,8 @@ async def test_an_answer_belongs_to_its_caller(tasks, db):
         ({"increment": {"retries": None}, "where": {"id": 1}}, "expected an integer"),
         ({"increment": {"retries": {"field": "priority"}}, "where": {"id": 1}}, "expected an integer"),
         ({"select": {"n": {"count": "*"}}, "limit": 1}, "which takes no limit"),
+        ({"select": {"n": {"count": {"distinkt": "owner"}}}}, "what is counted is '*', a field, or {distinct: field}"),
+        ({"select": {"n": {"sum": {"distinct": "priority"}}}}, "has no field"),
         ({"select": {"count": {"count": "*"}}}, "a method of every row"),
         ({"select": {"class": "owner"}}, "keeps for itself"),
         ({"where": {"owner": {"param": "fresh"}}}, "a parameter 'fresh' of its own"),

@@ -109,7 +109,7 @@ def _output(output: Output, conditions: "_Asking") -> str:
     if output.function is None:
         return column
     where = "" if output.where is None else f" FILTER (WHERE {conditions.sql(output.where)})"
-    return f"{output.function}({column}){where}"
+    return f"{output.function}({'DISTINCT ' if output.distinct else ''}{column}){where}"
 
 
 def _term(term: Term, query: QuerySpec, conditions: "_Asking") -> str:

@@ -35,6 +35,8 @@ class Output:
     where: Predicate | None = None
     nullable: bool = False
     virtual: VirtualId | None = None
+    distinct: bool = False
+    """Whether a value counts once, however many rows have it."""
 
     @property
     def value(self) -> FieldSpec:
@@ -79,19 +81,23 @@ def resolve_output(
         raise FilterError(f"unknown function {function!r}; {hint}")
     if function == "count" and of == "*":
         return Output(name, None, "count", where)
-    field = field_of(of, entity)
-    _check_function(function, field)
+    is_distinct = function == "count" and isinstance(of, Mapping)
+    field = field_of(_counted(of) if is_distinct else of, entity)
+    _check_function(function, field, is_distinct=is_distinct)
     is_nullable = not grouped or (field.nullable and field.name not in filled)
-    return Output(name, field, function, where, nullable=function != "count" and is_nullable)
+    nullable = function != "count" and is_nullable
+    return Output(name, field, function, where, nullable=nullable, distinct=is_distinct)
 
 
-def _check_function(function: str, field: FieldSpec) -> None:
+def _check_function(function: str, field: FieldSpec, *, is_distinct: bool) -> None:
     if function in {"sum", "avg"} and field.type not in NUMBERS:
         raise FilterError(f"{function} is for numbers, and {field.name} is of type {field.type}")
     if function in {"min", "max"} and field.type in _NO_LEAST:
         raise FilterError(f"{function} is not for {field.name}, which is of type {field.type}")
-    if function in {"min", "max"} and field.encrypted:
-        raise FilterError(f"{function} is not for {field.name}, which is encrypted")
+    if field.encrypted and (function in {"min", "max"} or is_distinct):
+        raise FilterError(
+            f"{function} is not for {field.name}, which is encrypted, so that values cannot be told apart"
+        )
 
 
 def _field(name: str, wanted: str, entity: HasFields, filled: Collection[str]) -> Output:
@@ -100,3 +106,10 @@ def _field(name: str, wanted: str, entity: HasFields, filled: Collection[str]) -
         return Output(name, entity.fields[virtual.field], nullable=wanted not in filled, virtual=virtual)
     field = field_of(wanted, entity)
     return Output(name, field, nullable=field.nullable and field.name not in filled)
+
+
+def _counted(of: Mapping[str, Any]) -> Any:
+    """The field of which each value is counted once."""
+    if of.keys() != {"distinct"}:
+        raise FilterError("what is counted is '*', a field, or {distinct: field}")
+    return of["distinct"]

@@ -50,7 +50,7 @@ class QueryDocument(Document):
     )
     select: str | Values | None = Field(
         None,
-        description="A field, of which the values are returned, or names with fields, `{count: '*'}`, `{sum: field}`, "
+        description="A field, of which the values are returned, or names with fields, `{count: '*'}`, `{count: {distinct: field}}`, `{sum: field}`, "
         "`{min: field}`, `{max: field}` or `{avg: field}`; a count may have a `where` of its own.",
     )
     distinct: bool = Field(False, description="With `select`: each combination of values once.")

@@ -99,6 +99,9 @@ AccountFilter = TypedDict(
 AccountOrder: TypeAlias = Literal["id", "id desc"] | Literal["service", "service desc"]
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class AccountCreated(TypedDict):
     """The data of `database.account.created`."""
@@ -270,11 +273,11 @@ class AccountRepository(Repository[Account, AccountId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: AccountCreate, *, on: Sequence[str] | None = None) -> Account:
+    async def upsert(self, new: AccountCreate, *, on: Sequence[_Unique] | None = None) -> Account:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: AccountCreate, *, on: Sequence[str] | None = None) -> tuple[Account, bool]:
+    async def get_or_create(self, new: AccountCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Account, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

@@ -80,6 +80,9 @@ AddressOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class AddressCreated(TypedDict):
     """The data of `database.address.created`."""
@@ -218,11 +221,11 @@ class AddressRepository(Repository[Address, AddressId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: AddressCreate, *, on: Sequence[str] | None = None) -> Address:
+    async def upsert(self, new: AddressCreate, *, on: Sequence[_Unique] | None = None) -> Address:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: AddressCreate, *, on: Sequence[str] | None = None) -> tuple[Address, bool]:
+    async def get_or_create(self, new: AddressCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Address, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

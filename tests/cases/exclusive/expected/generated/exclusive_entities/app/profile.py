@@ -70,6 +70,9 @@ ProfileOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id", "name"]
+"""What one row is found by."""
+
 
 class ProfileCreated(TypedDict):
     """The data of `database.profile.created`."""
@@ -213,11 +216,11 @@ class ProfileRepository(Repository[Profile, ProfileId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: ProfileCreate, *, on: Sequence[str] | None = None) -> Profile:
+    async def upsert(self, new: ProfileCreate, *, on: Sequence[_Unique] | None = None) -> Profile:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: ProfileCreate, *, on: Sequence[str] | None = None) -> tuple[Profile, bool]:
+    async def get_or_create(self, new: ProfileCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Profile, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

@@ -81,6 +81,9 @@ BookFilter = TypedDict(
 BookOrder: TypeAlias = Literal["id", "id desc"] | Literal["shelf_id", "shelf_id desc"]
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class BookCreated(TypedDict):
     """The data of `database.book.created`."""
@@ -221,11 +224,11 @@ class BookRepository(Repository[Book, BookId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: BookCreate, *, on: Sequence[str] | None = None) -> Book:
+    async def upsert(self, new: BookCreate, *, on: Sequence[_Unique] | None = None) -> Book:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: BookCreate, *, on: Sequence[str] | None = None) -> tuple[Book, bool]:
+    async def get_or_create(self, new: BookCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Book, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

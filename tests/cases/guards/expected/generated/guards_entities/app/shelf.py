@@ -97,6 +97,9 @@ ShelfOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class ShelfCreated(TypedDict):
     """The data of `database.shelf.created`."""
@@ -243,11 +246,11 @@ class ShelfRepository(Repository[Shelf, ShelfId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: ShelfCreate, *, on: Sequence[str] | None = None) -> Shelf:
+    async def upsert(self, new: ShelfCreate, *, on: Sequence[_Unique] | None = None) -> Shelf:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: ShelfCreate, *, on: Sequence[str] | None = None) -> tuple[Shelf, bool]:
+    async def get_or_create(self, new: ShelfCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Shelf, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

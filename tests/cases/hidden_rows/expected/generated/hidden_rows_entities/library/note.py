@@ -108,6 +108,9 @@ NoteOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id", "title", "folder", "place"]
+"""What one row is found by."""
+
 
 class NoteCreated(TypedDict):
     """The data of `database.note.created`."""
@@ -291,11 +294,11 @@ class NoteRepository(Repository[Note, NoteId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: NoteCreate, *, on: Sequence[str] | None = None) -> Note:
+    async def upsert(self, new: NoteCreate, *, on: Sequence[_Unique] | None = None) -> Note:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: NoteCreate, *, on: Sequence[str] | None = None) -> tuple[Note, bool]:
+    async def get_or_create(self, new: NoteCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Note, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

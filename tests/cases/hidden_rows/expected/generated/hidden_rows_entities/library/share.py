@@ -87,6 +87,9 @@ ShareOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["token"]
+"""What one row is found by."""
+
 
 class ShareCreated(TypedDict):
     """The data of `database.share.created`."""
@@ -237,11 +240,11 @@ class ShareRepository(Repository[Share, ShareId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: ShareCreate, *, on: Sequence[str] | None = None) -> Share:
+    async def upsert(self, new: ShareCreate, *, on: Sequence[_Unique] | None = None) -> Share:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: ShareCreate, *, on: Sequence[str] | None = None) -> tuple[Share, bool]:
+    async def get_or_create(self, new: ShareCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Share, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

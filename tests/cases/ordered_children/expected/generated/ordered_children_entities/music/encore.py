@@ -96,6 +96,9 @@ EncoreOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id", "setlist_id", "song_id", "place"]
+"""What one row is found by."""
+
 
 class EncoreCreated(TypedDict):
     """The data of `database.encore.created`."""
@@ -274,11 +277,11 @@ class EncoreRepository(Repository[Encore, EncoreId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: EncoreCreate, *, on: Sequence[str] | None = None) -> Encore:
+    async def upsert(self, new: EncoreCreate, *, on: Sequence[_Unique] | None = None) -> Encore:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: EncoreCreate, *, on: Sequence[str] | None = None) -> tuple[Encore, bool]:
+    async def get_or_create(self, new: EncoreCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Encore, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

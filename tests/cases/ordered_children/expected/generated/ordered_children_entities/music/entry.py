@@ -96,6 +96,9 @@ EntryOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["setlist_id", "song_id"]
+"""What one row is found by."""
+
 
 class EntryCreated(TypedDict):
     """The data of `database.entry.created`."""
@@ -249,11 +252,11 @@ class EntryRepository(Repository[Entry, EntryKey]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: EntryCreate, *, on: Sequence[str] | None = None) -> Entry:
+    async def upsert(self, new: EntryCreate, *, on: Sequence[_Unique] | None = None) -> Entry:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: EntryCreate, *, on: Sequence[str] | None = None) -> tuple[Entry, bool]:
+    async def get_or_create(self, new: EntryCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Entry, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

@@ -66,6 +66,9 @@ SetlistFilter = TypedDict(
 SetlistOrder: TypeAlias = Literal["id", "id desc"]
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class SetlistCreated(TypedDict):
     """The data of `database.setlist.created`."""
@@ -217,11 +220,11 @@ class SetlistRepository(Repository[Setlist, SetlistId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: SetlistCreate, *, on: Sequence[str] | None = None) -> Setlist:
+    async def upsert(self, new: SetlistCreate, *, on: Sequence[_Unique] | None = None) -> Setlist:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: SetlistCreate, *, on: Sequence[str] | None = None) -> tuple[Setlist, bool]:
+    async def get_or_create(self, new: SetlistCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Setlist, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

@@ -98,6 +98,9 @@ SongOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id"]
+"""What one row is found by."""
+
 
 class SongCreated(TypedDict):
     """The data of `database.song.created`."""
@@ -241,11 +244,11 @@ class SongRepository(Repository[Song, SongId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: SongCreate, *, on: Sequence[str] | None = None) -> Song:
+    async def upsert(self, new: SongCreate, *, on: Sequence[_Unique] | None = None) -> Song:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: SongCreate, *, on: Sequence[str] | None = None) -> tuple[Song, bool]:
+    async def get_or_create(self, new: SongCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Song, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

@@ -132,6 +132,9 @@ TakeOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id", "song_id", "worker"]
+"""What one row is found by."""
+
 
 class TakeCreated(TypedDict):
     """The data of `database.take.created`."""
@@ -408,11 +411,11 @@ class TakeRepository(Repository[Take, TakeId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: TakeCreate, *, on: Sequence[str] | None = None) -> Take:
+    async def upsert(self, new: TakeCreate, *, on: Sequence[_Unique] | None = None) -> Take:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: TakeCreate, *, on: Sequence[str] | None = None) -> tuple[Take, bool]:
+    async def get_or_create(self, new: TakeCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Take, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 

@@ -105,6 +105,9 @@ ArtistOrder: TypeAlias = (
 )
 """What rows can be ordered by."""
 
+_Unique: TypeAlias = Literal["id", "spotify_uri", "spotify_id"]
+"""What one row is found by."""
+
 
 class ArtistCreated(TypedDict):
     """The data of `database.artist.created`."""
@@ -272,11 +275,11 @@ class ArtistRepository(Repository[Artist, ArtistId]):
         """Insert rows batch after batch, each committed by itself, and say how many."""
         return await self._save_stream(new, batch_size=batch_size, progress=progress)
 
-    async def upsert(self, new: ArtistCreate, *, on: Sequence[str] | None = None) -> Artist:
+    async def upsert(self, new: ArtistCreate, *, on: Sequence[_Unique] | None = None) -> Artist:
         """Insert a row, or change the given fields of the one with the same unique value, which `on` names."""
         return await self._upsert(new, on=on)
 
-    async def get_or_create(self, new: ArtistCreate, *, on: Sequence[str] | None = None) -> tuple[Artist, bool]:
+    async def get_or_create(self, new: ArtistCreate, *, on: Sequence[_Unique] | None = None) -> tuple[Artist, bool]:
         """The row with the same unique value, unchanged, or else a new one; and whether it is new."""
         return await self._get_or_create(new, on=on)
 
