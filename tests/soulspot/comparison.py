@@ -66,6 +66,10 @@ def new_indexes(entity: dict[str, Any], *, unique: bool) -> Counter[tuple[str, .
     columns = {name: column_of(name, field) for name, field in entity["fields"].items()}
     key = "unique" if unique else "index"
     found = Counter((columns[name],) for name, field in entity["fields"].items() if field.get(key))
+    for name, field in entity["fields"].items() if unique else ():
+        if (group := field.get("exclusive")) is not None:
+            names = [name] if group is True else group
+            found[(*(columns[each] for each in names), f"where {columns[name]}")] += 1
     for index in entity.get("indexes", []):
         if bool(index.get("unique")) == unique:
             parts = tuple(

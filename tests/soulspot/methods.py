@@ -10,7 +10,7 @@ import yaml
 from soulspot_db import DatabaseService
 from soulspot_db_entities import Repositories
 
-__all__ = ["KINDS", "NAMED", "NEEDS", "OLD", "faults", "markdown", "methods_of"]
+__all__ = ["KINDS", "NAMED", "OLD", "faults", "markdown", "methods_of"]
 
 HERE = Path(__file__).parent
 KINDS = {
@@ -18,10 +18,7 @@ KINDS = {
     "query": "a query that `schemas/` declares, as a method of the repository",
     "sql": "a query in SQL that `schemas/` declares",
     "python": "a few lines of Python over such methods, in a transaction where there are several writes",
-    "later": "nothing yet: it needs what the language does not have",
 }
-NEEDS = ("a guarded delete",)
-"""What the language does not have yet."""
 
 _WORDS = {
     "anti": "anti-join",
@@ -67,25 +64,18 @@ def methods_of(entry: Mapping[str, Any]) -> list[str]:
     return [found] if isinstance(found, str) else list(found)
 
 
-def needs_of(entry: Mapping[str, Any]) -> list[str]:
-    """What it needs, without what is said about that in parentheses."""
-    return [need.partition(" (")[0] for need in entry.get("needs", "").split("; ") if need]
-
-
 def faults(old: Mapping[str, Any], named: Mapping[str, Mapping[str, Any]], db: DatabaseService) -> Iterator[str]:
     """What is wrong with the map."""
     yield from (f"{name}: nothing replaces it" for name in old if name not in named)
     yield from (f"{name}: version 2 has no such method" for name in named if name not in old)
     repositories = Repositories(db)
     for name, entry in named.items():
-        if unknown := sorted(entry.keys() - {"by", "with", "needs", "note"}):
+        if unknown := sorted(entry.keys() - {"by", "with", "note"}):
             yield f"{name}: unknown {', '.join(unknown)}"
         if entry.get("by") not in KINDS:
             yield f"{name}: by {entry.get('by')}"
             continue
-        if (entry["by"] == "later") != bool(needs_of(entry)) or not set(needs_of(entry)) <= set(NEEDS):
-            yield f"{name}: needs {entry.get('needs')}"
-        if entry["by"] != "later" and not methods_of(entry):
+        if not methods_of(entry):
             yield f"{name}: does not say which method"
         for position, method in enumerate(methods_of(entry)):
             if (kind := _kind(method, repositories)) is None:
@@ -119,14 +109,10 @@ def markdown(old: Mapping[str, Mapping[str, str]], named: Mapping[str, Mapping[s
         "| --- | --- | --- |",
     ]
     lines += [f"| {kind} | {kinds[kind]} | {meaning} |" for kind, meaning in KINDS.items()]
-    needs = Counter(need for entry in named.values() for need in needs_of(entry))
-    lines += ["", "Those for later need one or two of these:", "", "| Needs | Methods |", "| --- | --- |"]
-    lines += [f"| {need} | {needs[need]} |" for need in NEEDS]
     lines += [
         "",
         "`spotify.playlist.count` is `await repos.spotify.playlist.count(...)`. Where version 2 loaded a row that another row",
-        "refers to along with it, that is a second call, `get` or `get_many`, one statement for all rows. For those that are",
-        "for later, the table names what does a part of it now.",
+        "refers to along with it, that is `include` or a loader: one statement for all rows.",
     ]
     current = ""
     for name, row in old.items():
@@ -144,12 +130,10 @@ def markdown(old: Mapping[str, Mapping[str, str]], named: Mapping[str, Mapping[s
 
 
 def _row(name: str, row: Mapping[str, str], entry: Mapping[str, Any]) -> str:
-    needs = f"needs {entry['needs'].replace('; ', ', ')}" if "needs" in entry else ""
-    remarks = "; ".join(text for text in (needs, entry.get("note", "")) if text)
     special = ", ".join(_WORDS[word] for word in row["needs"].split(",") if word)
     does = row["capability"] + (f" ({special})" if special else "")
-    cells = [f"`{name.partition('.')[2]}`", does, entry["by"], ", ".join(f"`{m}`" for m in methods_of(entry)), remarks]
-    return f"| {' | '.join(cells)} |"
+    cells = [f"`{name.partition('.')[2]}`", does, entry["by"], ", ".join(f"`{m}`" for m in methods_of(entry))]
+    return f"| {' | '.join([*cells, entry.get('note', '')])} |"
 
 
 def _class(name: str) -> str:

@@ -79,18 +79,11 @@ async def test_each_job_goes_to_one_worker(both):
     assert len(got) == len(set(got)) == MANY - 5
 
 
-async def test_one_profile_is_active(both, rivals):
+async def test_one_profile_is_active(both):
     profiles = await both[0].automation.quality_profile.save_many([QualityProfileCreate(name=f"{n}") for n in range(4)])
-
-    async def activate(db, profile):
-        async def activated(tx):
-            own = Repositories(tx).automation.quality_profile
-            await own.deactivate_all()
-            await own.update(profile.id, QualityProfileUpdate(is_active=True))
-
-        await db.run_in_transaction(activated, attempts=2 * MANY)
-
-    await asyncio.gather(*(activate(rivals[n % 2], profiles[n % 4]) for n in range(MANY)))
+    active = QualityProfileUpdate(is_active=True)
+    tasks = (both[n % 2].automation.quality_profile.update(profiles[n % 4].id, active) for n in range(MANY))
+    await asyncio.gather(*tasks)
     assert await both[0].automation.quality_profile.count({"is_active": True}, fresh=True) == 1
 
 

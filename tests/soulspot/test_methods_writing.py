@@ -227,24 +227,14 @@ async def test_of_many_selections_at_once_one_is_left(repos, soulspot, make):
     assert await repos.metadata.enrichment_candidate.count({"is_rejected": True}) == MANY - 1
 
 
-async def activate(db, profile_id):
-    """Make one profile the active one."""
-
-    async def activated(tx):
-        profiles = Repositories(tx).automation.quality_profile
-        await profiles.deactivate_all()
-        await profiles.update(profile_id, QualityProfileUpdate(is_active=True))
-
-    await db.run_in_transaction(activated, attempts=2 * MANY)
-
-
-async def test_exactly_one_profile_is_active_whoever_asks_at_once(repos, soulspot, make):
+async def test_exactly_one_profile_is_active_whoever_asks_at_once(repos, make):
     profiles = repos.automation.quality_profile
     rows = await make(QualityProfileRepository, *({"name": f"{n}"} for n in range(5)))
     assert await profiles.get_active() is None
-    await asyncio.gather(*(activate(soulspot, rows[n % 5].id) for n in range(MANY)))
+    active = QualityProfileUpdate(is_active=True)
+    await asyncio.gather(*(profiles.update(rows[n % 5].id, active) for n in range(MANY)))
     assert await profiles.count({"is_active": True}) == 1
-    await activate(soulspot, rows[2].id)
+    await profiles.update(rows[2].id, active)
     assert (await profiles.get_active()).name == "2"
     assert await profiles.count({"is_active": True}) == 1
 
@@ -264,7 +254,12 @@ async def test_the_profiles_that_come_with_it_are_made_once(repos):
 async def test_a_profile_that_is_active_or_comes_with_it_stays(repos, make):
     rows = await make(QualityProfileRepository, {"is_builtin": True}, {"is_active": True}, {})
     profiles = repos.automation.quality_profile
-    assert [await profiles.delete_custom(id=row.id) for row in rows] == [0, 0, 1]
+    for row, guard in zip(rows, ("builtin", "active"), strict=False):
+        with pytest.raises(ConstraintViolationError, match=f"the guard '{guard}'"):
+            await profiles.delete(row.id)
+    with pytest.raises(ConstraintViolationError):
+        await profiles.delete_where({}, all_rows=True)
+    assert await profiles.delete(rows[2].id) is True
     assert await profiles.count() == 2
 
 

@@ -174,7 +174,7 @@ class QualityProfileSchema(EntitySchema):
         "max_bitrate": {"type": "integer", "nullable": True, "minimum": 0},
         "max_file_size_mb": {"type": "integer", "nullable": True, "minimum": 0},
         "exclude_keywords": {"type": "list", "default": [], "items": {"type": "string"}},
-        "is_active": {"type": "boolean", "index": True, "default": False},
+        "is_active": {"type": "boolean", "default": False, "exclusive": True},
         "is_builtin": {"type": "boolean", "default": False},
         "created_at": {"type": "datetime", "default": "now"},
         "updated_at": {"type": "datetime", "default": "now", "on_update": "now"},
@@ -184,11 +184,8 @@ class QualityProfileSchema(EntitySchema):
             "or": [{"min_bitrate": None}, {"max_bitrate": None}, {"min_bitrate": {"lte": {"field": "max_bitrate"}}}],
         },
     }
-    queries: ClassVar[QueryDocuments] = {
-        "get_active": {"where": {"is_active": True}, "order_by": ["updated_at desc", "id"], "returns": "one"},
-        "deactivate_all": {"update": {"is_active": False}, "all_rows": True},
-        "delete_custom": {"where": {"id": {"param": "id"}, "is_builtin": False, "is_active": False}, "delete": True},
-    }
+    guards: ClassVar[CheckDocuments] = {"active": {"is_active": True}, "builtin": {"is_builtin": True}}
+    queries: ClassVar[QueryDocuments] = {"get_active": {"where": {"is_active": True}, "returns": "one"}}
     natural_key = "name"
     model = QualityProfile
     create_model = QualityProfileCreate
@@ -222,7 +219,13 @@ class QualityProfileSchema(EntitySchema):
             name="ck_automation_quality_profiles_bitrate_range",
         ),
         sa.Index("uq_automation_quality_profiles_name", "name", unique=True),
-        sa.Index("ix_automation_quality_profiles_is_active", "is_active"),
+        sa.Index(
+            "uq_automation_quality_profiles_is_active",
+            "is_active",
+            unique=True,
+            sqlite_where=ddl.sql('"is_active" = 1'),
+            postgresql_where=ddl.sql('"is_active" = TRUE'),
+        ),
         sqlite_strict=True,
     )
 
@@ -356,13 +359,3 @@ class QualityProfileRepository(Repository[QualityProfile, QualityProfileId]):
     async def get_active(self, *, fresh: bool = False) -> QualityProfile | None:
         """The active profile."""
         return await self._named_one("get_active", {}, fresh=fresh)
-
-    async def deactivate_all(self) -> int:
-        """Leaves no profile active; one is made active after it in the same transaction. It writes every row, so that
-        of two who do so at once one waits for the other.
-        """
-        return await self._named_write("deactivate_all", {})
-
-    async def delete_custom(self, *, id: QualityProfileId) -> int:
-        """Deletes a profile that the user made and that is not active."""
-        return await self._named_write("delete_custom", {"id": id})
