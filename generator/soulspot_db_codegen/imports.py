@@ -107,6 +107,7 @@ def library_imports(
         "from pydantic import Field": made or bool(spec.virtual) or any(map(_is_limited, spec.fields.values())),
         import_line("soulspot_db", public): True,
         "from soulspot_db import defaults as _defaults": made,
+        "from soulspot_db import prints as _prints": any(query.hidden for query in queries),
         "from soulspot_db import rules as _rules": True,
         "from soulspot_db import virtual as _virtual": bool(spec.virtual),
         import_line("soulspot_db.typing", [*typing]): True,

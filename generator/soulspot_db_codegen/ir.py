@@ -95,7 +95,9 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A method for a named query: its parameters and type, the runtime's call, and the class of its rows with their fields."""
+    """A method for a named query: its parameters and type, the runtime's call, and the class of its rows with their fields, of which
+    `hidden` ones are not printed.
+    """
 
     method: str
     description: str
@@ -104,6 +106,7 @@ class Query:
     call: Expression
     row: str | None
     row_fields: tuple[tuple[str, str], ...]
+    hidden: tuple[str, ...]
 
     @property
     def shown(self) -> frozenset[str]:

@@ -90,6 +90,7 @@ def query_code(query: QuerySpec, spec: EntitySpec, stored: Mapping[str, str], ke
         call=prefixed(call(f"self.{method}", *arguments, **options), "return await "),
         row=row,
         row_fields=tuple((output.name, types.of_output(output)) for output in query.outputs) if row else (),
+        hidden=tuple(output.name for output in query.outputs if output.value.sensitive) if row else (),
     )
 
 

@@ -499,3 +499,13 @@ def test_two_packages_have_two_histories_and_are_not_used_together(use, tmp_path
         assert EntityRegistry.list_entity_types() == ["second"]
         assert EntityRegistry.get_schema("second").table is not None
     assert EntityRegistry.list_entity_types() == ["first"]
+
+
+@pytest.mark.parametrize("case", ["encrypted"])
+async def test_rows_that_queries_select_do_not_print_what_is_hidden(case, project, open_database):
+    db = await open_database(project)
+    accounts = importlib.import_module(project.package).Repositories(db).vault.account
+    await db.save("account", {"service": "mail", "password": "planted-BQC4"})
+    for (row,) in (await accounts.passwords(), await accounts.told()):
+        assert row.password == "planted-BQC4"
+        assert repr(row) == str(row) == f"{type(row).__name__}(service='mail')"

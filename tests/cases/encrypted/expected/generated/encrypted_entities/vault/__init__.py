@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         AccountPasswords,
         AccountRepository,
         AccountSchema,
+        AccountTold,
         AccountUpdate,
         AccountUpdated,
     )
@@ -39,6 +40,7 @@ else:
                 "AccountPasswords",
                 "AccountRepository",
                 "AccountSchema",
+                "AccountTold",
                 "AccountUpdate",
                 "AccountUpdated",
             ],
@@ -57,6 +59,7 @@ __all__ = [
     "AccountPasswords",
     "AccountRepository",
     "AccountSchema",
+    "AccountTold",
     "AccountUpdate",
     "AccountUpdated",
     "VaultRepositories",

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from pydantic import Field
 from soulspot_db import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate, Page, Repository, ddl
 from soulspot_db import defaults as _defaults
+from soulspot_db import prints as _prints
 from soulspot_db import rules as _rules
 from soulspot_db.typing import (
     CheckDocuments,
@@ -18,6 +19,7 @@ from soulspot_db.typing import (
     JsonInput,
     NullFilter,
     QueryDocuments,
+    SqlAnalyses,
     TextFilter,
 )
 
@@ -35,6 +37,7 @@ __all__ = [
     "AccountPasswords",
     "AccountRepository",
     "AccountSchema",
+    "AccountTold",
     "AccountUpdate",
     "AccountUpdated",
 ]
@@ -143,6 +146,7 @@ class AccountSchema(EntitySchema):
     queries: ClassVar[QueryDocuments] = {
         "list_seeded": {"where": {"seed": {"ne": None}}},
         "passwords": {"order_by": "service", "select": {"service": "service", "password": "password"}},
+        "told": {"returns": "rows", "sql": "SELECT a.service, a.password FROM vault_accounts a ORDER BY a.service"},
         "seeds": {"select": "seed"},
         "count_seeds": {"select": {"n": {"count": "seed"}}},
         "change_password": {
@@ -154,6 +158,12 @@ class AccountSchema(EntitySchema):
                 "match": ["id"],
                 "rules": {"password": "fill_null", "note": "keep_if_null", "options": "overwrite"},
             },
+        },
+    }
+    sql: ClassVar[SqlAnalyses] = {
+        "told": {
+            "reads": ("vault_accounts",),
+            "origins": {"service": {"type": "string"}, "password": {"type": "string", "encrypted": True}},
         },
     }
     model = Account
@@ -187,6 +197,21 @@ class AccountPasswords(NamedTuple):
 
     service: str
     password: str
+
+    def __repr__(self) -> str:
+        """The values but for those that are not to be read in a log."""
+        return _prints.without(self, ("password",))
+
+
+class AccountTold(NamedTuple):
+    """What `told` selects."""
+
+    service: str
+    password: str
+
+    def __repr__(self) -> str:
+        """The values but for those that are not to be read in a log."""
+        return _prints.without(self, ("password",))
 
 
 class AccountCountSeeds(NamedTuple):
@@ -319,6 +344,10 @@ class AccountRepository(Repository[Account, AccountId]):
     async def passwords(self, *, fresh: bool = False) -> list[AccountPasswords]:
         """The query passwords of the schema."""
         return await self._named_rows("passwords", {}, AccountPasswords, fresh=fresh)
+
+    async def told(self, *, fresh: bool = False) -> list[AccountTold]:
+        """The query told of the schema."""
+        return await self._sql_rows("told", {}, AccountTold, fresh=fresh)
 
     async def seeds(self, *, fresh: bool = False) -> list[bytes | None]:
         """The query seeds of the schema."""
