@@ -7,7 +7,7 @@ __all__ = ["plan"]
 
 _ACCESS = re.compile(r"(SCAN|SEARCH) \S+")
 _NUMBER = re.compile(r"(?<=SUBQUERY) \d+")
-_VALUE = re.compile(r"'(?:[^']|'')*'|\?")
+_VALUE = re.compile(r"'(?:[^']|'')*'|\?|(?<= = )[01]\b")
 
 
 def plan(connection: sqlite3.Connection, sql: str) -> list[str]:

@@ -3,14 +3,9 @@
 import asyncio
 
 import homes
-import hypothesis
 import pytest
 import support
 from soulspot_db import Database, EntityRegistry
-
-# How long an example takes says something about the machine alone.
-hypothesis.settings.register_profile("soulspot-db", deadline=None)
-hypothesis.settings.load_profile("soulspot-db")
 
 
 @pytest.fixture(autouse=True)

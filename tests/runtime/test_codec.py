@@ -51,7 +51,12 @@ class Stored:
         self.schema = resolved(schema)
         self.codec = Codec(self.schema.spec, self.schema.model, DIALECTS["sqlite"], Cipher(()))
         self.queries = Queries(
-            self.schema.spec, self.schema.table, self.codec.encode, DIALECTS["sqlite"], {}.__getitem__
+            self.schema.spec,
+            self.schema.table,
+            self.codec.encode,
+            DIALECTS["sqlite"],
+            find={}.__getitem__,
+            visible=None,
         )
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
         for sql in create_statements(self.schema.spec, None, DIALECTS["sqlite"]):

@@ -32,20 +32,22 @@ def told(soulspot):
 
 
 async def test_watches_whose_next_check_is_due(repos, make, air):
+    now = dt.datetime.now(dt.UTC)  # and not when the tests began
+
     async def watch(checked, hours, **more):
         row = {"last_checked_at": checked, "check_frequency_hours": hours, "artist_id": air.id, **more}
         return (await make(ArtistWatchlistRepository, row))[0].id
 
-    late = await watch(NOW - 2 * HOUR - SECOND, 2)
-    await watch(NOW - 2 * HOUR + 60 * SECOND, 2)
-    longest = await watch(NOW - 49 * HOUR, 48)
+    late = await watch(now - 2 * HOUR - SECOND, 2)
+    await watch(now - 2 * HOUR + 60 * SECOND, 2)
+    longest = await watch(now - 49 * HOUR, 48)
     never = await watch(None, 24)
-    await watch(NOW - 9 * HOUR, 2, status="paused")
+    await watch(now - 9 * HOUR, 2, status="paused")
     watchlist = repos.automation.artist_watchlist
     assert [row.id for row in await watchlist.list_due_for_check()] == [never, longest, late]
     assert [row.id for row in await watchlist.list_due_for_check(limit=2)] == [never, longest]
-    assert [row.id for row in await watchlist.list_due_for_check(now=NOW - 2 * HOUR)] == [never]
-    exactly = NOW.replace(microsecond=0)
+    assert [row.id for row in await watchlist.list_due_for_check(now=now - 2 * HOUR)] == [never]
+    exactly = now.replace(microsecond=0)
     one = await watch(exactly - HOUR, 1)
     assert one in [row.id for row in await watchlist.list_due_for_check(now=exactly)]
     assert one not in [row.id for row in await watchlist.list_due_for_check(now=exactly - SECOND)]
