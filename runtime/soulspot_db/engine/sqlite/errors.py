@@ -25,6 +25,8 @@ _CONSTRAINTS = {
     sqlite3.SQLITE_CONSTRAINT_ROWID: "primary key",
     sqlite3.SQLITE_CONSTRAINT_UNIQUE: "unique",
     sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: "foreign key",
+    # What ON DELETE RESTRICT is to SQLite, whose rules for foreign keys are triggers. Our tables have no others.
+    sqlite3.SQLITE_CONSTRAINT_TRIGGER: "foreign key",
     sqlite3.SQLITE_CONSTRAINT_NOTNULL: "not null",
     sqlite3.SQLITE_CONSTRAINT_CHECK: "check",
 }
