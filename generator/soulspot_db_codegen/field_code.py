@@ -63,7 +63,7 @@ def field_code(
         default=_default(field, plain) or ("UNSET" if has_virtual else None),
         filter=_filter(field, plain),
         orders=_orders(field),
-        is_key=field.name in spec.key,
+        is_fixed=field.name in {*spec.key, spec.soft_delete},
     )
 
 
@@ -80,7 +80,7 @@ def virtual_code(name: str, document: FieldDocument, spec: EntitySpec) -> ir.Vir
         prefix=virtual.prefix,
         given=subscript("Annotated", text, call("Field", repr="False"), stands_for),
         orders=_orders(replace(field, name=name)),
-        is_key=field.name in spec.key,
+        is_fixed=field.name in spec.key,
     )
 
 

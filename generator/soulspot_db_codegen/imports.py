@@ -88,7 +88,7 @@ def library_imports(
     replaced = [spec.fields[virtual.field] for virtual in spec.virtual.values()]
     public += (
         ["UNSET"]
-        if any(field.required for field in replaced) or any(not field.is_key for field in fields) or needs_unset(spec)
+        if any(field.required for field in replaced) or any(not field.is_fixed for field in fields) or needs_unset(spec)
         else []
     )
     public += ["Included", "Relative"] if spec.relations else []

@@ -17,7 +17,7 @@ class Field:
 
     `stored` is the type of the value in a row, `given` the annotation that checks it on input, `default` the code
     behind its `=` on save or None if a value must be given, `filter` what it may be compared with, `orders` the texts
-    that order by it. `is_key` fields cannot be updated.
+    that order by it. `is_fixed` fields cannot be updated.
     """
 
     name: str
@@ -28,14 +28,14 @@ class Field:
     default: Expression | None
     filter: Expression
     orders: tuple[str, ...]
-    is_key: bool
+    is_fixed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Virtual:
     """A field that is not stored: `field` without `prefix`, which may be given instead of it, as `given` checks.
 
-    `is_key` where the field cannot be updated.
+    `is_fixed` where the field cannot be updated.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Virtual:
     prefix: str
     given: Expression
     orders: tuple[str, ...]
-    is_key: bool
+    is_fixed: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,10 +48,15 @@ def _sets(statement: SqlStatement, access: Access, spec: EntitySpec) -> Iterator
     for each in spec.fields.values():
         if each.name in spec.key and each in fields:
             raise SqlError(f"{each.name} is part of the key, which cannot be changed")
+        if each.name == spec.soft_delete and each in fields:
+            raise SqlError(f"{each.name} is set by deleting, and cleared by restoring", "use 'delete' and `restore`")
         if each.encrypted and each in fields:
             raise SqlError(
                 f"{each.name} is encrypted, and SQL would store it as it is", "use 'update' in place of 'sql'"
             )
+        if each.exclusive is not None and each in fields:
+            message = f"{each.name} is exclusive, and SQL does not take it from the row that has it"
+            raise SqlError(message, "use 'update' in place of 'sql'")
         if each.touched and each not in fields:
             hint = f"write `{each.column} = :now`, with 'params: {{now: {{type: datetime, default: now}}}}'"
             raise SqlError(f"{each.name}, which changes with every update, is not set", hint)

@@ -12,7 +12,9 @@ from soulspot_db.language.nearest import nearest
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.sql_statement import SqlError, SqlStatement
 from soulspot_db.language.sql_tokens import Token
-from soulspot_db.language.table import TableIndexSpec, TableSpec, describe, index_part
+from soulspot_db.language.table import describe
+
+from soulspot_db_codegen.scratch import index_sql
 
 __all__ = ["Access", "SqlDatabase"]
 
@@ -66,7 +68,7 @@ class SqlDatabase:
         self._connection.execute(f"CREATE TABLE {quoted(spec.table_name)} ({', '.join(columns)}, PRIMARY KEY ({key}))")
         for index in table["indexes"]:
             if index["unique"]:  # which ON CONFLICT can name
-                self._connection.execute(_create_index(index, table))
+                self._connection.execute(index_sql(spec.table_name, index))
 
     def access(self, statement: SqlStatement) -> Access:
         """What the statement does.
@@ -137,9 +139,3 @@ def _refusal(action: int, one: str, other: str | None) -> str:
     if action == sqlite3.SQLITE_FUNCTION:
         return f"the function {other} is not for queries"
     return f"{one!r} is no table of the schemas" if action == sqlite3.SQLITE_READ else f"{one!r} is not for queries"
-
-
-def _create_index(index: TableIndexSpec, table: TableSpec) -> str:
-    where = "" if index["where"] is None else f" WHERE {index['where']['sqlite']}"
-    parts = ", ".join(map(index_part, index["columns"]))
-    return f"CREATE UNIQUE INDEX {quoted(index['name'])} ON {quoted(table['table'])} ({parts}){where}"

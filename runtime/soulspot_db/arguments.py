@@ -54,12 +54,22 @@ def changes(query: QuerySpec, values: Mapping[str, Any], spec: EntitySpec) -> di
         if isinstance(inner, Param):
             if inner.name not in values:
                 continue
-            given = values[inner.name] if inner.virtual is None else inner.virtual.stored(values[inner.name])
+            given = _stored(query, spec, inner, values[inner.name])
             inner = _fitting(query, spec, name, inner.name, given, is_added=inner is not value)
         found[name] = Increment(inner) if isinstance(value, Increment) else inner
     if not found:
         raise _refused(query, spec.entity_type, None, "sets nothing without its parameters")
     return found
+
+
+def _stored(query: QuerySpec, spec: EntitySpec, param: Param, value: Any) -> Any:
+    """What is stored for a value, which a virtual field may be given by."""
+    if param.virtual is None or value is None:
+        return value
+    try:
+        return param.virtual.stored(value)
+    except ValueError as error:
+        raise _refused(query, spec.entity_type, param.name, f"cannot take this {param.name!r}: {error}") from None
 
 
 def _fitting(query: QuerySpec, spec: EntitySpec, name: str, param: str, value: Any, *, is_added: bool) -> Any:

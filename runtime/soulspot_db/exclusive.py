@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from soulspot_db.clauses import Rivals, Where
+from soulspot_db.clauses import Rivals, Where, narrowed
 from soulspot_db.defaults import utc_now
-from soulspot_db.engine.base import Rows
+from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.errors import ConstraintViolationError, SerializationFailedError, ValidationFailedError
 from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.indexes import constraint_name
@@ -94,19 +94,23 @@ def _given(flag: FieldSpec, values: Mapping[str, Any]) -> tuple[tuple[str, Any],
     return tuple((name, value) for name, value in known if not isinstance(value, Merged))
 
 
-def taking(plan: Plan, takes: Sequence[Take], write: Write[T]) -> Write[T]:
+def taking(plan: Plan, takes: Sequence[Take], write: Write[T], lock: Statement | None = None) -> Write[T]:
     """A write before which flags are taken from the rows that have them; these are told of it as of any change.
 
+    A `lock` that the write needs as well comes before all others, because two who take theirs in another order wait for ever.
     On PostgreSQL others who take the same flag wait until the end of the transaction. Without that, two would each take it from
     the row that had it before and then meet in the unique index.
     """
-    if not takes:
+    if not takes and lock is None:
         return write
     names = dict.fromkeys(take.flag.name for take in takes)
-    locks = [lock for name in names if (lock := plan.queries.lock(f"exclusive {name}")) is not None]
+    flags = (plan.queries.lock(f"exclusive {name}") for name in sorted(names))
+    locks = [each for each in (lock, *flags) if each is not None]
     now = utc_now()
     taken = [
-        plan.queries.update(take.rows, with_touched(plan.spec, {take.flag.name: False}, now), whole=False)
+        plan.queries.update(
+            _present(plan.spec, take.rows), with_touched(plan.spec, {take.flag.name: False}, now), whole=False
+        )
         for take in takes
     ]
     before, until = len(locks), len(locks) + len(taken)
@@ -121,6 +125,11 @@ def taking(plan: Plan, takes: Sequence[Take], write: Write[T]) -> Write[T]:
     statements = [*locks, *taken, *write.statements]
     tags = {*write.tags, *plan.touched()}  # whose flag it is, only the database knows
     return Write(statements, tags, effects, lambda results: write.result(results[until:]))
+
+
+def _present(spec: EntitySpec, rows: Where) -> Where:
+    """Those that are not deleted: the index of a flag knows no others, whoever sees them."""
+    return narrowed(rows, None if spec.soft_delete is None else Compare(spec.soft_delete, "is_null"))
 
 
 def overtaken(error: ConstraintViolationError, plan: Plan, takes: Sequence[Take]) -> SerializationFailedError | None:

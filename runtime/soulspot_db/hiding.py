@@ -3,15 +3,16 @@
 import datetime as dt
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from soulspot_db.bulk import Progress
 from soulspot_db.clauses import Where, narrowed
 from soulspot_db.defaults import utc_now
-from soulspot_db.engine.base import Rows
+from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity
 from soulspot_db.errors import ValidationFailedError
 from soulspot_db.expiry import expired
+from soulspot_db.language.order import Term
 from soulspot_db.language.predicates import Compare, Group, Now, Predicate
 from soulspot_db.language.visibility import Visibility
 from soulspot_db.operations import Effects, Write
@@ -59,6 +60,13 @@ class HidingRepository(OrderingRepository[Model, KeyType], Generic[Model, KeyTyp
         rows = await self._do("restore", request)
         return self._decode(rows[0]) if rows else None
 
+    def _last_deleted(self, where: Where) -> Statement:
+        """Finds the row that was deleted last of those that `where` finds."""
+        field = self._hides_deleted("restore")
+        plan = self._session.plans.of(self.schema, replace(self._plan.visibility, deleted=True))
+        order = [Term(field, descending=True)]
+        return plan.queries.select(narrowed(where, Compare(field, "not_null")), order_by=order, limit=1)
+
     async def _purge_deleted(
         self,
         *,
@@ -70,15 +78,26 @@ class HidingRepository(OrderingRepository[Model, KeyType], Generic[Model, KeyTyp
         field = self._hides_deleted("purge_deleted")
         where: Predicate = Compare(field, "not_null")
         if older_than is not None:
-            where = Group("and", (where, Compare(field, "lte", (Now(-older_than),))))
+            where = Group("and", (where, Compare(field, "lte", (Now(-self._age(older_than)),))))
         return await self._purge("purge_deleted", where, batch_size, progress, told=False)
+
+    def _age(self, given: Any) -> dt.timedelta:
+        if not isinstance(given, dt.timedelta) or given < dt.timedelta():
+            raise self._refuse("purge_deleted", f"older_than as a timedelta that is not negative, got {given!r}")
+        return given
 
     async def _purge_expired(self, *, batch_size: int | None = None, progress: Progress | None = None) -> int:
         """Delete for good what is past its time, and say how many rows there were."""
         spec = self._plan.spec
         if spec.expires is None:
             raise self._refuse_hiding("purge_expired", "expires")
-        return await self._purge("purge_expired", expired(spec, spec.expires), batch_size, progress, told=True)
+        past = expired(spec, spec.expires)
+        if spec.soft_delete is None:
+            return await self._purge("purge_expired", past, batch_size, progress, told=True)
+        # That rows which were deleted softly are gone was told before.
+        there, hidden = (Group("and", (past, Compare(spec.soft_delete, is_so))) for is_so in ("is_null", "not_null"))
+        known = await self._purge("purge_expired", hidden, batch_size, None, told=False)
+        return known + await self._purge("purge_expired", there, batch_size, progress, told=True)
 
     async def _purge(
         self, operation: str, where: Predicate, size: int | None, progress: Progress | None, *, told: bool

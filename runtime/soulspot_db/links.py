@@ -18,8 +18,8 @@ from soulspot_db.operations import Effects, Read, Write
 from soulspot_db.placing import Placing
 from soulspot_db.refusals import refused_input
 from soulspot_db.registry import EntityRegistry
+from soulspot_db.removing import RemovingRepository
 from soulspot_db.session import HasSession
-from soulspot_db.writing import WriteRepository
 
 __all__ = ["Links"]
 
@@ -27,7 +27,7 @@ Key = Any
 """The key of a row at the other end."""
 
 
-class Links(WriteRepository[Entity, Any]):
+class Links(RemovingRepository[Entity, Any]):
     """What links one row with those of a relation, in their order.
 
     Args:

@@ -21,8 +21,8 @@ from soulspot_db.operations import Read
 from soulspot_db.paging import PAGE_SIZE, Page, Wanted
 from soulspot_db.reading import number
 from soulspot_db.refusals import refused_filter
+from soulspot_db.removing import RemovingRepository
 from soulspot_db.selection import bound_outputs, row_decoder
-from soulspot_db.writing import WriteRepository
 
 __all__ = ["NamedQueries"]
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 Given = Mapping[str, Any]
 
 
-class NamedQueries(WriteRepository[Model, KeyType], Generic[Model, KeyType]):
+class NamedQueries(RemovingRepository[Model, KeyType], Generic[Model, KeyType]):
     """The named queries of an entity."""
 
     async def _named_list(self, name: str, given: Given, *, fresh: bool = False) -> list[Model]:

@@ -122,7 +122,7 @@ class Records(Repository[Entity, Any]):
 
     async def update(self, entity_id: str, updates: Mapping[str, Any]) -> bool:
         """Change one row."""
-        key, where = self._locate(entity_id, "update")
+        key, where = await self._meant(entity_id, "update")
         changes = self._checked(self._plan.schema.update_model, updates, "update")
         if not changes.model_fields_set:
             statement = self._plan.queries.exists(where)
@@ -140,7 +140,7 @@ class Records(Repository[Entity, Any]):
 
     async def delete(self, entity_id: str) -> bool:
         """Delete one row."""
-        key, where = self._locate(entity_id, "delete")
+        key, where = await self._meant(entity_id, "delete")
         return bool(await self._remove("delete", where, self._touched(key, where)))
 
     async def delete_where(self, filters: Mapping[str, Any], **options: Any) -> int:
@@ -149,7 +149,10 @@ class Records(Repository[Entity, Any]):
 
     async def restore(self, entity_id: str) -> bool:
         """Bring back a row that was deleted softly."""
-        return await self._bring_back(self._locate(entity_id, "restore")[1]) is not None
+        deleted = self._last_deleted(self._locate(entity_id, "restore")[1])
+        rows = await self._found("restore", None, deleted, kept=False, fresh=True)
+        # Of several with the same natural key, the last that was deleted.
+        return bool(rows) and await self._bring_back(self._plan.by_key(self._plan.key_of(rows[0]))) is not None
 
     async def purge_deleted(self, **options: Any) -> int:
         """Delete for good what was deleted softly."""
@@ -214,10 +217,10 @@ class Records(Repository[Entity, Any]):
         **options: Any,
     ) -> Any:
         """The related rows of one row, or the related row; None where there is no such row."""
+        self._related(relation)  # which refuses what is no relation
         row = await self._look_up(entity_id, fresh=fresh)
         if row is None:
             return None
-        self._related(relation)  # which refuses what is no relation
         many, others = self._plan.spec.relations[relation].many, self._relatives.at(relation)
         tree = others.tree(include or (), "related")
         found: list[Any]
@@ -248,10 +251,10 @@ class Records(Repository[Entity, Any]):
         has_place = at is not None
         if len(given) != 1 or (has_place and given[0] in {"remove", "replace"}) or (not has_place and move is not None):
             raise self._refuse("arrange", "one of add, remove, move and replace; move takes at as well, and add can")
+        _, rows = self._related(relation)
         row = await self._look_up(entity_id, fresh=True)
         if row is None:
             raise self._no_row(entity_id)
-        _, rows = self._related(relation)
         listed: Any = [move] if move is not None else self._listed(asked[given[0]], "ids", "arrange")
         keys = [rows.parsed_key(text, "arrange") for text in listed]
         match given[0]:
@@ -363,6 +366,18 @@ class Records(Repository[Entity, Any]):
         except ValidationFailedError:
             return None, by_natural
         return key, FirstOf((Compare(plan.spec.key[0], "eq", key), by_natural))
+
+    async def _meant(self, entity_id: str, operation: str) -> tuple[Key | None, Where]:
+        """What an id means to a write: one row, also where those that were deleted may have the same natural key."""
+        spec = self._plan.spec
+        key, where = self._locate(entity_id, operation)
+        if spec.natural_key is None or spec.soft_delete is None or not self._plan.visibility.deleted:
+            return key, where
+        row = await self._look_up(entity_id, fresh=True)
+        if row is None:
+            return key, where
+        found = self._plan.key_of(row)
+        return found, self._plan.by_key(found)
 
     def _touched(self, key: Key | None, where: Where) -> set[Tag]:
         return self._plan.touched(() if key is None or isinstance(where, FirstOf) else [key])

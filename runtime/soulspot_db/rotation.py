@@ -11,6 +11,7 @@ from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.errors import DecryptionFailedError
 from soulspot_db.keyset import beyond, complete
 from soulspot_db.language.field import FieldSpec
+from soulspot_db.language.visibility import Visibility
 from soulspot_db.operations import Effects, Read, Write
 from soulspot_db.registry import EntityRegistry
 from soulspot_db.schema import resolved
@@ -82,7 +83,8 @@ class _Rotation(EntityAccess[Entity]):
 
     def __init__(self, db: HasSession, schema: type[EntitySchema]) -> None:
         self.schema = schema  # type: ignore[misc]  # the class variable of others
-        super().__init__(db)
+        # Hidden rows are brought back one day, when the old key is gone.
+        super().__init__(db, Visibility(deleted=True, expired=True))
         names = list(self._plan.spec.fields)
         self._fields = [(field.name, names.index(field.name)) for field in _encrypted(schema)]
 

@@ -1,6 +1,6 @@
 """A schema class, checked once and made complete: what it leaves out is made from its fields."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any, Optional
@@ -14,6 +14,7 @@ from soulspot_db.errors import SchemaInvalidError
 from soulspot_db.language import rules
 from soulspot_db.language.document import EntityDocument
 from soulspot_db.language.field import FieldSpec, Missing, input_rule
+from soulspot_db.language.nearest import nearest
 from soulspot_db.language.relations import Find, RelationSpec
 from soulspot_db.language.spec import EntitySpec, resolve, with_queries
 from soulspot_db.language.sql_query import SqlAnalysis, Statements
@@ -79,7 +80,8 @@ class ResolvedSchema:
         """The model of what `update` takes."""
         if self.source.update_model is not None:
             return self.source.update_model
-        fields = [field for field in self.spec.fields.values() if field.name not in self.spec.key]
+        fixed = {*self.spec.key, self.spec.soft_delete}
+        fields = [field for field in self.spec.fields.values() if field.name not in fixed]
         definitions: dict[str, Any] = {field.name: (_rule(field), UNSET) for field in fields}
         definitions |= {
             name: (_virtual(virtual), UNSET)
@@ -131,8 +133,9 @@ def _relations(schema: type[EntitySchema]) -> Mapping[str, RelationSpec]:
 
 def _document(schema: type[EntitySchema]) -> EntityDocument:
     missing = [name for name in ("entity_type", "table_name", "fields") if not hasattr(schema, name)]
-    if missing:
-        raise _invalid(schema, [f"{name}: missing" for name in missing])
+    wrong = [f"{name}: missing" for name in missing] + list(_misspelt(schema))
+    if wrong:
+        raise _invalid(schema, wrong)
     try:
         return EntityDocument.model_validate(
             {
@@ -155,6 +158,14 @@ def _document(schema: type[EntitySchema]) -> EntityDocument:
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False)
         raise _invalid(schema, [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in found]) from None
+
+
+def _misspelt(schema: type[EntitySchema]) -> Iterator[str]:
+    """Attributes that nobody reads and that are nearly one that says something; others are the class's own affair."""
+    known = {name for name in vars(EntitySchema) | EntitySchema.__annotations__ if not name.startswith("_")}
+    for name in vars(schema):
+        if not name.startswith("_") and name not in known and (hint := nearest(name, known)) is not None:
+            yield f"{name}: unknown attribute; {hint}"
 
 
 def _plain(value: Any) -> Any:

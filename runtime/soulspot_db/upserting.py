@@ -44,9 +44,7 @@ class UpsertRepository(SqlQueries[Model, KeyType], Generic[Model, KeyType]):
         """The row, and whether it is new."""
         values = self._values_of(new, now=utc_now(), operation="get_or_create")
         where = _equal(self._unique(on, new, "get_or_create"), values)
-        found = await self._found(
-            "get_or_create", None, self._plan.queries.select(where), kept=False, fresh=True, point=True
-        )
+        found = await self._found("get_or_create", None, self._by_unique(where), kept=False, fresh=True, point=True)
         return (found[0], False) if found else await self._put("get_or_create", values, {}, where)
 
     async def _named_upsert(self, name: str, new: EntityCreate) -> Model:
@@ -63,7 +61,9 @@ class UpsertRepository(SqlQueries[Model, KeyType], Generic[Model, KeyType]):
     def _given(self, new: EntityCreate) -> list[str]:
         """The fields that are given and can be changed."""
         return [
-            name for name in self._plan.spec.fields if name in new.model_fields_set and name not in self._plan.spec.key
+            name
+            for name in self._plan.spec.fields
+            if name in new.model_fields_set and name not in {*self._plan.spec.key, self._plan.spec.soft_delete}
         ]
 
     async def _put(
@@ -88,17 +88,20 @@ class UpsertRepository(SqlQueries[Model, KeyType], Generic[Model, KeyType]):
             The row, and whether it is new.
         """
         plan = self._plan
+        if plan.spec.soft_delete is not None and plan.visibility.deleted:
+            # Unique values are so among the others alone: there is no one row that could be meant.
+            raise self._refuse(operation, "no rows that were deleted into account; call it without with_deleted")
         names, row = tuple(values), plan.codec.encode_row(values)
         changed = with_touched(plan.spec, changes, utc_now())
         look = plan.queries.update(where, changed, whole=True) if changes else plan.queries.select(where)
         lock = plan.queries.lock("upsert") if locked else None
-        before = [*([] if lock is None else [lock]), *making_room(plan, [values]), look]
+        before = [*making_room(plan, [values]), look]
         takes = takes_of_upsert(plan.spec, where, values, changes)
         for attempt in range(1, _ATTEMPTS + 1):
             # At last not quietly: if something else of the row exists already, the error says what.
             insert = plan.queries.insert_unless(where, names, row, quietly=attempt < _ATTEMPTS and not takes)
             try:
-                done = await self._look_and_insert(operation, [*before, insert], [*changes], takes)
+                done = await self._look_and_insert(operation, [*before, insert], [*changes], takes, lock)
             except ConstraintViolationError:
                 # Not quietly, because then a flag would stay taken that nobody was given; undone as a whole, it goes again.
                 if not takes or attempt == _ATTEMPTS:
@@ -114,7 +117,12 @@ class UpsertRepository(SqlQueries[Model, KeyType], Generic[Model, KeyType]):
         )
 
     async def _look_and_insert(
-        self, operation: str, statements: Sequence[Statement], fields: Sequence[str], takes: Sequence[Take]
+        self,
+        operation: str,
+        statements: Sequence[Statement],
+        fields: Sequence[str],
+        takes: Sequence[Take],
+        lock: Statement | None,
     ) -> tuple[Model, bool] | None:
         """Run them, and say what the last two have found and made: the row, and whether it is new; None for neither.
 
@@ -134,7 +142,7 @@ class UpsertRepository(SqlQueries[Model, KeyType], Generic[Model, KeyType]):
             return None if row is None else (self._decode(row), not found)
 
         tags = plan.touched() if plan.spec.expires is None else plan.touched() | plan.cascaded()
-        return await self._do_taking(operation, Write(statements, tags, effects, result), takes)
+        return await self._do_taking(operation, Write(statements, tags, effects, result), takes, lock=lock)
 
     def _unique(self, on: Sequence[str] | None, new: EntityCreate, operation: str) -> Sequence[str]:
         """The fields by which a row is found."""

@@ -1,9 +1,9 @@
 """The facade of who sees more rows than everybody does: those that were deleted softly, or are past their time."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from soulspot_db.events.publisher import PublishesEvents
 from soulspot_db.language.visibility import EVERYBODY, Visibility
@@ -43,8 +43,10 @@ class WiderService(DatabaseService):
     def _seeing(self, **also: bool) -> DatabaseService:
         return WiderService(self._db, replace(self._also, **also))
 
-    def transaction(self, *, read_only: bool = False) -> AbstractAsyncContextManager[DatabaseService]:
-        return self._db.transaction(read_only=read_only)
+    @asynccontextmanager
+    async def transaction(self, *, read_only: bool = False) -> AsyncIterator[DatabaseService]:
+        async with self._db.transaction(read_only=read_only) as tx:
+            yield WiderService(tx, self._also)
 
-    async def run_in_transaction(self, fn: Callable[[Any], Awaitable[T]], *, attempts: int = 5) -> T:
-        return await self._db.run_in_transaction(fn, attempts=attempts)
+    async def run_in_transaction(self, fn: Callable[[DatabaseService], Awaitable[T]], *, attempts: int = 5) -> T:
+        return await self._db.run_in_transaction(lambda tx: fn(WiderService(tx, self._also)), attempts=attempts)

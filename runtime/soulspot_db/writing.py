@@ -9,7 +9,7 @@ from soulspot_db.access import Filter
 from soulspot_db.batching import MOST, chunks
 from soulspot_db.bulk import Key, Progress, batched, check_progress, checked_size, each, each_batch
 from soulspot_db.cache.tags import Tag
-from soulspot_db.clauses import Where, narrowed
+from soulspot_db.clauses import Where
 from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity, EntityCreate, EntityUpdate
@@ -23,7 +23,6 @@ from soulspot_db.errors import (
 from soulspot_db.exclusive import Take, overtaken, takes_of_changes, takes_of_rows, taking
 from soulspot_db.expiry import making_room
 from soulspot_db.fairness import spread
-from soulspot_db.guarding import kept_by, refused_by_guard, unguarded
 from soulspot_db.language.folding import folded
 from soulspot_db.language.predicates import Compare, Group, Predicate, all_of
 from soulspot_db.language.scope import stored_name
@@ -148,11 +147,19 @@ class WriteRepository(PagingRepository[Model, KeyType]):
         )
         return await self._do_taking(operation, request, takes_of_rows(plan.spec, rows, operation))
 
-    async def _do_taking(self, operation: str, request: Write[T], takes: Sequence[Take], *, single: bool = True) -> T:
-        """Take flags and write; `single` where of the rows that are written no two can want the same."""
+    async def _do_taking(
+        self,
+        operation: str,
+        request: Write[T],
+        takes: Sequence[Take],
+        *,
+        single: bool = True,
+        lock: Statement | None = None,
+    ) -> T:
+        """Take a lock and flags, and write; `single` where of the rows that are written no two can want the same."""
         plan = self._plan
         try:
-            return await self._do(operation, taking(plan, takes, request))
+            return await self._do(operation, taking(plan, takes, request, lock))
         except ConstraintViolationError as error:
             is_old_view = single and plan.dialect.has_arrays and self._session.current() is not None
             told = overtaken(error, plan, takes) if is_old_view else None
@@ -289,25 +296,6 @@ class WriteRepository(PagingRepository[Model, KeyType]):
 
         return await self._in_batches("update_where", predicate, write, batch_size, progress)
 
-    async def _delete(self, key: KeyType) -> bool:
-        values = self._plan.keys.values(key, "delete")
-        return bool(await self._remove("delete", self._plan.by_key(values), self._plan.touched([values])))
-
-    async def _delete_where(
-        self,
-        where: Filter,
-        *,
-        all_rows: bool = False,
-        batch_size: int | None = None,
-        progress: Progress | None = None,
-    ) -> int:
-        predicate = self._condition(where, all_rows, "delete_where")
-
-        def write(rows: Where | None) -> Awaitable[int]:
-            return self._remove("delete_where", rows, self._plan.touched(), whole=predicate or Group("and", ()))
-
-        return await self._in_batches("delete_where", predicate, write, batch_size, progress)
-
     async def _in_batches(
         self,
         operation: str,
@@ -333,64 +321,6 @@ class WriteRepository(PagingRepository[Model, KeyType]):
             return await self._ask(operation, Read(plan.region, None, (), lambda: statement, last, fresh=True))
 
         return await each_batch(plan.spec.key, last_of, lambda rows: write(all_of(predicate, rows)), progress)
-
-    async def _remove(
-        self, operation: str, where: Where | None, tags: Collection[Tag], *, whole: Where | None = None
-    ) -> int:
-        """Delete rows, or hide them where that is what deleting means; returns how many there were.
-
-        Args:
-            operation: what the caller called.
-            where: the rows.
-            tags: what that may touch.
-            whole: those of which these are some, where they are deleted in batches.
-        """
-        plan, whole = self._plan, where if whole is None else whole
-        free = unguarded(plan.spec, where, whole)
-        lock = plan.queries.lock_rows(where) if plan.spec.guards else None
-        before = [] if lock is None else [lock]
-        if plan.spec.soft_delete is None:
-            removed = await self._erase(operation, [*before, plan.queries.delete(free)], tags)
-        else:
-            removed = await self._hide(operation, before, free, plan.spec.soft_delete, tags)
-        if not removed:
-            await self._check_guards(operation, whole)
-        return removed
-
-    async def _hide(
-        self, operation: str, before: Sequence[Statement], where: Where | None, field: str, tags: Collection[Tag]
-    ) -> int:
-        plan, now = self._plan, utc_now()
-        # Who sees deleted rows as well does not delete them twice.
-        there = Compare(field, "is_null") if where is None else narrowed(where, Compare(field, "is_null"))
-        request = Write(
-            [*before, plan.queries.update(there, with_touched(plan.spec, {field: now}, now), whole=False)],
-            tags,
-            lambda results: plan.effects(results[-1], "deleted"),
-            lambda results: len(results[-1]),
-        )
-        return await self._do(operation, request)
-
-    async def _erase(
-        self, operation: str, statements: Sequence[Statement], tags: Collection[Tag], *, told: bool = True
-    ) -> int:
-        """Delete rows for good by the last of these; returns how many there were. Their events are published where that is to be `told`."""
-        plan = self._plan
-        cascaded = plan.cascaded()
-
-        def effects(results: Sequence[Rows]) -> Effects:
-            return plan.erased(results[-1], told=told)
-
-        request = Write(statements, {*tags, *cascaded}, effects, lambda results: len(results[-1]))
-        return await self._do(operation, request)
-
-    async def _check_guards(self, operation: str, where: Where | None) -> None:
-        """Of rows that were not deleted, tell those that a guard keeps from those that are not there."""
-        spec = self._plan.spec
-        for name, guard in spec.guards.items():
-            statement = self._plan.queries.exists(kept_by(where, guard))
-            if await self._answer(operation, None, statement, bool, kept=False, fresh=True):
-                raise refused_by_guard(spec, name, operation)
 
     def _condition(self, where: Filter, all_rows: bool, operation: str) -> Predicate | None:
         predicate = self._filter(where, operation)

@@ -1,6 +1,7 @@
 """Rotating keys: everything is encrypted with the newest one, nothing is lost, and others go on writing meanwhile."""
 
 import asyncio
+import datetime as dt
 import json
 import multiprocessing
 import random
@@ -234,3 +235,32 @@ async def test_after_a_vacuum_no_plain_value_is_left_in_the_file(db):
     connection.close()
     for file in path.parent.glob(f"{path.name}*"):
         assert SECRET.encode() not in file.read_bytes()
+
+
+async def test_hidden_rows_are_encrypted_anew_as_well(open_database, old, new):
+    class HiddenSchema(EntitySchema):
+        entity_type = "hidden"
+        table_name = "hidden"
+        soft_delete = "deleted_at"
+        expires = "expires_at"
+        fields = {
+            "id": {"type": "integer", "primary_key": True},
+            "word": {"type": "string", "encrypted": True},
+            "deleted_at": {"type": "datetime", "nullable": True},
+            "expires_at": {"type": "datetime", "nullable": True},
+        }
+
+    EntityRegistry.register("hidden", HiddenSchema)
+    past = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    before = await open_database(encryption_keys=[old])
+    await before.create_table("hidden")
+    await before.save_many(
+        "hidden", [{"id": n, "word": "w", "expires_at": past if n == 2 else None} for n in (1, 2, 3)]
+    )
+    await before.delete("hidden", "3")
+    done = await rotate_keys(await open_database(encryption_keys=[new, old]), quiet)
+    assert Rotated("hidden", renewed=3) in done
+    after = await open_database(encryption_keys=[new])
+    assert await after.restore("hidden", "3")
+    rows = await after.with_expired.query("hidden", order_by="id")
+    assert [(row["id"], row["word"]) for row in rows] == [(1, "w"), (2, "w"), (3, "w")]

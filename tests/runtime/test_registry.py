@@ -152,3 +152,25 @@ def test_a_second_package_with_migrations_is_refused_by_name():
     with pytest.raises(SchemaInvalidError, match="other_entities cannot be used beside one_entities"):
         EntityRegistry.register_migrations("other_entities", "cccc")
     assert EntityRegistry.migration_heads() == {"one_entities": "bbbb"}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("soft_deleted", "soft_delete"), ("gaurds", "guards"), ("query", "queries")]
+)
+def test_an_attribute_that_is_nearly_one_that_counts_is_refused(name, meant):
+    fields = {"id": {"type": "integer", "primary_key": True}}
+    schema = type(
+        "NearSchema", (EntitySchema,), {"entity_type": "near", "table_name": "nears", "fields": fields, name: "x"}
+    )
+    with pytest.raises(SchemaInvalidError, match=f"{name}: unknown attribute; did you mean '{meant}'"):
+        EntityRegistry.register("near", schema)
+
+
+def test_an_attribute_of_the_author_s_own_is_none_of_ours():
+    class OwnSchema(EntitySchema):
+        entity_type = "own"
+        table_name = "owns"
+        fields = {"id": {"type": "integer", "primary_key": True}}
+        colour = "red"
+
+    EntityRegistry.register("own", OwnSchema)

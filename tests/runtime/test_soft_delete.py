@@ -221,6 +221,14 @@ async def test_purging_deletes_for_good_and_tells_nobody_again(db, notes, told):
     assert [topic for topic, _ in told].count("database.note.deleted") == 1
 
 
+@pytest.mark.parametrize("age", [3, "30d", -dt.timedelta(days=1)])
+async def test_an_age_is_a_span_of_time(notes, age):
+    row = await gone(notes, code="a")
+    with pytest.raises(ValidationFailedError, match="older_than as a timedelta that is not negative"):
+        await notes._purge_deleted(older_than=age)
+    assert await notes._with_deleted()._get(row.id) is not None
+
+
 async def test_purging_goes_in_batches_and_tells_how_far(db, notes):
     await notes._save_many([new(notes, place=place, deleted_at=PAST if place else None) for place in range(6)])
     told = []
@@ -333,3 +341,44 @@ async def test_whatever_happens_exactly_the_rows_that_are_not_deleted_are_found(
         assert {each.id: each.place for each in await notes._with_deleted()._query()} == alive | dead
         for key in [*alive, *dead]:
             assert (await notes._get(key) is not None) == (key in alive)
+
+
+async def test_writes_that_see_deleted_rows_mean_one_row_by_a_natural_key(db, notes):
+    old, newer = await gone(notes, code="a", place=1), await gone(notes, code="a", place=2)
+    assert await db.with_deleted.update("note", "a", {"place": 9})
+    wider = notes._with_deleted()
+    assert [(await wider._get(row.id)).place for row in (old, newer)] == [1, 9]
+    live = await notes._save(new(notes, code="a", place=3))
+    assert await db.with_deleted.update("note", "a", {"place": 4})
+    assert (await notes._get(live.id)).place == 4
+    assert await db.with_deleted.delete("note", "a")
+    assert await notes._count() == 0
+    assert await db.restore("note", "a")
+    assert (await db.get("note", "a"))["id"] == str(live.id)  # the last that was deleted
+    assert not await db.with_deleted.delete("note", str(old.id))
+
+
+async def test_an_upsert_that_sees_deleted_rows_is_refused(db, notes):
+    await gone(notes, code="a")
+    for call in (db.with_deleted.upsert, db.with_deleted.get_or_create):
+        with pytest.raises(ValidationFailedError, match="call it without with_deleted"):
+            await call("note", {"code": "b"}, on=["code"])
+
+
+async def test_the_field_that_hides_a_row_is_set_by_deleting_alone(db, notes):
+    row = await notes._save(new(notes, code="a"))
+    with pytest.raises(Exception, match="deleted_at"):
+        await db.update("note", str(row.id), {"deleted_at": PAST})
+    await notes._upsert(new(notes, code="a", deleted_at=PAST), on=["code"])
+    assert await notes._count() == 1
+
+
+async def test_a_transaction_of_who_sees_deleted_rows_sees_them(db, notes):
+    await gone(notes, code="a")
+    async with db.with_deleted.transaction() as tx:
+        assert await tx.count("note") == 1
+
+    async def counted(tx):
+        return await tx.count("note")
+
+    assert await db.with_deleted.run_in_transaction(counted) == 1

@@ -157,16 +157,18 @@ class _Asking(Conditions):
         relation, target = related.relation, self._beside(related.relation.entity)
         rows, key = target.source, target.column(target.fields[relation.remote])
         link = f"{key} = {self.column(self.fields[relation.local])}"
+        seen: list[str] = []
         if (through := relation.through) is not None:
             between = self._beside(through.entity)
+            seen += [] if related.visible_between is None else [f"AND ({between.sql(related.visible_between)})"]
             rows = f"{between.source} JOIN {rows} ON {between.column(between.fields[through.remote])} = {key}"
             link = f"{between.column(between.fields[through.local])} = {self.column(self.fields[relation.local])}"
+        seen += [] if related.visible is None else [f"AND ({target.sql(related.visible)})"]
         inner = None if related.where is None else target.sql(related.where)
         if related.quantifier == "every":
             if inner is None:
                 return "1 = 1"
             inner = f"NOT coalesce({inner}, 0)"
-        seen = [] if related.visible is None else [f"AND ({target.sql(related.visible)})"]
         asked = [] if inner is None else [f"AND ({inner})"]
         found = " ".join(["SELECT 1 FROM", rows, "WHERE", link, *seen, *asked])
         return f"EXISTS ({found})" if related.quantifier == "some" else f"NOT EXISTS ({found})"

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from immutabledict import immutabledict
 
@@ -23,6 +23,7 @@ from soulspot_db.language.upserts import Match, Rule, resolve_upsert
 from soulspot_db.language.values import read_amount, read_param, read_value
 from soulspot_db.language.virtual import VirtualId
 from soulspot_db.language.virtual_conditions import begun, stored_value
+from soulspot_db.language.visibility import HasHidden
 
 __all__ = ["QuerySpec", "Verb", "resolve_queries"]
 
@@ -76,8 +77,12 @@ class _Outputs:
     virtual: Mapping[str, VirtualId] = immutabledict()
 
 
+class _Queried(HasKey, HasHidden, Protocol):
+    """What a query is checked against."""
+
+
 def resolve_queries(
-    documents: Mapping[str, QueryDocument], entity: HasKey, find: Find | None, problems: list[Problem]
+    documents: Mapping[str, QueryDocument], entity: "_Queried", find: Find | None, problems: list[Problem]
 ) -> dict[str, QuerySpec]:
     """Decide everything about the named queries of an entity; what is wrong goes to `problems`."""
     found = {}
@@ -94,7 +99,7 @@ class _Reader:
     """Reads one query."""
 
     def __init__(
-        self, name: str, document: QueryDocument, entity: HasKey, find: Find | None, problems: list[Problem]
+        self, name: str, document: QueryDocument, entity: "_Queried", find: Find | None, problems: list[Problem]
     ) -> None:
         self._name = name
         self._document = document
@@ -261,6 +266,8 @@ class _Reader:
         field = field_of(stored_name(name, self._entity), self._entity)
         if field.name in self._entity.key:
             raise FilterError(f"{name} is part of the key, which cannot be changed")
+        if field.name == self._entity.soft_delete:
+            raise FilterError(f"{name} is set by deleting, and cleared by restoring")
         if field.exclusive is not None and (key == "claim" or not _is_plain(wanted)):
             raise FilterError(
                 f"{name} is exclusive: a claim cannot give it, and its value is true, false or a parameter"

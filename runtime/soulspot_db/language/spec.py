@@ -147,14 +147,15 @@ def with_queries(
         The entity and the problems found; where there are problems the entity must not be used.
     """
     problems: list[Problem] = []
+    guards = resolve_guards(document.guards, spec, find, problems)
+    spec = replace(spec, guards=guards)
     filters = {name: query for name, query in document.queries.items() if query.sql is None}
     found = resolve_queries(filters, spec, find, problems)
     for name in (name for name in document.queries if name not in filters):
         query = resolve_sql_query(name, document.queries[name], spec, analyse, problems)
         found |= {} if query is None else {name: query}
     queries = {name: found[name] for name in document.queries if name in found}
-    guards = resolve_guards(document.guards, spec, find, problems)
-    return replace(spec, queries=queries, guards=guards), problems
+    return replace(spec, queries=queries), problems
 
 
 def _key(document: EntityDocument, problems: list[Problem]) -> tuple[str, ...]:

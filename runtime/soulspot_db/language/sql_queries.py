@@ -11,12 +11,14 @@ from soulspot_db.language.names import check_field_name
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.outputs import Output
 from soulspot_db.language.params import ParamSpec, declared_params
+from soulspot_db.language.predicates import Predicate
 from soulspot_db.language.queries import QuerySpec, Verb
 from soulspot_db.language.query_document import QueryDocument
 from soulspot_db.language.scope import HasKey
 from soulspot_db.language.sql_clock import is_timed, reads_times
 from soulspot_db.language.sql_query import Analyse, SqlAnalysis, SqlQuery, Statements
 from soulspot_db.language.sql_statement import SqlError, SqlStatement, read_statement
+from soulspot_db.language.visibility import HasHidden
 
 __all__ = ["HasTable", "resolve_sql_query"]
 
@@ -32,12 +34,17 @@ _VERBS: Mapping[str, Verb] = {
 _TEXTS = frozenset({"string", "text", "enum"})
 
 
-class HasTable(HasKey, Protocol):
+class HasTable(HasKey, HasHidden, Protocol):
     """What a query in SQL is checked against."""
 
     @property
     def table_name(self) -> str:
         """The entity's table."""
+        ...
+
+    @property
+    def guards(self) -> Mapping[str, Predicate]:
+        """What keeps rows from being deleted."""
         ...
 
 
@@ -150,7 +157,9 @@ class _Reader:
         lacking, other = sorted(columns - set(names)), sorted(set(names) - columns)
         if lacking or other:
             what = f"lacks {', '.join(lacking)}" if lacking else f"has {', '.join(other)} besides"
-            hint = f"select {self._entity.table_name}.*, or say 'returns: rows'"
+            hint = (
+                f"select {self._entity.table_name}.*, or say 'returns: rows', or 'returns: count' of a number of rows"
+            )
             raise SqlError(f"what is selected is no {self._entity.entity_type}: it {what}", hint)
 
     def _check_write(self, statement: SqlStatement) -> None:
@@ -167,6 +176,13 @@ class _Reader:
             raise SqlError(f"the {verb} has no WHERE", "add one, or 'all_rows: true' if every row is meant")
         if statement.verb == "insert":
             self._check_insert(statement)
+        if statement.verb == "delete" and (entity.soft_delete or entity.guards):
+            rule = (
+                "'soft_delete', which a DELETE in SQL knows nothing of"
+                if entity.soft_delete
+                else "guards, which a DELETE in SQL does not ask"
+            )
+            raise SqlError(f"{entity.entity_type} has {rule}", "write a query with 'delete: true' and 'where'")
 
     def _check_insert(self, statement: SqlStatement) -> None:
         if statement.inserted is None:
@@ -174,6 +190,13 @@ class _Reader:
         for field in self._entity.fields.values():
             if field.assigned and field.column in statement.inserted:
                 raise SqlError(f"{field.column} is given by the database", "leave it out of the INSERT")
+            if field.made is not None and not field.nullable and field.column not in statement.inserted:
+                hint = f"give it a parameter: 'params: {{{field.name}: {{type: {field.type}, default: {field.made}}}}}'"
+                raise SqlError(f"{field.column}, whose default is made by us, is not in the INSERT", hint)
+            if field.exclusive is not None and field.column in statement.inserted:
+                raise SqlError(
+                    f"{field.name} is exclusive, and SQL does not take it from the row that has it", "use `save`"
+                )
             if field.encrypted and field.column in statement.inserted:
                 raise SqlError(f"{field.name} is encrypted, and SQL would store it as it is", "use `save`")
 

@@ -185,6 +185,9 @@ def constrained(entity: EntitySpec) -> dict[str, tuple[str, ...]]:
         **{constraint_name("uq", table, field.column): (field.name,) for field in fields if field.unique},
         **{constraint_name("fk", table, field.column): (field.name,) for field in fields if field.references},
         **{index.name: index.fields for index in entity.indexes},
+        **{
+            constraint_name("uq", table, field.column): (field.name,) for field in fields if field.exclusive is not None
+        },
     }
 
 

@@ -27,9 +27,15 @@ class VirtualId:
         """The same of what may be no text, which the stored field refuses."""
         return self.read(stored) if isinstance(stored, str) else None
 
-    def stored(self, value: str | None) -> str | None:
-        """What is stored for a value."""
-        return None if value is None else self.prefix + value
+    def stored(self, value: str) -> str:
+        """What is stored for a value.
+
+        Raises:
+            ValueError: the value has the prefix already, and would get it twice.
+        """
+        if value.startswith(self.prefix):
+            raise ValueError(f"it is what follows {self.prefix!r}; what begins so is for {self.field}")
+        return self.prefix + value
 
 
 def given_as_stored(given: Mapping[str, Any], virtual: Mapping[str, VirtualId]) -> dict[str, Any]:
@@ -46,7 +52,7 @@ def given_as_stored(given: Mapping[str, Any], virtual: Mapping[str, VirtualId]) 
     for name, stands_for in virtual.items():
         value = found.get(name)
         if name in found and (value is None or isinstance(value, str)):
-            stored = stands_for.stored(value)
+            stored = None if value is None else stands_for.stored(value)
             if found.setdefault(stands_for.field, stored) != stored and (
                 value is not None or stands_for.read_any(found[stands_for.field]) is not None
             ):

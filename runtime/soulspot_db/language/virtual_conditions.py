@@ -66,7 +66,7 @@ class _Virtual:
             raise FilterError(f"{self.name}: {operator} takes a list", self.name)
         stored = [self._stored(item) for item in value if item is not None]
         found = self.condition(operator, stored)
-        if operator == "not_in":
+        if operator == "not_in" and value:
             return Group("and", (self._begins, found))
         return found if len(stored) == len(value) else Group("or", (found, Group("not", (self._begins,))))
 
@@ -82,8 +82,7 @@ class _Virtual:
         return Group("and", (self._begins, found)) if operator == "ne" else found
 
     def _stored(self, value: Any) -> str:
-        text: str = checked(_TEXT, value, self.name)
-        return self.virtual.prefix + text
+        return _stored(self.name, self.virtual, value)
 
     @property
     def _begins(self) -> Predicate:
@@ -112,4 +111,12 @@ def stored_value(name: str, virtual: VirtualId, wanted: Any) -> Any:
     """
     if isinstance(wanted, Mapping):
         return replace(read_param(wanted, name), virtual=virtual)
-    return None if wanted is None else virtual.stored(checked(_TEXT, wanted, name))
+    return None if wanted is None else _stored(name, virtual, wanted)
+
+
+def _stored(name: str, virtual: VirtualId, value: Any) -> str:
+    text: str = checked(_TEXT, value, name)
+    try:
+        return virtual.stored(text)
+    except ValueError as error:
+        raise FilterError(f"{name}: {error}", name) from None

@@ -53,7 +53,7 @@ class _RowFactory(ModelFactory[Any]):
 
     @classmethod
     def get_field_value(cls, field_meta: FieldMeta, *_args: Any, **_context: Any) -> Any:
-        return cls._values.of(cls._entity.entity_type, cls._entity.fields[field_meta.name])
+        return _value(cls._values, cls._entity, cls._entity.fields[field_meta.name])
 
 
 @cache  # reading a model's fields takes Polyfactory longer than making a hundred rows
@@ -128,7 +128,7 @@ class Rows:
 
     def value(self, entity: EntitySpec, name: str) -> Any:
         """A value for one field."""
-        return self._values.of(entity.entity_type, entity.fields[name])
+        return _value(self._values, entity, entity.fields[name])
 
     def _broken(self, entity: EntitySpec, row: Mapping[str, Any], given: Mapping[str, Any]) -> list[set[str]]:
         """The fields of every check and unique group that the row breaks, unless all of them were given."""
@@ -152,8 +152,15 @@ class Rows:
                 options += [option for value in near_to for option in near(value, field)]
         chosen = self._random.choice(options) if options and self._random.random() < 0.7 else Missing
         if chosen is Missing or not accepts(field, chosen):
-            return self._values.of(entity.entity_type, field)
+            return _value(self._values, entity, field)
         return chosen
+
+
+def _value(values: Values, entity: EntitySpec, field: FieldSpec) -> Any:
+    """A value for a field; where a virtual one stands for it, one that begins as it should."""
+    value = values.of(entity.entity_type, field)
+    prefix = next((virtual.prefix for virtual in entity.virtual.values() if virtual.field == field.name), "")
+    return f"{prefix}{value}" if prefix and accepts(field, f"{prefix}{value}") else value
 
 
 def _found(entity: EntitySpec) -> dict[str, Any]:

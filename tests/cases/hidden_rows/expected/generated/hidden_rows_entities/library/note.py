@@ -79,7 +79,6 @@ class NoteUpdate(EntityUpdate):
     title: Annotated[str, Field(max_length=100), _rules.text] = UNSET
     folder: Annotated[str, Field(max_length=100), _rules.text] = UNSET
     place: Annotated[int, _rules.integer] = UNSET
-    deleted_at: Annotated[_dt.datetime, _rules.utc] | None = UNSET
 
 
 NoteFilter = TypedDict(
