@@ -17,15 +17,24 @@ Path = tuple[str | int, ...]
 
 
 class _Owners:
-    """Who has which name; whoever comes second is told."""
+    """Who has which name. Whoever comes second is told, unless only the first has written the name down."""
 
     def __init__(self) -> None:
-        self._owners: dict[tuple[str, str], tuple[str, str]] = {}
+        self._owners: dict[tuple[str, str], tuple[Located, Path, str]] = {}
 
     def claim(self, item: Located, kind: str, name: str, path: Path, purpose: str = "") -> Iterator[Diagnostic]:
-        file, other = self._owners.setdefault((kind, name), (item.source.file, purpose))
-        if (file, other) != (item.source.file, purpose):
-            yield item.problem(path, f"{kind} {name!r} is already taken by {file}", "choose another name")
+        first, place, other = self._owners.setdefault((kind, name), (item, path, purpose))
+        if (first.source.file, other) == (item.source.file, purpose):
+            return
+        told, at, owner = item, path, first
+        if _is_written(first, place) and not _is_written(item, path):
+            told, at, owner = first, place, item
+        yield told.problem(at, f"{kind} {name!r} is already taken by {owner.source.file}", "choose another name")
+
+
+def _is_written(item: Located, path: Path) -> bool:
+    """Whether the file gives itself the name, and it does not follow from where the file lies."""
+    return isinstance(item.merged.data.get(str(path[0])), str)
 
 
 def collisions(documents: Documents, specs: Mapping[str, EntitySpec]) -> Iterator[Diagnostic]:

@@ -40,6 +40,8 @@ _MESSAGES: Mapping[str, tuple[str, str | None]] = {
     "string_type": ("expected text", "put it in quotes if text is meant"),
     "too_short": ("at least one is needed", None),
 }
+# Words of SQL that are spelt more like another key than like the one that means them.
+_MEANT: Mapping[str, str] = {"set": "update"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,10 @@ def _unknown_key(merged: Merged, path: tuple[str | int, ...], model: type[BaseMo
     key = str(path[-1])
     if key in LATER_KEYS:
         return merged.problem(path, f"{key!r} is not supported by this version yet", at_key=True)
-    return merged.problem(path, f"unknown key {key!r}", nearest(key, _known(path, model)), at_key=True)
+    known = _known(path, model)
+    meant = _MEANT.get(key)
+    hint = f"did you mean {meant!r}?" if meant in known else nearest(key, known)
+    return merged.problem(path, f"unknown key {key!r}", hint, at_key=True)
 
 
 def _known(path: Path, model: type[BaseModel]) -> list[str]:

@@ -112,7 +112,7 @@ def _misplaced(path: Path, inside: Path) -> tuple[str, str | None] | None:
     if len(inside.parts) != 2:
         found = "not in a module's folder", "put it at schemas/<module>/<entity>.yaml"
     elif unnamed is not None:
-        found = f"{unnamed!r} is not a name: use lower-case letters, digits and underscores", None
+        found = f"{unnamed!r} {naming.why_no_name(unnamed)}", None
     elif folder in naming.TAKEN_MODULES:
         found = f"a module cannot be named {folder!r}: generated code needs the name", None
     elif path.suffix == ".yml":

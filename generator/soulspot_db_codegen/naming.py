@@ -20,6 +20,7 @@ __all__ = [
     "pascal",
     "plural",
     "prose",
+    "why_no_name",
     "words",
 ]
 
@@ -98,6 +99,13 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 def is_name(text: str) -> bool:
     """Whether `text` can name a module or an entity, and so a file that is imported."""
     return bool(_NAME.fullmatch(text)) and not keyword.iskeyword(text)
+
+
+def why_no_name(text: str) -> str:
+    """Why `is_name` refuses a text, as what follows it in a sentence."""
+    if keyword.iskeyword(text):
+        return "is a keyword of Python: choose another name"
+    return "is not a name: use lower-case letters, digits and underscores"
 
 
 def ordered_methods(relation: str) -> list[str]:

@@ -38,10 +38,11 @@ def plan_entity(configuration: Configuration, module: str, name: str, place: str
         raise ConfigurationError("[tool.soulspot-db] has no `schemas` folder to write to")
     schemas = schema_folders(configuration)[0].prefix
     path = f"{schemas}{module}/{name}.yaml"
-    if not naming.is_name(module) or module in naming.TAKEN_MODULES:
-        raise ConfigurationError(f"a module cannot be named {module!r}")
-    if not naming.is_name(name):
-        raise ConfigurationError(f"an entity cannot be named {name!r}: use lower-case letters, digits and underscores")
+    if module in naming.TAKEN_MODULES:
+        raise ConfigurationError(f"a module cannot be named {module!r}: generated code needs the name")
+    for kind, text in (("a module", module), ("an entity", name)):
+        if not naming.is_name(text):
+            raise ConfigurationError(f"{kind} cannot be named {text!r}: it {naming.why_no_name(text)}")
     if (configuration.root / path).exists():
         raise SchemaError([Diagnostic(path, 1, 1, "is already there", "edit it, or choose another name")])
     text = _from_class(configuration, module, name, place) if place else _example(configuration, name)

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from soulspot_db.language.conditions import quoted
 from soulspot_db.language.field import FieldSpec
@@ -24,6 +25,7 @@ _FORBIDDEN = frozenset({"load_extension", "fts3_tokenizer", "readfile", "writefi
 # SQLite registers these in the schema when they are first met, which would look like a write.
 _FUNCTIONS = ("json_each", "json_tree")
 _VIEW = "soulspot_db_selected"  # which no table can be called
+_UNREAD = re.compile(r'near "(?P<text>.+)": syntax error')
 _UNKNOWN = re.compile(r"no such (?P<what>column|table): (?P<name>.+)")
 
 
@@ -80,9 +82,10 @@ class SqlDatabase:
         sql = "".join(map(_strict, statement.pieces))
         self._connection.set_authorizer(self._authorizer(found))
         try:
-            self._connection.execute(f"EXPLAIN {sql}", (None,) * len(statement.params)).fetchall()
+            self._connection.execute(f"EXPLAIN {sql}", dict.fromkeys(statement.params)).fetchall()
         except sqlite3.Error as error:
-            raise SqlError(found.refused or f"SQLite says: {error}", self._hint(str(error))) from None
+            hint = _list_hint(statement, str(error)) or self._hint(str(error))
+            raise SqlError(found.refused or f"SQLite says: {error}", hint) from None
         finally:
             self._connection.set_authorizer(None)
         return found
@@ -128,9 +131,16 @@ class SqlDatabase:
         return nearest(name, {each.column for _, each in self._columns.values()})
 
 
+def _list_hint(statement: SqlStatement, message: str) -> str | None:
+    """How a list is given, where one parameter stands as all of it."""
+    unread = _UNREAD.fullmatch(message)
+    pairs = [(before.word, after.text) for before, after in pairwise(statement.marks) if after.kind == "param"]
+    if unread is None or ("in", unread["text"]) not in pairs:
+        return None
+    return f"a list is one value, which is JSON: write IN (SELECT value FROM json_each({unread['text']}))"  # noqa: S608 - it is only said
+
+
 def _strict(piece: Token) -> str:
-    if piece.kind == "param":
-        return "?"
     # A name in double quotes that SQLite does not know it takes for a string; not so one in brackets.
     return f"[{piece.name}]" if piece.text.startswith('"') and "]" not in piece.name else piece.text
 

@@ -51,8 +51,9 @@ def read_yaml(text: str) -> Tree:
     try:
         return _Reader(text).read()
     except yaml.MarkedYAMLError as error:
+        mark = _mark(error.problem_mark or error.context_mark)
         message = " ".join(str(part) for part in (error.context, error.problem) if part)
-        raise YamlError(message, _mark(error.problem_mark or error.context_mark)) from error
+        raise YamlError(_tab(text, mark) or message, mark) from error
     except yaml.YAMLError as error:
         raise YamlError(str(error).partition("\n")[0], _find(text, getattr(error, "character", ""))) from error
 
@@ -122,6 +123,14 @@ def _scalar(text: str) -> Any:
 def _find(text: str, character: object) -> Mark:
     before = text.partition(chr(character))[0] if isinstance(character, int) else ""
     return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def _tab(text: str, mark: Mark) -> str | None:
+    """What to say where the indentation of the line is what cannot be read."""
+    line = text.split("\n")[mark[0] - 1 : mark[0]]
+    if line and "\t" in line[0][: len(line[0]) - len(line[0].lstrip())]:
+        return "a tab stands before the text of this line: YAML is indented with spaces"
+    return None
 
 
 def _mark(mark: Any) -> Mark:

@@ -158,9 +158,10 @@ class NamedQueries(RemovingRepository[Model, KeyType], Generic[Model, KeyType]):
         spec = self._plan.spec
         query = spec.queries.get(name)
         if query is None:
+            hint = nearest(name, spec.queries)
             raise ValidationFailedError(
-                f"{spec.entity_type} has no query {name!r}",
-                nearest(name, spec.queries) or f"It has {', '.join(spec.queries) or 'none'}.",
+                f"{spec.entity_type} has no query {name!r}" + (f"; {hint}" if hint else ""),
+                f"Use one of its queries: {', '.join(spec.queries) or 'it has none'}.",
                 entity_type=spec.entity_type,
                 operation="run_query",
             )

@@ -33,10 +33,11 @@ def refused_input(error: ValidationError, spec: EntitySpec, operation: str) -> D
                 field=name,
                 **context,
             )
-        hint = nearest(name, spec.fields)
+        known = (*spec.fields, *spec.virtual)
+        hint = nearest(name, known)
         return UnknownFieldError(
             f"{spec.entity_type} has no field {name!r}" + (f"; {hint}" if hint else ""),
-            f"Use one of its fields: {', '.join(spec.fields)}.",
+            f"Use one of its fields: {', '.join(known)}.",
             field=name,
             **context,
         )

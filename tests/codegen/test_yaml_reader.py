@@ -33,6 +33,30 @@ def test_any_text_is_data_or_a_yaml_error(text):
     assert "\n" not in error.message
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("fields:\n\tid: {type: uuid}", 2),
+        ("fields:\n  id: {type: uuid}\n  \tname: {type: string}", 3),
+        ("fields:\n  id:\n\t  type: uuid", 3),
+        ("\tfields: {}", 1),
+        ("indexes:\n  - fields: [a]\n\t- fields: [b]", 3),
+    ],
+)
+def test_a_tab_in_the_indentation_is_called_one(text, line):
+    with pytest.raises(YamlError, match="a tab stands before the text of this line: YAML is indented with") as caught:
+        read_yaml(text)
+    assert caught.value.mark[0] == line
+
+
+@pytest.mark.parametrize("text", ["fields: ]", "fields: {\n\tid: uuid }", "fields: [a,\n\tb]\nx: 'y"])
+def test_a_tab_where_it_may_stand_is_not_blamed(text):
+    try:
+        read_yaml(text)
+    except YamlError as error:
+        assert "tab" not in error.message  # noqa: PT017 - or it is read
+
+
 @given(DATA)
 def test_what_yaml_writes_is_read_as_it_was(data):
     assert read_yaml(yaml.safe_dump(data, allow_unicode=True, width=10**6)).data == data

@@ -111,6 +111,28 @@ def test_a_bad_name_is_wrong_usage_and_writes_nothing(cli, root, name):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
+        ("music/class", "an entity cannot be named 'class': it is a keyword of Python"),
+        ("class/album", "a module cannot be named 'class': it is a keyword of Python"),
+        ("music/Album", "an entity cannot be named 'Album': it is not a name: use lower-case letters"),
+        ("ids/album", "a module cannot be named 'ids': generated code needs the name"),
+    ],
+)
+def test_a_bad_name_is_refused_with_what_is_wrong_with_it(cli, root, name, reason):
+    assert reason in cli("new", "entity", name, "--project", root).err
+
+
+def test_a_new_entity_that_takes_the_name_another_has_given_itself_is_refused(cli, root):
+    (root / "schemas/music/song.yaml").rename(root / "schemas/music/tune.yaml")
+    with (root / "schemas/music/tune.yaml").open("a") as file:
+        file.write("entity_type: song\n")
+    outcome = cli("new", "entity", "radio/song", "--project", root)
+    assert outcome.code == 1
+    assert "entity type 'song' is already taken by schemas/radio/song.yaml" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
         ("radio/song", "entity type 'song' is already taken"),
         ("music/literal", "generated code needs the class name 'Literal'"),
         (f"music/{'a' * 64}", "at most 63 fit"),

@@ -25,6 +25,17 @@ def test_migrate_brings_the_database_to_the_head_and_says_so(run, tmp_path):
     assert f"{tmp_path / 'soulspot.db'} is at revision {MIGRATION_HEAD}" in result.output
 
 
+@pytest.mark.parametrize("arguments", [("migrate",), ("migrate", "--status"), ("check", "--database")])
+def test_before_the_first_generate_it_is_named_as_what_to_run(run, tmp_path, monkeypatch, arguments):
+    (tmp_path / "pyproject.toml").write_text('[tool.soulspot-db]\noutput = "generated/entities"\n', "utf-8")
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert f"the project has no folder {tmp_path / 'migrations'} yet" in result.output
+    assert "Run soulspot-db generate first" in result.output
+    assert not (tmp_path / "soulspot.db").exists()
+
+
 def test_status_counts_what_is_pending(run, ids):
     assert f"pending   {len(ids)}" in run("migrate", "--status").output
     run("migrate")

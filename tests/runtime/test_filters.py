@@ -35,7 +35,7 @@ class RowSchema(EntitySchema):
 SCHEMA = resolved(RowSchema)
 SPEC = SCHEMA.spec
 CODEC = Codec(SPEC, SCHEMA.model, DIALECTS["sqlite"], Cipher(()))
-QUERIES = Queries(SPEC, SCHEMA.table, CODEC.encode, DIALECTS["sqlite"], {}.__getitem__)
+QUERIES = Queries(SPEC, SCHEMA.table, CODEC.encode, DIALECTS["sqlite"], find={}.__getitem__, visible=None)
 ROWS = [
     {"id": number, "a": a, "b": b, "c": c}
     for number, (a, b, c) in enumerate(
@@ -162,7 +162,7 @@ def test_two_filters_of_one_shape_are_one_statement(where):
 
 
 def test_lists_of_many_lengths_share_few_statements():
-    queries = Queries(SPEC, SCHEMA.table, CODEC.encode, DIALECTS["sqlite"], {}.__getitem__)
+    queries = Queries(SPEC, SCHEMA.table, CODEC.encode, DIALECTS["sqlite"], find={}.__getitem__, visible=None)
     for length in range(1, 200):
         queries.select(parse_filter({"a": list(range(length))}, SPEC))
     assert queries.shapes == 9
@@ -170,7 +170,7 @@ def test_lists_of_many_lengths_share_few_statements():
 
 def test_compiled_statements_take_a_bounded_amount_of_memory(monkeypatch):
     monkeypatch.setattr("soulspot_db.query._MAX_SHAPES", 3)
-    queries = Queries(SPEC, SCHEMA.table, CODEC.encode, DIALECTS["sqlite"], {}.__getitem__)
+    queries = Queries(SPEC, SCHEMA.table, CODEC.encode, DIALECTS["sqlite"], find={}.__getitem__, visible=None)
     for names in ("a", "b", "c", "id", "a"):
         assert queries.count(parse_filter({names: {"ne": None}}, SPEC)).sql.endswith("IS NOT NULL")
     assert queries.shapes == 3
@@ -244,6 +244,11 @@ def test_the_largest_filters_that_are_accepted_can_be_run(table, where):
 def test_an_order_that_is_not_one_is_refused(order):
     with pytest.raises(FilterError):
         parse_order(order, SPEC)
+
+
+def test_a_minus_before_a_field_is_answered_with_the_order_that_was_meant():
+    with pytest.raises(FilterError, match="'-a' is not an order; write 'a desc'"):
+        parse_order(["b", "-a"], SPEC)
 
 
 @pytest.mark.parametrize(

@@ -321,6 +321,12 @@ async def test_a_wrong_parameter_is_refused_before_anything_is_asked(tasks, db, 
         await db.run_query("task", name, given)
 
 
+async def test_an_unknown_query_is_answered_with_the_nearest_and_with_all_there_are(tasks, db):
+    with pytest.raises(ValidationFailedError, match="has no query 'totels'; did you mean 'totals'") as caught:
+        await db.run_query("task", "totels")
+    assert caught.value.resolution == f"1. Use one of its queries: {', '.join(TaskSchema.queries)}."
+
+
 async def test_the_facade_runs_them_by_name(tasks, db):
     assert [row["id"] for row in await db.run_query("task", "list_due")] == [6, 3]
     assert (await db.run_query("task", "find_like", {"text": "ann"}))["id"] == 6
@@ -369,7 +375,7 @@ async def test_an_answer_belongs_to_its_caller(tasks, db):
         ({"update": {"status": "done"}, "where": {"owner": "x"}}, "Input should be"),
         ({"update": {"status": None}, "where": {"owner": "x"}}, "status cannot be null"),
         ({"update": {"retries": -1}, "where": {"owner": "x"}}, "greater than or equal to 0"),
-        ({"increment": {"owner": 1}, "where": {"id": 1}}, "numbers can be incremented"),
+        ({"increment": {"owner": 1}, "where": {"id": 1}}, "owner is of type string; numbers can be incremented"),
         ({"update": {"owner": "x"}, "delete": True, "where": {"id": 1}}, "do not go together"),
         ({"claim": {"owner": "x"}}, "a claim needs 'order_by' and 'limit'"),
         ({"where": {"ownr": "x"}}, "task has no field 'ownr'"),

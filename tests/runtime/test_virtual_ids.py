@@ -67,6 +67,13 @@ async def test_what_is_given_without_its_prefix_is_stored_with_it(artists, db):
     assert await db.count("artist", {"spotify_uri": "spotify:artist:a"}) == 1
 
 
+@pytest.mark.parametrize("call", ["query", "save"])
+async def test_an_unknown_field_may_have_been_meant_for_a_virtual_one(artists, db, call):
+    with pytest.raises(UnknownFieldError, match="did you mean 'spotify_id'") as caught:
+        await getattr(db, call)("artist", {"spotifyid": "a"})
+    assert caught.value.resolution == f"1. Use one of its fields: {', '.join(ArtistSchema.fields)}."
+
+
 async def test_a_value_without_the_prefix_is_null(artists, db):
     row = await artists._save(new(artists, spotify_uri="local:a"))
     assert row.spotify_id is None

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from soulspot_db.language.field_document import FieldDocument
-from soulspot_db.language.names import FieldName, IndexName, Name, TableName
+from soulspot_db.language.names import FieldName, IndexName, MemberName, Name, TableName
 from soulspot_db.language.query_document import QueryDocument
 from soulspot_db.language.strict import Document, Filter
 
@@ -105,10 +105,10 @@ class EntityDocument(Document):
     )
     checks: dict[Name, Filter] = Field({}, description="Filters that every row must pass, by the constraint's name.")
     guards: dict[Name, Filter] = Field({}, description="Filters, by name: a row for which one holds cannot be deleted.")
-    relations: dict[FieldName, RelationDocument] = Field(
+    relations: dict[MemberName, RelationDocument] = Field(
         {}, description="Relations that no `references` makes by itself, or under another name."
     )
-    queries: dict[FieldName, QueryDocument] = Field(
+    queries: dict[MemberName, QueryDocument] = Field(
         {}, description="Named queries, each of which becomes a typed method of the repository."
     )
     expires: str | None = Field(

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-__all__ = ["MAX_NAME", "FieldName", "IndexName", "Name", "TableName", "check_field_name"]
+__all__ = ["MAX_NAME", "FieldName", "IndexName", "MemberName", "Name", "TableName", "check_field_name"]
 
 # PostgreSQL cuts longer identifiers short, and two cut names may then be the same.
 MAX_NAME = 63
@@ -54,10 +54,17 @@ def check_field_name(value: str) -> str:
     Raises:
         ValueError: it cannot.
     """
+    return _attribute(value, f"rename the field and keep the database's name with 'column: {value}'")
+
+
+def _member_name(value: str) -> str:
+    return _attribute(value, "choose another name")
+
+
+def _attribute(value: str, hint: str) -> str:
     _name(value)
     if keyword.iskeyword(value) or value in _RESERVED or value.startswith("model_"):
         message = f"{value!r} is a name that Python or Pydantic keeps for itself"
-        hint = f"rename the field and keep the database's name with 'column: {value}'"
         raise PydanticCustomError("reserved_name", "{message}", {"message": message, "hint": hint})
     return value
 
@@ -74,3 +81,4 @@ TableName = Annotated[
     str, AfterValidator(_table_name), WithJsonSchema({**_NAME_SCHEMA, "pattern": f"^(?!{_PREFIXES}){_NAME.pattern}$"})
 ]
 FieldName = Annotated[str, AfterValidator(check_field_name), WithJsonSchema(_NAME_SCHEMA)]
+MemberName = Annotated[str, AfterValidator(_member_name), WithJsonSchema(_NAME_SCHEMA)]

@@ -44,7 +44,10 @@ def _term(text: object, entity: HasFields) -> Term:
     if not words:
         raise FilterError(f"{text!r} is not an order; write 'created_at' or 'created_at desc'")
     name, *rest = words
-    field = field_of(stored_name(name, entity), entity)
+    plain = name.removeprefix("-")
+    field = field_of(stored_name(plain, entity), entity)
+    if plain != name:
+        raise FilterError(f"{text!r} is not an order; write '{plain} desc'", field.name)
     if field.type in UNORDERED:
         raise FilterError(f"{field.name}: {field.type} values have no order, so rows have none by them", field.name)
     if field.encrypted:

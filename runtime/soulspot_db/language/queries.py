@@ -275,7 +275,7 @@ class _Reader:
         if key != "increment":
             return wanted if isinstance(wanted, Param) else read_value(field, wanted, self._entity)
         if field.type not in NUMBERS:
-            raise FilterError(f"{name} is a {field.type}; numbers can be incremented")
+            raise FilterError(f"{name} is of type {field.type}; numbers can be incremented")
         amount = read_amount(field, wanted)
         return Increment(amount)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from soulspot_db.language.field_document import FieldDocument
-from soulspot_db.language.names import FieldName
+from soulspot_db.language.names import MemberName
 from soulspot_db.language.strict import Document, Filter
 from soulspot_db.language.upserts import UpsertDocument
 
@@ -72,10 +72,10 @@ class QueryDocument(Document):
     sql: Sql | None = Field(
         None, description="One statement in SQL, for what filters cannot say, with `:name` for parameters."
     )
-    columns: dict[FieldName, FieldDocument] = Field(
+    columns: dict[MemberName, FieldDocument] = Field(
         {}, description="With `sql`: types of selected values that are not just a column's."
     )
-    params: dict[FieldName, FieldDocument] = Field(
+    params: dict[MemberName, FieldDocument] = Field(
         {},
         description="Types of parameters that are not to have those of the fields they are compared with; those of `sql`, all.",
     )

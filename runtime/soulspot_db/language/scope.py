@@ -61,9 +61,10 @@ def field_of(name: object, entity: HasFields) -> FieldSpec:
         real = entity.virtual[name].field
         raise FilterError(f"{name} is {real} without its prefix, and cannot stand here; use {real}", name)
     if field is None:
-        hint = nearest(str(name), entity.fields)
+        known = (*entity.fields, *entity.virtual)
+        hint = nearest(str(name), known)
         message = f"{entity.entity_type} has no field {name!r}" + (f"; {hint}" if hint else "")
-        raise FilterError(message, str(name), known=entity.fields)
+        raise FilterError(message, str(name), known=known)
     return field
 
 

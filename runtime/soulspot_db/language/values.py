@@ -65,7 +65,7 @@ def read_operand(field: FieldSpec, value: Any, *, template: bool) -> Any:
     if "now" not in value:
         raise FilterError(f"{field.name}: a field cannot stand in a list or a range", field.name)
     if field.type != "datetime":
-        raise FilterError(f"{field.name}: now is a datetime, the field a {field.type}", field.name)
+        raise FilterError(f"{field.name}: now is a datetime, the field is of type {field.type}", field.name)
     try:
         return Now(parse_offset(value["now"]))
     except ValueError as error:

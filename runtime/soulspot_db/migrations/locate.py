@@ -17,10 +17,16 @@ def locate_migrations() -> Path:
     """The migrations folder that the command line means: of the project around the working directory, else of a package.
 
     Raises:
-        ConfigurationError: there is none, or several packages carry one.
+        ConfigurationError: there is none, it has not been generated yet, or several packages carry one.
     """
     project = _of_project(Path.cwd())
     if project is not None:
+        if not project.is_dir():
+            raise ConfigurationError(
+                f"the project has no folder {project} yet",
+                "Run soulspot-db generate first: it writes the migrations.",
+                operation="migrate",
+            )
         return project
     found = {entry.value: folder for entry in metadata.entry_points(group=_GROUP) if (folder := _carried(entry.value))}
     if len(found) == 1:
