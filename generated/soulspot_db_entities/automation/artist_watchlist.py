@@ -182,7 +182,7 @@ class ArtistWatchlistDeleted(TypedDict):
 
 
 class ArtistWatchlistSchema(EntitySchema):
-    """How a artist watchlist is stored."""
+    """How one artist watchlist is stored."""
 
     entity_type = "artist_watchlist"
     table_name = "automation_artist_watchlists"

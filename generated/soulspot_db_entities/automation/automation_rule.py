@@ -176,7 +176,7 @@ class AutomationRuleDeleted(TypedDict):
 
 
 class AutomationRuleSchema(EntitySchema):
-    """How a automation rule is stored."""
+    """How one automation rule is stored."""
 
     entity_type = "automation_rule"
     table_name = "automation_rules"

@@ -143,7 +143,7 @@ class FilterRuleDeleted(TypedDict):
 
 
 class FilterRuleSchema(EntitySchema):
-    """How a filter rule is stored."""
+    """How one filter rule is stored."""
 
     entity_type = "filter_rule"
     table_name = "automation_filter_rules"

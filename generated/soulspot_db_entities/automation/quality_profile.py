@@ -161,7 +161,7 @@ class QualityProfileDeleted(TypedDict):
 
 
 class QualityProfileSchema(EntitySchema):
-    """How a quality profile is stored."""
+    """How one quality profile is stored."""
 
     entity_type = "quality_profile"
     table_name = "automation_quality_profiles"

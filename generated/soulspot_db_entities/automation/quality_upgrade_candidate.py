@@ -178,7 +178,7 @@ class QualityUpgradeCandidateDeleted(TypedDict):
 
 
 class QualityUpgradeCandidateSchema(EntitySchema):
-    """How a quality upgrade candidate is stored."""
+    """How one quality upgrade candidate is stored."""
 
     entity_type = "quality_upgrade_candidate"
     table_name = "automation_quality_upgrade_candidates"

@@ -122,7 +122,7 @@ class AppSettingDeleted(TypedDict):
 
 
 class AppSettingSchema(EntitySchema):
-    """How a app setting is stored."""
+    """How one app setting is stored."""
 
     entity_type = "app_setting"
     table_name = "core_app_settings"

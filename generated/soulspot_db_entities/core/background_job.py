@@ -173,7 +173,7 @@ class BackgroundJobDeleted(TypedDict):
 
 
 class BackgroundJobSchema(EntitySchema):
-    """How a background job is stored."""
+    """How one background job is stored."""
 
     entity_type = "background_job"
     table_name = "core_background_jobs"

@@ -132,7 +132,7 @@ class DeezerSessionDeleted(TypedDict):
 
 
 class DeezerSessionSchema(EntitySchema):
-    """How a deezer session is stored."""
+    """How one deezer session is stored."""
 
     entity_type = "deezer_session"
     table_name = "deezer_sessions"

@@ -158,7 +158,7 @@ class DuplicateCandidateDeleted(TypedDict):
 
 
 class DuplicateCandidateSchema(EntitySchema):
-    """How a duplicate candidate is stored."""
+    """How one duplicate candidate is stored."""
 
     entity_type = "duplicate_candidate"
     table_name = "library_duplicate_candidates"

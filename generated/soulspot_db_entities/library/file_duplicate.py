@@ -152,7 +152,7 @@ class FileDuplicateDeleted(TypedDict):
 
 
 class FileDuplicateSchema(EntitySchema):
-    """How a file duplicate is stored."""
+    """How one file duplicate is stored."""
 
     entity_type = "file_duplicate"
     table_name = "library_file_duplicates"

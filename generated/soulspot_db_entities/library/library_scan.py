@@ -156,7 +156,7 @@ class LibraryScanDeleted(TypedDict):
 
 
 class LibraryScanSchema(EntitySchema):
-    """How a library scan is stored."""
+    """How one library scan is stored."""
 
     entity_type = "library_scan"
     table_name = "library_scans"

@@ -175,7 +175,7 @@ class OrphanedFileDeleted(TypedDict):
 
 
 class OrphanedFileSchema(EntitySchema):
-    """How a orphaned file is stored."""
+    """How one orphaned file is stored."""
 
     entity_type = "orphaned_file"
     table_name = "library_orphaned_files"

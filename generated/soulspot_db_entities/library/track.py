@@ -312,7 +312,7 @@ class TrackDeleted(TypedDict):
 
 
 class TrackSchema(EntitySchema):
-    """How a track is stored."""
+    """How one track is stored."""
 
     entity_type = "track"
     table_name = "library_tracks"

@@ -240,7 +240,7 @@ class ArtistDeleted(TypedDict):
 
 
 class ArtistSchema(EntitySchema):
-    """How a artist is stored."""
+    """How one artist is stored."""
 
     entity_type = "artist"
     table_name = "metadata_artists"

@@ -218,7 +218,7 @@ class ArtistDiscographyDeleted(TypedDict):
 
 
 class ArtistDiscographySchema(EntitySchema):
-    """How a artist discography is stored."""
+    """How one artist discography is stored."""
 
     entity_type = "artist_discography"
     table_name = "metadata_artist_discographies"

@@ -169,7 +169,7 @@ class EnrichmentCandidateDeleted(TypedDict):
 
 
 class EnrichmentCandidateSchema(EntitySchema):
-    """How a enrichment candidate is stored."""
+    """How one enrichment candidate is stored."""
 
     entity_type = "enrichment_candidate"
     table_name = "metadata_enrichment_candidates"

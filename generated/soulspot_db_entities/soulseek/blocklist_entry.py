@@ -145,7 +145,7 @@ class BlocklistEntryDeleted(TypedDict):
 
 
 class BlocklistEntrySchema(EntitySchema):
-    """How a blocklist entry is stored."""
+    """How one blocklist entry is stored."""
 
     entity_type = "blocklist_entry"
     table_name = "soulseek_blocklist_entries"

@@ -243,7 +243,7 @@ class DownloadDeleted(TypedDict):
 
 
 class DownloadSchema(EntitySchema):
-    """How a download is stored."""
+    """How one download is stored."""
 
     entity_type = "download"
     table_name = "soulseek_downloads"

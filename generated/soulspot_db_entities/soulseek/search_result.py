@@ -160,7 +160,7 @@ class SearchResultDeleted(TypedDict):
 
 
 class SearchResultSchema(EntitySchema):
-    """How a search result is stored."""
+    """How one search result is stored."""
 
     entity_type = "search_result"
     table_name = "soulseek_search_results"

@@ -189,7 +189,7 @@ class PlaylistDeleted(TypedDict):
 
 
 class PlaylistSchema(EntitySchema):
-    """How a playlist is stored."""
+    """How one playlist is stored."""
 
     entity_type = "playlist"
     table_name = "spotify_playlists"

@@ -131,7 +131,7 @@ class PlaylistTrackDeleted(TypedDict):
 
 
 class PlaylistTrackSchema(EntitySchema):
-    """How a playlist track is stored."""
+    """How one playlist track is stored."""
 
     entity_type = "playlist_track"
     table_name = "spotify_playlist_tracks"

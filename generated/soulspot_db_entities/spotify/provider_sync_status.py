@@ -149,7 +149,7 @@ class ProviderSyncStatusDeleted(TypedDict):
 
 
 class ProviderSyncStatusSchema(EntitySchema):
-    """How a provider sync status is stored."""
+    """How one provider sync status is stored."""
 
     entity_type = "provider_sync_status"
     table_name = "spotify_provider_sync_statuses"

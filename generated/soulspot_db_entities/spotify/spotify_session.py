@@ -136,7 +136,7 @@ class SpotifySessionDeleted(TypedDict):
 
 
 class SpotifySessionSchema(EntitySchema):
-    """How a spotify session is stored."""
+    """How one spotify session is stored."""
 
     entity_type = "spotify_session"
     table_name = "spotify_sessions"

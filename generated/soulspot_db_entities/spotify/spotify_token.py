@@ -146,7 +146,7 @@ class SpotifyTokenDeleted(TypedDict):
 
 
 class SpotifyTokenSchema(EntitySchema):
-    """How a spotify token is stored."""
+    """How one spotify token is stored."""
 
     entity_type = "spotify_token"
     table_name = "spotify_tokens"

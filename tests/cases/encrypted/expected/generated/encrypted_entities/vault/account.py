@@ -129,7 +129,7 @@ class AccountDeleted(TypedDict):
 
 
 class AccountSchema(EntitySchema):
-    """How a account is stored."""
+    """How one account is stored."""
 
     entity_type = "account"
     table_name = "vault_accounts"

@@ -107,7 +107,7 @@ class AddressDeleted(TypedDict):
 
 
 class AddressSchema(EntitySchema):
-    """How a address is stored."""
+    """How one address is stored."""
 
     entity_type = "address"
     table_name = "app_addresses"

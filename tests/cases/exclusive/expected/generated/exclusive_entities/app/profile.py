@@ -97,7 +97,7 @@ class ProfileDeleted(TypedDict):
 
 
 class ProfileSchema(EntitySchema):
-    """How a profile is stored."""
+    """How one profile is stored."""
 
     entity_type = "profile"
     table_name = "app_profiles"

@@ -108,7 +108,7 @@ class BookDeleted(TypedDict):
 
 
 class BookSchema(EntitySchema):
-    """How a book is stored."""
+    """How one book is stored."""
 
     entity_type = "book"
     table_name = "app_books"

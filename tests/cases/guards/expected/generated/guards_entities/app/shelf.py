@@ -124,7 +124,7 @@ class ShelfDeleted(TypedDict):
 
 
 class ShelfSchema(EntitySchema):
-    """How a shelf is stored."""
+    """How one shelf is stored."""
 
     entity_type = "shelf"
     table_name = "app_shelves"

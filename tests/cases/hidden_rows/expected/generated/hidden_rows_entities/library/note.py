@@ -134,7 +134,7 @@ class NoteDeleted(TypedDict):
 
 
 class NoteSchema(EntitySchema):
-    """How a note is stored."""
+    """How one note is stored."""
 
     entity_type = "note"
     table_name = "library_notes"

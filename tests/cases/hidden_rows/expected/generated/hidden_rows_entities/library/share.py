@@ -114,7 +114,7 @@ class ShareDeleted(TypedDict):
 
 
 class ShareSchema(EntitySchema):
-    """How a share is stored."""
+    """How one share is stored."""
 
     entity_type = "share"
     table_name = "library_shares"

@@ -91,7 +91,7 @@ class DayDeleted(TypedDict):
 
 
 class DaySchema(EntitySchema):
-    """How a day is stored."""
+    """How one day is stored."""
 
     entity_type = "day"
     table_name = "archive_days"

@@ -107,7 +107,7 @@ class SettingDeleted(TypedDict):
 
 
 class SettingSchema(EntitySchema):
-    """How a setting is stored."""
+    """How one setting is stored."""
 
     entity_type = "setting"
     table_name = "archive_settings"

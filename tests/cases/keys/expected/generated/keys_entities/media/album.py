@@ -123,7 +123,7 @@ class AlbumDeleted(TypedDict):
 
 
 class AlbumSchema(EntitySchema):
-    """How a album is stored."""
+    """How one album is stored."""
 
     entity_type = "album"
     table_name = "media_albums"

@@ -106,7 +106,7 @@ class AlbumCoverDeleted(TypedDict):
 
 
 class AlbumCoverSchema(EntitySchema):
-    """How a album cover is stored."""
+    """How one album cover is stored."""
 
     entity_type = "album_cover"
     table_name = "media_album_covers"

@@ -130,7 +130,7 @@ class AlbumTrackDeleted(TypedDict):
 
 
 class AlbumTrackSchema(EntitySchema):
-    """How a album track is stored."""
+    """How one album track is stored."""
 
     entity_type = "album_track"
     table_name = "media_album_tracks"

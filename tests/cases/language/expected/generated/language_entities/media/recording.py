@@ -236,7 +236,7 @@ class RecordingDeleted(TypedDict):
 
 
 class RecordingSchema(EntitySchema):
-    """How a recording is stored."""
+    """How one recording is stored."""
 
     entity_type = "recording"
     table_name = "media_recordings"

@@ -136,7 +136,7 @@ class RoomDeleted(TypedDict):
 
 
 class RoomSchema(EntitySchema):
-    """How a room is stored."""
+    """How one room is stored."""
 
     entity_type = "room"
     table_name = "studio_rooms"

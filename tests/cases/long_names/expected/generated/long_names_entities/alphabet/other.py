@@ -148,7 +148,7 @@ class OtherDeleted(TypedDict):
 
 
 class OtherSchema(EntitySchema):
-    """How a other is stored."""
+    """How one other is stored."""
 
     entity_type = "other"
     table_name = "alphabet_others"

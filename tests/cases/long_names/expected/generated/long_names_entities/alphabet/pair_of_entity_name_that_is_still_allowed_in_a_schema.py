@@ -107,7 +107,7 @@ class PairOfEntityNameThatIsStillAllowedInASchemaDeleted(TypedDict):
 
 
 class PairOfEntityNameThatIsStillAllowedInASchemaSchema(EntitySchema):
-    """How a pair of entity name that is still allowed in a schema is stored."""
+    """How one pair of entity name that is still allowed in a schema is stored."""
 
     entity_type = "pair_of_entity_name_that_is_still_allowed_in_a_schema"
     table_name = "pairs"

@@ -89,7 +89,7 @@ class TwoDeleted(TypedDict):
 
 
 class TwoSchema(EntitySchema):
-    """How a two is stored."""
+    """How one two is stored."""
 
     entity_type = "two"
     table_name = "alphabet_twos"

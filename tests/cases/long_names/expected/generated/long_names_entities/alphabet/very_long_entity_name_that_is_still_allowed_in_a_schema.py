@@ -274,7 +274,7 @@ class VeryLongEntityNameThatIsStillAllowedInASchemaDeleted(TypedDict):
 
 
 class VeryLongEntityNameThatIsStillAllowedInASchemaSchema(EntitySchema):
-    """How a very long entity name that is still allowed in a schema is stored."""
+    """How one very long entity name that is still allowed in a schema is stored."""
 
     entity_type = "very_long_entity_name_that_is_still_allowed_in_a_schema"
     table_name = "long_ones"

@@ -84,7 +84,7 @@ class ItemOf0Deleted(TypedDict):
 
 
 class ItemOf0Schema(EntitySchema):
-    """How a item of 0 is stored."""
+    """How one item of 0 is stored."""
 
     entity_type = "item_of_0"
     table_name = "module_number_0_item_of_0s"

@@ -84,7 +84,7 @@ class ItemOf1Deleted(TypedDict):
 
 
 class ItemOf1Schema(EntitySchema):
-    """How a item of 1 is stored."""
+    """How one item of 1 is stored."""
 
     entity_type = "item_of_1"
     table_name = "module_number_1_item_of_1s"

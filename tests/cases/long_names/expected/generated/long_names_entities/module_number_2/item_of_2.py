@@ -84,7 +84,7 @@ class ItemOf2Deleted(TypedDict):
 
 
 class ItemOf2Schema(EntitySchema):
-    """How a item of 2 is stored."""
+    """How one item of 2 is stored."""
 
     entity_type = "item_of_2"
     table_name = "module_number_2_item_of_2s"

@@ -84,7 +84,7 @@ class ItemOf3Deleted(TypedDict):
 
 
 class ItemOf3Schema(EntitySchema):
-    """How a item of 3 is stored."""
+    """How one item of 3 is stored."""
 
     entity_type = "item_of_3"
     table_name = "module_number_3_item_of_3s"

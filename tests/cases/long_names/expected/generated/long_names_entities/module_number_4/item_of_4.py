@@ -84,7 +84,7 @@ class ItemOf4Deleted(TypedDict):
 
 
 class ItemOf4Schema(EntitySchema):
-    """How a item of 4 is stored."""
+    """How one item of 4 is stored."""
 
     entity_type = "item_of_4"
     table_name = "module_number_4_item_of_4s"

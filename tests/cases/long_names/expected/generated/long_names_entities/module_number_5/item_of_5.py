@@ -84,7 +84,7 @@ class ItemOf5Deleted(TypedDict):
 
 
 class ItemOf5Schema(EntitySchema):
-    """How a item of 5 is stored."""
+    """How one item of 5 is stored."""
 
     entity_type = "item_of_5"
     table_name = "module_number_5_item_of_5s"

@@ -84,7 +84,7 @@ class ItemOf6Deleted(TypedDict):
 
 
 class ItemOf6Schema(EntitySchema):
-    """How a item of 6 is stored."""
+    """How one item of 6 is stored."""
 
     entity_type = "item_of_6"
     table_name = "module_number_6_item_of_6s"

@@ -84,7 +84,7 @@ class ItemOf7Deleted(TypedDict):
 
 
 class ItemOf7Schema(EntitySchema):
-    """How a item of 7 is stored."""
+    """How one item of 7 is stored."""
 
     entity_type = "item_of_7"
     table_name = "module_number_7_item_of_7s"

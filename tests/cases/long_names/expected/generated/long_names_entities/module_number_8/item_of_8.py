@@ -84,7 +84,7 @@ class ItemOf8Deleted(TypedDict):
 
 
 class ItemOf8Schema(EntitySchema):
-    """How a item of 8 is stored."""
+    """How one item of 8 is stored."""
 
     entity_type = "item_of_8"
     table_name = "module_number_8_item_of_8s"

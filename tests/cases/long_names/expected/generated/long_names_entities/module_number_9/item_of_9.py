@@ -84,7 +84,7 @@ class ItemOf9Deleted(TypedDict):
 
 
 class ItemOf9Schema(EntitySchema):
-    """How a item of 9 is stored."""
+    """How one item of 9 is stored."""
 
     entity_type = "item_of_9"
     table_name = "module_number_9_item_of_9s"

@@ -123,7 +123,7 @@ class EncoreDeleted(TypedDict):
 
 
 class EncoreSchema(EntitySchema):
-    """How a encore is stored."""
+    """How one encore is stored."""
 
     entity_type = "encore"
     table_name = "music_encores"

@@ -123,7 +123,7 @@ class EntryDeleted(TypedDict):
 
 
 class EntrySchema(EntitySchema):
-    """How a entry is stored."""
+    """How one entry is stored."""
 
     entity_type = "entry"
     table_name = "music_entries"

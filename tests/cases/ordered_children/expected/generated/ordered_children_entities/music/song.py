@@ -110,7 +110,7 @@ class SongDeleted(TypedDict):
 
 
 class SongSchema(EntitySchema):
-    """How a song is stored."""
+    """How one song is stored."""
 
     entity_type = "song"
     table_name = "music_songs"

@@ -87,7 +87,7 @@ class LowerDeleted(TypedDict):
 
 
 class LowerSchema(EntitySchema):
-    """How a lower is stored."""
+    """How one lower is stored."""
 
     entity_type = "lower"
     table_name = "evil_lowers"

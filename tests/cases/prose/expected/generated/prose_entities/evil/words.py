@@ -167,7 +167,7 @@ class WordsDeleted(TypedDict):
 
 
 class WordsSchema(EntitySchema):
-    """How a words is stored."""
+    """How one words is stored."""
 
     entity_type = "words"
     table_name = "evil_words"

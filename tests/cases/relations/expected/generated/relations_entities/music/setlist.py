@@ -112,7 +112,7 @@ class SetlistDeleted(TypedDict):
 
 
 class SetlistSchema(EntitySchema):
-    """How a setlist is stored."""
+    """How one setlist is stored."""
 
     entity_type = "setlist"
     table_name = "music_setlists"

@@ -125,7 +125,7 @@ class SongDeleted(TypedDict):
 
 
 class SongSchema(EntitySchema):
-    """How a song is stored."""
+    """How one song is stored."""
 
     entity_type = "song"
     table_name = "studio_songs"

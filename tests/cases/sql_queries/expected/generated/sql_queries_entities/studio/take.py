@@ -159,7 +159,7 @@ class TakeDeleted(TypedDict):
 
 
 class TakeSchema(EntitySchema):
-    """How a take is stored."""
+    """How one take is stored."""
 
     entity_type = "take"
     table_name = "studio_takes"

@@ -90,7 +90,7 @@ class ADeleted(TypedDict):
 
 
 class ASchema(EntitySchema):
-    """How a a is stored."""
+    """How one a is stored."""
 
     entity_type = "a"
     table_name = "names_as"

@@ -91,7 +91,7 @@ class ChangesDeleted(TypedDict):
 
 
 class ChangesSchema(EntitySchema):
-    """How a changes is stored."""
+    """How one changes is stored."""
 
     entity_type = "changes"
     table_name = "names_changes"

@@ -108,7 +108,7 @@ class FreshDeleted(TypedDict):
 
 
 class FreshSchema(EntitySchema):
-    """How a fresh is stored."""
+    """How one fresh is stored."""
 
     entity_type = "fresh"
     table_name = "names_freshes"

@@ -85,7 +85,7 @@ class SelfDeleted(TypedDict):
 
 
 class SelfSchema(EntitySchema):
-    """How a self is stored."""
+    """How one self is stored."""
 
     entity_type = "self"
     table_name = "names_selves"

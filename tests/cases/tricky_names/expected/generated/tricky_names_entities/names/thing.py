@@ -350,7 +350,7 @@ class ThingDeleted(TypedDict):
 
 
 class ThingSchema(EntitySchema):
-    """How a thing is stored."""
+    """How one thing is stored."""
 
     entity_type = "thing"
     table_name = "names_things"

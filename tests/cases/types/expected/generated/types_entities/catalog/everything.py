@@ -200,7 +200,7 @@ class EverythingDeleted(TypedDict):
 
 
 class EverythingSchema(EntitySchema):
-    """How a everything is stored."""
+    """How one everything is stored."""
 
     entity_type = "everything"
     table_name = "cat_everythings"

@@ -91,7 +91,7 @@ class QuietDeleted(TypedDict):
 
 
 class QuietSchema(EntitySchema):
-    """How a quiet is stored."""
+    """How one quiet is stored."""
 
     entity_type = "quiet"
     table_name = "cat_quiets"
