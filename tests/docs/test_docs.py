@@ -9,13 +9,16 @@ import ast
 import inspect
 import os
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import servers
 from pydantic import AliasChoices
-from soulspot_db import DatabaseError, DatabaseSettings, EntityRegistry
+from soulspot_db import DatabaseError, DatabaseService, DatabaseSettings, EntityRegistry, EntitySchema
+from soulspot_db_codegen.naming import TAKEN_METHODS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -70,6 +73,17 @@ def anchors(page: Path) -> set[str]:
     return {text.replace(" ", "-") for text in plain}
 
 
+def section(page: str, heading: str) -> str:
+    """The text below one heading, up to the next."""
+    return (DOCS / page).read_text("utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def first_names(text: str) -> set[str]:
+    """The names with which the code in the first column of the tables of a text begins."""
+    cells = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| `")]
+    return {name for cell in cells for name in re.findall(r"`(?:await )?(\w+)", cell)}
+
+
 def documents() -> list[Path]:
     return [ROOT / "README.md", *PAGES]
 
@@ -113,6 +127,30 @@ def test_the_settings_table_lists_nothing_that_does_not_exist():
     table = (DOCS / "configuration.md").read_text("utf-8").partition("## All settings")[2].partition("\n## ")[0]
     listed = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     assert sorted(listed) == sorted(variable for variable, _, _ in settings())
+
+
+def test_the_table_of_the_facade_lists_all_of_it():
+    members = {name for name in vars(DatabaseService) if not name.startswith("_")}
+    assert members - {"session"} - first_names(section("api.md", "The facade")) == set()
+
+
+def test_the_table_of_hand_written_schemas_lists_every_attribute_that_is_written_by_hand():
+    generated = {"cascades", "model", "create_model", "update_model", "table"}
+    attributes = set(inspect.get_annotations(EntitySchema)) - generated
+    assert attributes - first_names(section("api.md", "Hand-written schemas")) == set()
+
+
+def test_the_section_about_typed_repositories_names_every_method_that_they_can_have():
+    kept = {"schema", "bool", "bytes", "float", "int", "list", "str", "tuple"}
+    text = section("api.md", "Typed repositories")
+    assert [name for name in sorted(TAKEN_METHODS - kept) if not re.search(rf"(def |`){name}\b", text)] == []
+
+
+def test_the_table_of_extras_lists_those_that_change_anything_for_users():
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"])
+    unused = {"redis", "web", "prometheus", "otel"}  # of what is planned
+    listed = re.findall(r"^\| `soulspot-db\[(\w+)\]`", section("projects.md", "The extras"), re.MULTILINE)
+    assert extras - unused - {"bench", "dev"} == set(listed)
 
 
 @pytest.mark.parametrize("page", documents(), ids=named)
@@ -163,12 +201,14 @@ async def test_the_examples_of_a_page_run_from_top_to_bottom(
                 await namespace["db"].close()
 
 
-def test_the_tests_that_the_testing_page_shows_pass(pytester: pytest.Pytester):
+def test_the_tests_that_the_testing_page_shows_pass(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     for _, text in blocks(DOCS / "testing.md", "python"):
         name = text.partition("\n")[0].removeprefix("# ")
         (pytester.path / name).write_text(text, "utf-8")
-    result = pytester.runpytest_subprocess("--asyncio-mode=auto", "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=3)
+    with servers.postgres_server(fsync="off") as server, servers.throwaway_database(server.address) as name:
+        monkeypatch.setenv("TEST_DATABASE", f"{server.address.host}:{server.address.port}/{name}")
+        result = pytester.runpytest_subprocess("--asyncio-mode=auto", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=5)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
