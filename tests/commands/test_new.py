@@ -54,6 +54,7 @@ def test_an_example_is_written_that_generates_as_it_is(cli, root):
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out == "create schemas/podcasts/_module.yaml\ncreate schemas/podcasts/show.yaml\n"
     assert text(root, "podcasts/show").startswith("# What one row is")
+    assert "\ndescription: One show.\n" in text(root, "podcasts/show")
     assert cli("generate", "--project", root).code == 0
     assert (root / "generated/entities/podcasts/show.py").is_file()
 

@@ -370,6 +370,7 @@ async def test_an_answer_belongs_to_its_caller(tasks, db):
         ({"where": {"owner": {"param": "fresh"}}}, "a parameter 'fresh' of its own"),
         ({"where": {"owner": {"param": "after"}}, "returns": "page"}, "a parameter 'after' of its own"),
         ({"where": {"due_at": {"lt": {"now": "-3000000d"}}}}, "further from now"),
+        ({"where": {"priority": {"lt": {"now": "-1d"}}}}, "now is a datetime, the field is of type integer"),
         ({"delete": True, "where": {"owner": {"param": "owner", "optional": True}}}, "a write needs a condition"),
         ({"update": {"id": 1}, "where": {"owner": "x"}}, "id is part of the key"),
         ({"update": {"status": "done"}, "where": {"owner": "x"}}, "Input should be"),
