@@ -101,7 +101,7 @@ class EntityAccess(Generic[Model]):
 
     def _check_model(self, given: object, model: type[BaseModel], operation: str) -> None:
         if not isinstance(given, model):
-            raise self._refuse(operation, f"a {model.__name__}, got {type(given).__name__}")
+            raise self._refuse(operation, f"one {model.__name__}, got {type(given).__name__}")
 
     def _listed(self, given: Any, what: str, operation: str) -> Sequence[Any]:
         if not isinstance(given, Sequence) or isinstance(given, (str, bytes)):

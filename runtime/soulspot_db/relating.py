@@ -97,7 +97,7 @@ class RelatingRepository(ReadRepository[Model, KeyType], Generic[Model, KeyType]
         if not isinstance(row, model):
             several = self._plan.spec.relations[name].several
             more = f"; {several} takes several" if several and isinstance(row, (list, tuple)) else ""
-            raise self._refuse(name, f"a {model.__name__}, got {type(row).__name__}{more}")
+            raise self._refuse(name, f"one {model.__name__}, got {type(row).__name__}{more}")
         return row
 
     def _loads_one(self, name: str) -> None:

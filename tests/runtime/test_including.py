@@ -170,7 +170,7 @@ async def test_something_else_than_a_list_of_paths_is_refused(songs, db, include
 
 
 async def test_rows_of_another_entity_are_refused(songs, db):
-    with pytest.raises(ValidationFailedError, match="takes a Song, got Artist"):
+    with pytest.raises(ValidationFailedError, match="takes one Song, got Artist"):
         await songs._include(IncludedSong, await Artists(db)._query(), ["artist"])
 
 

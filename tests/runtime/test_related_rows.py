@@ -186,9 +186,9 @@ async def test_the_facade_has_them_as_dicts(songs, db):
 async def test_a_row_of_another_entity_or_no_row_is_refused(songs, db):
     artist, song = await Artists(db)._get(1), await songs._get(1)
     for wrong in (artist, None, 1, [song]):
-        with pytest.raises(ValidationFailedError, match="artist of song takes a Song, got"):
+        with pytest.raises(ValidationFailedError, match="artist of song takes one Song, got"):
             await songs._parent("artist", wrong)
-        with pytest.raises(ValidationFailedError, match="lists of song takes a Song, got"):
+        with pytest.raises(ValidationFailedError, match="lists of song takes one Song, got"):
             await songs._children_of("lists", [song, wrong])
     with pytest.raises(ValidationFailedError, match="artists takes several"):
         await songs._parent("artist", [song])

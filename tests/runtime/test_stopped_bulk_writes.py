@@ -66,7 +66,9 @@ async def test_a_stream_that_meets_a_row_that_is_there_already_tells_how_many_ar
 
 async def test_a_stream_of_models_tells_how_many_are_written_before_what_is_none(db):
     new = resolved(support.CounterSchema).create_model
-    with pytest.raises(ValidationFailedError, match=r"takes a CounterCreate, got int; .* have written 1 row") as caught:
+    with pytest.raises(
+        ValidationFailedError, match=r"takes one CounterCreate, got int; .* have written 1 row"
+    ) as caught:
         await Counters(db)._save_stream([new(name="a"), 5], batch_size=1)
     assert caught.value.context["written"] == 1
 
