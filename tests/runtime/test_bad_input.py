@@ -11,7 +11,7 @@ import pytest
 from soulspot_db import DatabaseError, ValidationFailedError
 from support import outside, within
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 
 UNKNOWN_ENTITY, UNKNOWN_FIELD = "DATABASE_UNKNOWN_ENTITY", "DATABASE_UNKNOWN_FIELD"
 INVALID, UNSAFE = "DATABASE_VALIDATION_FAILED", "DATABASE_UNSAFE_WRITE"

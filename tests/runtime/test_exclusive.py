@@ -22,7 +22,7 @@ from soulspot_db import (
 from soulspot_db.engine.base import Statement
 from soulspot_db.operations import Effects, Write
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 
 
 class ProfileSchema(EntitySchema):

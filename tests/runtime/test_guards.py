@@ -19,7 +19,7 @@ from soulspot_db import (
     SerializationFailedError,
 )
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 
 
 class ShelfSchema(EntitySchema):

@@ -15,7 +15,7 @@ from soulspot_db import (
     ValidationFailedError,
 )
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 
 
 class IncludedSong(Included):

@@ -7,7 +7,7 @@ import homes
 import pytest
 from soulspot_db.batching import MOST
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 MOMENT = dt.datetime(2024, 10, 27, 2, 30, tzinfo=dt.UTC)
 
 

@@ -26,7 +26,7 @@ from soulspot_db import (
     ValidationFailedError,
 )
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 
 
 @pytest.fixture(scope="module")
@@ -377,7 +377,7 @@ async def test_what_has_no_order_is_refused(lists):
         await lists.db.arrange("setlist", "nothing", lists.kind, add=[])
     with pytest.raises(ValidationFailedError, match="list of ids"):
         await lists.repository._add_to(lists.kind, lists.row, lists.ids("a")[0])
-    with pytest.raises(ValidationFailedError, match="a Setlist"):
+    with pytest.raises(ValidationFailedError, match="one Setlist"):
         await lists.repository._add_to(lists.kind, lists.row.id, [])
 
 

@@ -7,7 +7,7 @@ import pytest
 from related_schemas import ENTRIES, SONGS, Artists, Songs, fill, make, register
 from soulspot_db import EntityRegistry, ValidationFailedError
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 
 
 @pytest.fixture(scope="module")

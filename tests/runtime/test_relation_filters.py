@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from related_schemas import ARTISTS, DATA, ENTRIES, SETLISTS, SONGS, Artists, Songs, fill, make, register
 from soulspot_db import Database, DatabaseSettings, EntityRegistry, UnsafeWriteError, ValidationFailedError
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from soulspot_db import (
     VersionConflictError,
 )
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 
 
 @pytest.fixture(scope="module")

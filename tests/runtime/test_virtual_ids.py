@@ -11,7 +11,7 @@ from soulspot_db import (
     ValidationFailedError,
 )
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 PREFIX = "spotify:artist:"
 
 

@@ -6,7 +6,7 @@ from soulspot_db import Relative, ValidationFailedError
 from soulspot_db_entities.library import TrackIncluded, TrackRepository
 from soulspot_db_entities.metadata import AlbumRepository, ArtistRepository
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 
 
 async def test_tracks_come_with_artist_and_album(make, repos):

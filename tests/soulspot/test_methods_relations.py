@@ -5,6 +5,7 @@ import datetime as dt
 
 import homes
 import pytest
+from soulspot_db import ValidationFailedError
 from soulspot_db_entities import Repositories
 from soulspot_db_entities.library import TrackCreate, TrackRepository
 from soulspot_db_entities.metadata import (
@@ -185,7 +186,9 @@ async def test_an_artist_and_an_album_of_spotifys_are_made_once(repos):
 
 async def test_artists_are_deleted_and_albums_unmarked_by_spotifys_ids(repos, make):
     await make(ArtistRepository, {"spotify_id": "a"}, {"spotify_id": "b"}, {})
-    assert await repos.metadata.artist.delete_by_spotify_ids(spotify_ids=["a", "spotify:artist:b", "c"]) == 1
+    with pytest.raises(ValidationFailedError, match="it is what follows 'spotify:artist:'"):
+        await repos.metadata.artist.delete_by_spotify_ids(spotify_ids=["a", "spotify:artist:b"])
+    assert await repos.metadata.artist.delete_by_spotify_ids(spotify_ids=["a", "c"]) == 1
     assert await repos.metadata.artist.list_spotify_ids() == ["b"]
     await make(AlbumRepository, *({"spotify_id": f"{n}", "is_saved": n < 3} for n in range(4)))
     assert await repos.metadata.album.list_saved_spotify_ids() == ["0", "1", "2"]
