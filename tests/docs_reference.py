@@ -105,7 +105,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "rules": "rules: {isrc: fill_null, is_saved: sticky_true, source: {differs: hybrid}}",
     },
     "removal": {"data": "data: archive", "reason": "reason: The sync fills it no more."},
-    "cache": {"ttl": "ttl: 300", "max_size": "max_size: 5000"},
+    "cache": {"ttl": "ttl: 300", "max_size": "max_size: 5000", "l2": "l2: false"},
     "mixin": {
         "description": "description: When the row was made.",
         "fields": "fields: {created_at: {type: datetime, default: now}}",

@@ -16,10 +16,10 @@ from soulspot_db.cache.region import CacheRegion
 from soulspot_db.cache.stamps import Moment, Stamps
 from soulspot_db.cache.tags import Tag
 from soulspot_db.cache.trust import Trust
+from soulspot_db.commit import Commit
 from soulspot_db.operations import Read
 from soulspot_db.plan import Plan
 from soulspot_db.records import Records
-from soulspot_db.session import Session
 from soulspot_db.transaction import Transaction
 
 __all__ = ["MISTAKES", "Mistake"]
@@ -134,11 +134,21 @@ def a_load_in_flight_not_forgotten() -> AbstractContextManager[Any]:
 
 
 def invalidation_before_commit() -> AbstractContextManager[Any]:
-    return replaced(
-        Session,
-        "committing",
-        ("dirty = self.cache.mark_dirty(tags)", "dirty = self.cache.mark_dirty(tags); self.cache.invalidate(tags)"),
-        ("self.cache.invalidate(done.tags)", "pass"),
+    return all_of(
+        replaced(
+            Commit,
+            "__init__",
+            (
+                "self._dirty = cache.mark_dirty(tags)",
+                "self._dirty = cache.mark_dirty(tags); cache.invalidate(tags); cache.drop(tags, lambda: None)",
+            ),
+        ),
+        replaced(
+            Commit,
+            "__call__",
+            ("self._cache.invalidate(touched)\n        events", "events"),
+            ("self._cache.drop(touched,", "self._cache.drop((),"),
+        ),
     )
 
 
@@ -176,19 +186,21 @@ def a_kept_savepoint_forgets_its_tags() -> AbstractContextManager[Any]:
 
 def dirty_cleared_before_commit() -> AbstractContextManager[Any]:
     return replaced(
-        Session,
-        "committing",
-        ("dirty = self.cache.mark_dirty(tags)", "self.cache.clear_dirty(self.cache.mark_dirty(tags))"),
-        ("self.cache.clear_dirty(dirty)", "pass"),
+        Commit,
+        "__init__",
+        ("self._dirty = cache.mark_dirty(tags)", "self._dirty = (); cache.clear_dirty(cache.mark_dirty(tags))"),
     )
 
 
 def dirty_cleared_a_turn_before_the_invalidation() -> AbstractContextManager[Any]:
     """In one turn nobody could tell, so the invalidation comes a turn later: as it would, did it have to be waited for."""
     return replaced(
-        Session,
-        "committing",
-        ("self.cache.invalidate(done.tags)", "_soon(self.cache.invalidate, done.tags)"),
+        Commit,
+        "__call__",
+        (
+            "touched = done.tags\n        self._cache.invalidate(touched)",
+            "touched = done.tags; _soon(self._cache.invalidate, touched)",
+        ),
     )
 
 
@@ -287,7 +299,7 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
         "of_very_many_rows_written_at_once_each_is_seen",
     ),
     "a commit of unknown outcome not invalidated": (
-        lambda: replaced(Session, "committing", ("self.cache.invalidate(tags)", "pass")),
+        lambda: replaced(Commit, "__call__", ("touched = self._tags", "touched = ()")),
         "a_commit_whose_outcome_nobody_knows_is_looked_up",
     ),
     "fresh reads join loads that have begun": (
@@ -318,7 +330,9 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
     ),
     "a refused write leaves its tags dirty": (
         lambda: replaced(
-            Session, "committing", ("self.cache.clear_dirty(dirty)", "outcome.error or self.cache.clear_dirty(dirty)")
+            Commit,
+            "__call__",
+            ("lambda: self._over(slot, events)", "lambda: outcome.error or self._over(slot, events)"),
         ),
         "a_write_that_is_refused_during_a_load_leaves_the_load_to_be_kept",
     ),

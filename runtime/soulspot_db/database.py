@@ -42,6 +42,8 @@ from soulspot_db.transaction import Transaction
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from soulspot_db.cache.tier import SecondTier
+
 __all__ = ["Database"]
 
 T = TypeVar("T")
@@ -66,11 +68,6 @@ class Database(DatabaseService, Generic[Bus]):
         self.settings = settings or DatabaseSettings()
         # Where none is given, the type variable is its default.
         self._events = cast("Bus", EventBus()) if events is None else events
-        if self.settings.redis is not None:
-            raise ConfigurationError(
-                "this version has no cache in Redis",
-                "Leave CACHE out: the cache of this process needs no setting.",
-            )
         self._recorder = StatementRecorder(
             slow=self.settings.slow_query_threshold, log=self.settings.enable_query_logging
         )
@@ -79,6 +76,7 @@ class Database(DatabaseService, Generic[Bus]):
             ttl=self.settings.cache_ttl,
             max_size=self.settings.cache_max_size if self._is_told_of_writes else 0,
             recheck=self.settings.cache_recheck,
+            tier=self._make_tier(),
         )
         self._engine = self._make_engine()
         self.cache = CacheControl(self._cache, self._records)
@@ -107,7 +105,23 @@ class Database(DatabaseService, Generic[Bus]):
     @property
     def _is_told_of_writes(self) -> bool:
         """Whether it is known what others write, or that nobody else does: what is kept in memory would be old otherwise."""
-        return self.settings.database_type == "sqlite" or self.settings.single_instance
+        settings = self.settings
+        return settings.database_type == "sqlite" or settings.single_instance or settings.redis is not None
+
+    def _make_tier(self) -> "SecondTier | None":
+        if self.settings.redis is None:
+            return None
+        try:
+            # Only who uses Redis has its libraries.
+            from soulspot_db.cache.redis import RedisConnection  # noqa: PLC0415
+            from soulspot_db.cache.tier import SecondTier  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] not in {"redis", "msgpack", "purgatory"}:
+                raise
+            raise ConfigurationError(
+                f"the cache in Redis needs more ({error.name})", "Install it: pip install 'soulspot-db[redis]'"
+            ) from error
+        return SecondTier(RedisConnection(self.settings), self.settings.redis)
 
     def _make_engine(self) -> Engine:
         if self.settings.database_type == "sqlite":
@@ -130,6 +144,7 @@ class Database(DatabaseService, Generic[Bus]):
             ConnectionFailedError: the file cannot be opened.
             MigrationRequiredError: the database is older than the code, and `auto_migrate` is off.
             SchemaAheadError: the database is newer than the code.
+            ConfigurationError: the Redis that CACHE names cannot be used; one that cannot be reached is waited for later.
         """
         loop = asyncio.get_running_loop()
         async with self._switching.setdefault(loop, asyncio.Lock()):
@@ -146,10 +161,10 @@ class Database(DatabaseService, Generic[Bus]):
             await self._require_heads(heads)
             try:
                 await self._engine.open(guard_for(heads))
+                await self._cache.open(self._engine.identity)
             except BaseException:  # a cancellation too must leave no lane behind; raised again
                 await self._disconnect()
                 raise
-            self._cache.trust.forget()
             self._loop = asyncio.get_running_loop()
             self._is_open = True
         return self
@@ -207,6 +222,7 @@ class Database(DatabaseService, Generic[Bus]):
     async def _close_all(self) -> None:
         try:
             await self._engine.close()
+            await self._cache.close()
         finally:
             self._cache.clear()  # a closed database answers nothing, and who knows what happens to the file meanwhile
 
@@ -285,7 +301,7 @@ class Database(DatabaseService, Generic[Bus]):
                 "total": connections.total,
                 "max_pool_size": connections.maximum,
             },
-            "cache": {"memory": self._cache.stats(), "redis": None},
+            "cache": {"memory": self._cache.stats(), "redis": await self._cache.shared_stats()},
             "queries": {**self._recorder.queries(), "compiled": self._session.plans.compiled},
             "top_slow_queries": self._recorder.top_slow_queries(),
         }

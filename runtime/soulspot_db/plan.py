@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any
 
 from cachetools import LRUCache
@@ -256,7 +257,7 @@ class Plans:
             codec=codec,
             keys=KeyCodec(spec),
             queries=queries,
-            region=self._cache.add_region(spec.cache),
+            region=self._cache.add_region(spec.cache, _reading(complete, self._dialect)),
             wanted=self._wanted,
             turns=self._cache.turns,
             dialect=self._dialect,
@@ -269,6 +270,13 @@ class Plans:
 
     def _queries_of(self, entity_type: str) -> Queries:
         return self.of(EntityRegistry.get_schema(entity_type)).queries
+
+
+def _reading(schema: ResolvedSchema, dialect: Dialect) -> bytes:
+    """A hash of what decides how stored rows are read: programs that differ in it must not share them."""
+    heads = sorted(EntityRegistry.migration_heads().items())
+    text = f"{dialect.name} {heads} {schema.document.model_dump_json()}"
+    return blake2b(text.encode(), digest_size=16).digest()
 
 
 def _spec_of(entity_type: str) -> EntitySpec:

@@ -4,15 +4,16 @@ import asyncio
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from threading import get_ident
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from soulspot_db import ambient
 from soulspot_db.batching import Batches
 from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.region import MISS, CacheRegion
 from soulspot_db.cache.tags import Tag
-from soulspot_db.engine.base import Engine, Outcome, Rows
-from soulspot_db.errors import CommitOutcomeUnknownError
+from soulspot_db.commit import Commit
+from soulspot_db.engine.base import Engine, Rows, Statement
+from soulspot_db.engine.settled import settled
 from soulspot_db.events.publisher import Publisher
 from soulspot_db.monitoring.hooks import Hooks
 from soulspot_db.operations import Effects, OpenTransaction, Read, ReadMany, Write
@@ -141,14 +142,13 @@ class Session:
             if found is not MISS or (found := self.at_once(request)) is not MISS:
                 return cast("T", found)
 
-        async def load() -> T:
-            return await request.answer(await self._rows(request), self.cache.turns)
-
+        load = _Load(self, request)
         if request.key is None:
             return await load()
         return await request.region.read(request.key, request.tags, load, narrow=request.narrow, fresh=request.fresh)
 
-    async def _rows(self, request: Read[Any]) -> Rows:
+    async def rows(self, request: Read[Any]) -> Rows:
+        """What the database says to a question."""
         # Of very many at once, the loop answers as many as it has time for; the others have waited for a turn already.
         if request.point and self.engine.reads_now and not self.cache.turns.are_due():
             rows = self.engine.read_now(request.statement())
@@ -178,35 +178,40 @@ class Session:
         if transaction is not None:
             return await transaction.write(request)
         self._home.require()
-        finish = self.committing(request.tags, request.effects, request.result)
-        return await self.engine.write(request.statements, finish, request.tags)
+        commit = self.committing(request.tags, request.effects, request.result)
+        try:
+            return await self.engine.write(request.statements, commit, request.tags)
+        finally:
+            if commit.dropping is not None:
+                await settled(commit.dropping)
 
     def committing(
         self,
         tags: Collection[Tag],
         effects: Callable[[Sequence[Rows]], Effects],
         result: Callable[[Sequence[Rows]], T],
-    ) -> Callable[[Outcome], T]:
-        """Announce a COMMIT that touches `tags`; returns what to call when its outcome is known.
+    ) -> Commit[T]:
+        """Announce a COMMIT that touches `tags`; returns what to call when its outcome is known."""
+        return Commit(self.cache, self.publisher, tags, effects, result)
 
-        The order is the promise: dirty, COMMIT, invalidate, clean, publish, acknowledge. Called on the loop in commit
-        order, so events of one row are queued in the order of their commits.
-        """
-        dirty = self.cache.mark_dirty(tags)
 
-        def finish(outcome: Outcome) -> T:
-            # Taken at the COMMIT, released when no read can miss it: a later commit's events do not overtake.
-            with self.publisher.reserve() as slot:
-                try:
-                    rows = outcome.result()
-                    done = effects(rows)
-                    self.cache.invalidate(done.tags)
-                except CommitOutcomeUnknownError:
-                    self.cache.invalidate(tags)  # it may have happened
-                    raise
-                finally:
-                    self.cache.clear_dirty(dirty)
-                slot.release(done.events)
-            return result(rows)
+class _Load(Generic[T]):
+    """How the answer to a question is had from the database."""
 
-        return finish
+    __slots__ = ("_request", "_session")
+
+    def __init__(self, session: Session, request: Read[T]) -> None:
+        self._session = session
+        self._request = request
+
+    async def __call__(self) -> T:
+        return await self.answer(await self.rows())
+
+    def statement(self) -> Statement:
+        return self._request.statement()
+
+    async def rows(self) -> Rows:
+        return await self._session.rows(self._request)
+
+    async def answer(self, rows: Rows) -> T:
+        return await self._request.answer(rows, self._session.cache.turns)

@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from soulspot_db.address import ServerAddress, means_server, read_address
+from soulspot_db.cache.address import CacheAddress, read_cache_address
 from soulspot_db.errors import ConfigurationError
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.reasons import reason
@@ -34,8 +35,9 @@ def _variable(name: str) -> Any:
 class DatabaseSettings(BaseSettings):
     """All settings, with their defaults.
 
-    `DATABASE=/config/soulspot.db` is SQLite, `DATABASE=host:5432/soulspot` PostgreSQL. Every attribute has a variable:
-    DATABASE_ and its name in capitals, once where the name begins with it; but for CACHE and ENCRYPTION_KEYS. Durations are in seconds.
+    `DATABASE=/config/soulspot.db` is SQLite, `DATABASE=host:5432/soulspot` PostgreSQL, `CACHE=host:6379/0` Redis. Every
+    attribute has a variable: DATABASE_ and its name in capitals, once where the name begins with it; but for ENCRYPTION_KEYS, and
+    for `redis`, which is CACHE. Durations are in seconds.
 
     Raises:
         ConfigurationError: a value cannot mean anything; the message names the variable and shows the right form.
@@ -59,6 +61,11 @@ class DatabaseSettings(BaseSettings):
         (), validation_alias=_variable("ENCRYPTION_KEYS")
     )
     redis: str | None = Field(None, validation_alias=_variable("CACHE"))
+    redis_password: SecretStr | None = Field(None, validation_alias=_variable("CACHE_PASSWORD"))
+    redis_tls: bool = Field(False, validation_alias=_variable("CACHE_TLS"))
+    redis_prefix: Annotated[str, Field(pattern="^[A-Za-z0-9_.-]{1,64}$")] = Field(
+        "soulspot", validation_alias=_variable("CACHE_PREFIX")
+    )
     connection_pool_size: int = Field(10, ge=1, le=100)
     max_overflow: int = Field(20, ge=0)
     pool_timeout: _Seconds = 30.0
@@ -127,12 +134,19 @@ class DatabaseSettings(BaseSettings):
                 )
         return value
 
-    @field_validator("user", "password")
+    @field_validator("user", "password", "redis_password")
     @classmethod
     def _can_be_sent(cls, value: str | SecretStr | None) -> str | SecretStr | None:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
         if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
             raise ValueError("it has a NUL character, or bytes that are not UTF-8")
+        return value
+
+    @field_validator("redis")
+    @classmethod
+    def _leads_to_redis(cls, value: str | None) -> str | None:
+        if value is not None:
+            read_cache_address(value)
         return value
 
     @model_validator(mode="after")
@@ -181,6 +195,11 @@ class DatabaseSettings(BaseSettings):
             raise ConfigurationError(f"DATABASE names no server: {error}", "Write DATABASE=host:5432/name.") from None
 
     @property
+    def cache_address(self) -> CacheAddress | None:
+        """The Redis server that is the second tier of the cache, if there is one. Internal."""
+        return None if self.redis is None else read_cache_address(self.redis)
+
+    @property
     def address(self) -> str:
         """Where the database is, as errors name it; never with a password."""
         if self.database_type == "sqlite":
@@ -213,17 +232,23 @@ def _no_url(text: str) -> None:
 
 
 def _names() -> set[str]:
-    variables = {"database", "database_path", "database_type", "cache"}
+    variables = {"database", "database_path", "database_type", *_VARIABLES.values()}
     return variables | set(DatabaseSettings.model_fields)
+
+
+_VARIABLES = {
+    "redis": "cache",
+    "redis_password": "cache_password",
+    "redis_tls": "cache_tls",
+    "redis_prefix": "cache_prefix",
+}
+_REDIS = frozenset(name.upper() for name in _VARIABLES.values())
 
 
 def _variable_of(loc: tuple[int | str, ...]) -> str:
     """The variable that a value would be set by, as the person who runs the program knows it."""
     if not loc:
         return ""
-    name = str(loc[0]).upper()
-    return (
-        f"{name}: "
-        if name in {"CACHE", "DATABASE", "ENCRYPTION_KEYS"} or name.startswith("DATABASE_")
-        else f"DATABASE_{name}: "
-    )
+    name = _VARIABLES.get(str(loc[0]), str(loc[0])).upper()
+    own = name in _REDIS or name == "ENCRYPTION_KEYS" or name.startswith("DATABASE")
+    return f"{name}: " if own else f"DATABASE_{name}: "

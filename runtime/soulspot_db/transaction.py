@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from soulspot_db.cache.region import MISS, CacheRegion
 from soulspot_db.engine.base import Lease, Outcome
 from soulspot_db.engine.errors import in_another_loop
+from soulspot_db.engine.settled import settled
 from soulspot_db.errors import TransactionError
 from soulspot_db.events.bus import Event, own_event
 from soulspot_db.events.publisher import PublishesEvents
@@ -229,8 +230,12 @@ class Transaction(DatabaseService):
                 message = "%s has ended with a nested block open; what that has written is rolled back"
                 log_quietly(_log, logging.WARNING, message, self._opened)
             effects = self._frames[0].effects
-            finish = self._session.committing(effects.tags, lambda _rows: effects, lambda _rows: None)
-            await self._lease.commit(finish, effects.tags)
+            commit = self._session.committing(effects.tags, lambda _rows: effects, lambda _rows: None)
+            try:
+                await self._lease.commit(commit, effects.tags)
+            finally:
+                if commit.dropping is not None:
+                    await settled(commit.dropping)
         except BaseException:  # whatever it was, a cancellation too, the connection must be given back; raised again
             self._lease.abandon()  # does nothing once COMMIT or ROLLBACK has been asked for
             raise

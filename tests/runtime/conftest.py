@@ -1,9 +1,11 @@
 """Every test has a registry of its own and, where it asks for one, an open database in a file of its own."""
 
 import asyncio
+import secrets
 
 import homes
 import pytest
+import redis_servers
 import support
 from soulspot_db import Database, EntityRegistry
 
@@ -61,6 +63,32 @@ async def open_database(empty_database, tmp_path):
 @pytest.fixture
 async def db(open_database):
     return await open_database()
+
+
+@pytest.fixture(scope="session", params=["wheel", pytest.param("listening", marks=pytest.mark.slow)])
+def redis_address(request):
+    """A Redis that the tests start, and one that listens on this machine, if there is one: another version."""
+    if request.param == "listening":
+        address = redis_servers.listening_redis()
+        if address is None:
+            pytest.skip("no Redis listens on this machine")
+        yield address
+        return
+    with redis_servers.redis_server() as server:
+        yield server.address
+
+
+@pytest.fixture
+def open_program(open_database, redis_address):
+    """Opens databases as several programs would: all on one file or server, and with one Redis."""
+    prefix = f"test.{secrets.token_hex(6)}"
+
+    async def open_with(**changes):
+        return await open_database(
+            **{"redis": redis_address, "redis_prefix": prefix, "single_instance": False, **changes}
+        )
+
+    return open_with
 
 
 @pytest.fixture

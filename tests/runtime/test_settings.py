@@ -18,6 +18,9 @@ DEFAULTS = {
     "slow_query_threshold": 1,
     "slow_transaction_threshold": 5,
     "enable_query_logging": True,
+    "redis": None,
+    "redis_tls": False,
+    "redis_prefix": "soulspot",
 }
 
 
@@ -48,6 +51,8 @@ def test_every_setting_has_its_documented_default(name):
         ("DATABASE_ENABLE_QUERY_LOGGING", "false", "enable_query_logging", False),
         ("DATABASE_USER", "soul", "user", "soul"),
         ("CACHE", "redis:6379/0", "redis", "redis:6379/0"),
+        ("CACHE_TLS", "true", "redis_tls", True),
+        ("CACHE_PREFIX", "staging", "redis_prefix", "staging"),
         ("DATABASE", "/config/other.db", "database_path", Path("/config/other.db")),
         ("database", "/config/lower.db", "database_path", Path("/config/lower.db")),
     ],
@@ -156,7 +161,51 @@ def test_an_error_names_the_variable_that_is_wrong(monkeypatch, variable, value)
         DatabaseSettings(_env_file=None)
 
 
-def test_a_cache_in_redis_is_refused_until_there_is_one(tmp_path):
-    settings = DatabaseSettings(database_path=tmp_path / "x.db", redis="localhost:6379/0", _env_file=None)
-    with pytest.raises(ConfigurationError, match="no cache in Redis"):
-        Database(settings)
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("localhost:6379/0", ("localhost", 6379, 0)),
+        ("10.0.0.1:6380/15", ("10.0.0.1", 6380, 15)),
+        ("[::1]:6379/2", ("::1", 6379, 2)),
+    ],
+)
+def test_a_host_a_port_and_a_number_mean_a_redis(text, address):
+    assert DatabaseSettings(redis=text).cache_address == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "localhost",
+        "localhost:6379",
+        "localhost/0",
+        "localhost:0/0",
+        "localhost:70000/0",
+        "::1:6379/0",
+        "[::1:6379/0",
+        "redis://localhost:6379/0",
+        "user:geheim@localhost:6379/0",
+        "a:6379,b:6379/0",
+        "a" * 70 + ":6379/0",
+    ],
+)
+def test_what_leads_to_no_redis_is_refused_with_the_right_form_and_without_its_password(monkeypatch, text):
+    monkeypatch.setenv("CACHE", text)
+    with pytest.raises(ConfigurationError, match=r"CACHE: .*CACHE=") as caught:
+        DatabaseSettings()
+    assert "geheim" not in str(caught.value)
+
+
+def test_the_password_of_redis_is_in_no_text_of_the_settings(monkeypatch):
+    monkeypatch.setenv("CACHE_PASSWORD", "geheim")
+    found = DatabaseSettings()
+    assert found.redis_password.get_secret_value() == "geheim"
+    assert "geheim" not in f"{found!r} {found} {found.model_dump()}"
+
+
+@pytest.mark.parametrize(("variable", "value"), [("CACHE_PREFIX", "a b"), ("CACHE_TLS", "perhaps")])
+def test_an_error_names_the_variable_of_redis_that_is_wrong(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=f"{variable}: "):
+        DatabaseSettings()

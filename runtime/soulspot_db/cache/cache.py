@@ -1,8 +1,12 @@
 """All cached answers of one database."""
 
-from collections.abc import Collection
-from typing import Any
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable, Collection
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
 
+from soulspot_db.cache.names import EVERYTHING, touched_names
 from soulspot_db.cache.region import CacheRegion
 from soulspot_db.cache.stamps import Stamp, Stamps
 from soulspot_db.cache.tags import Tag
@@ -10,6 +14,9 @@ from soulspot_db.cache.trust import Trust
 from soulspot_db.fairness import Turns
 from soulspot_db.home import Home
 from soulspot_db.language.document import CacheDocument
+
+if TYPE_CHECKING:
+    from soulspot_db.cache.tier import SecondTier
 
 __all__ = ["Cache"]
 
@@ -21,26 +28,75 @@ class Cache:
         ttl: seconds an entry may be served, where the entity does not say.
         max_size: entries per entity, where the entity does not say; 0 switches the cache off.
         recheck: seconds after which somebody has to look whether other programs have written.
+        tier: the second tier, which other programs share.
     """
 
-    def __init__(self, *, ttl: float, max_size: int, recheck: float) -> None:
+    def __init__(self, *, ttl: float, max_size: int, recheck: float, tier: "SecondTier | None" = None) -> None:
+        self.tier = tier
+        self._recheck = recheck
+        self._dropping: set[asyncio.Task[None]] = set()
         self._ttl = ttl
         self._max_size = max_size
         self._regions: list[CacheRegion] = []
         self.home = Home()
         self.turns = Turns(self.home)
         self._stamps = Stamps()
-        self.trust = Trust(self.home, recheck=recheck, on_others=lambda: self._stamps.touch_all())  # noqa: PLW0108 - others once closed
+        self.trust = Trust(self.home, recheck=recheck, on_others=self._others_wrote)
 
-    def add_region(self, setting: CacheDocument | bool) -> CacheRegion:
-        """A region for an entity with this `cache:` setting."""
-        ttl, size = self._ttl, self._max_size
+    def _others_wrote(self) -> None:
+        self._stamps.touch_all()
+        if self.tier is not None:
+            # Whoever it was may know nothing of the tier. Owed, and so dropped before anything is looked up there.
+            self.tier.owe([EVERYTHING])
+
+    def add_region(self, setting: CacheDocument | bool, schema: bytes = b"") -> CacheRegion:
+        """A region for an entity with this `cache:` setting, whose rows are read by this `schema`."""
+        ttl, size, shares = self._ttl, self._max_size, True
         if isinstance(setting, CacheDocument):
-            ttl = setting.ttl or ttl
+            ttl, shares = setting.ttl or ttl, setting.l2
             size = min(size, setting.max_size) if setting.max_size is not None else size
-        region = CacheRegion(self._stamps, self.trust, self.turns, ttl=ttl, max_size=size if setting else 0)
+        region = self._made(ttl, size if setting else 0, schema, shares=shares)
         self._regions.append(region)
         return region
+
+    def _made(self, ttl: float, max_size: int, schema: bytes, *, shares: bool) -> CacheRegion:
+        if self.tier is None:
+            return CacheRegion(self._stamps, self.trust, self.turns, ttl=ttl, max_size=max_size)
+        # Only who has a second tier has its libraries.
+        from soulspot_db.cache.shared import SharedRegion  # noqa: PLC0415
+
+        return SharedRegion(
+            self._stamps,
+            self.trust,
+            self.turns,
+            self.tier,
+            ttl=ttl,
+            max_size=max_size,
+            recheck=self._recheck,
+            schema=schema,
+            shares=shares,
+        )
+
+    async def open(self, identity: Callable[[], Awaitable[str]]) -> None:
+        """Begin, in this loop; `identity` says which database it is.
+
+        Raises:
+            ConfigurationError: the second tier cannot be used.
+        """
+        self.trust.forget()
+        if self.tier is not None:
+            name = blake2b((await identity()).encode(errors="surrogatepass"), digest_size=6).hexdigest()
+            await self.tier.open(name)
+            if self.trust.is_asked:
+                self.tier.owe([EVERYTHING])  # who wrote while nobody looked may know nothing of the tier
+
+    async def close(self) -> None:
+        """Tell other programs what is left to tell."""
+        # A loop that has ended without closing has taken the connection with it.
+        if self.tier is not None and self.home.admits(asyncio.get_running_loop()):
+            if self._dropping:
+                await asyncio.wait(self._dropping)
+            await self.tier.close()
 
     def mark_dirty(self, tags: Collection[Tag]) -> tuple[Stamp, ...]:
         """Say that a COMMIT touching `tags` is about to happen; returns what `clear_dirty` takes."""
@@ -51,11 +107,33 @@ class Cache:
         self._stamps.clear_dirty(stamps)
 
     def invalidate(self, tags: Collection[Tag]) -> None:
-        """Make every entry that depends on one of `tags` a miss, and keep no load that has begun."""
+        """Make every entry here that depends on one of `tags` a miss, and keep no load that has begun."""
         self._stamps.touch(tags)
 
+    def drop(self, tags: Collection[Tag], over: Callable[[], None]) -> "asyncio.Task[None] | None":
+        """Have other programs' entries, and those they share, become misses as well; then `over` is called.
+
+        Returns:
+            What does so, whoever waits for it; None where nothing is to be done, and `over` was called at once.
+        """
+        if self.tier is None or not tags:
+            over()
+            return None
+        task = asyncio.get_running_loop().create_task(
+            self._dropped(self.tier, tags, over), name="soulspot-db cache", context=contextvars.Context()
+        )
+        self._dropping.add(task)
+        task.add_done_callback(self._dropping.discard)
+        return task
+
+    async def _dropped(self, tier: "SecondTier", tags: Collection[Tag], over: Callable[[], None]) -> None:
+        try:
+            await tier.drop(touched_names(tags))
+        finally:
+            over()
+
     def forget(self) -> None:
-        """Forget every entry, and keep no load that has begun."""
+        """Forget every entry here, and keep no load that has begun."""
         self._stamps.touch_all()
         for region in self._regions:
             region.forget()
@@ -69,8 +147,11 @@ class Cache:
         self._stamps = Stamps()
         for region in self._regions:
             region.start_anew(self._stamps)
+        self._dropping = set()
         self.turns.start_anew()
         self.home.leave()
+        if self.tier is not None:
+            self.tier.forget()
 
     @property
     def hits(self) -> int:
@@ -86,3 +167,11 @@ class Cache:
             "size": sum(len(region) for region in self._regions),
             "max_size": self._max_size * max(len(self._regions), 1),
         }
+
+    async def shared_stats(self) -> dict[str, Any] | None:
+        """The `redis` part of the statistics; None without a second tier."""
+        if self.tier is None:
+            return None
+        hits = sum(region.shared_hits for region in self._regions)
+        asked = hits + sum(region.shared_misses for region in self._regions)
+        return {"hit_rate": round(hits / asked, 4) if asked else 0.0, "size": await self.tier.size()}

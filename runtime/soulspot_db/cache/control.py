@@ -1,8 +1,11 @@
 """What callers can do to the cache: look into it, and have it forget. `db.cache`."""
 
+import asyncio
+from collections.abc import Collection
 from typing import Any, Protocol
 
 from soulspot_db.cache.cache import Cache
+from soulspot_db.cache.names import EVERYTHING
 from soulspot_db.cache.tags import Tag
 from soulspot_db.errors import UnknownFieldError, ValidationFailedError
 from soulspot_db.language.spec import EntitySpec
@@ -69,7 +72,7 @@ class CacheControl:
         name, rest = _parts(key)
         if rest is not None and (rest == "*" or rest.startswith("*:")):
             raise _refused(key, "patterns are for `invalidate_pattern`")
-        self._cache.invalidate(self._records(name).tags_of(rest))
+        await self._drop(self._records(name).tags_of(rest))
 
     async def invalidate_pattern(self, pattern: str) -> None:
         """Forget every entry that a pattern names.
@@ -96,12 +99,20 @@ class CacheControl:
                 )
         # Which entries a value is in, they do not say: all of the entity go.
         one_row = rest if rest is not None and not rest.startswith("*") else None
-        self._cache.invalidate(records.tags_of(one_row))
+        await self._drop(records.tags_of(one_row))
 
     async def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything; with Redis, in every program."""
         self._cache.home.require()
         self._cache.forget()
+        if self._cache.tier is not None:
+            await self._cache.tier.drop([EVERYTHING])
+
+    async def _drop(self, tags: Collection[Tag]) -> None:
+        self._cache.invalidate(tags)
+        dropping = self._cache.drop(tags, lambda: None)
+        if dropping is not None:
+            await asyncio.shield(dropping)
 
 
 class Finder(Protocol):

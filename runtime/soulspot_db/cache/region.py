@@ -4,28 +4,66 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from cachetools import LRUCache
 
 from soulspot_db.cache.stamps import Moment, Stamps
 from soulspot_db.cache.tags import Tag
 from soulspot_db.cache.trust import Trust
+from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.fairness import Turns
 
-__all__ = ["MISS", "CacheRegion"]
+__all__ = ["MISS", "Basis", "CacheRegion", "Entry", "Load", "LoadMany"]
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 MISS: Final[Any] = object()
 """No answer, where None would be one."""
 # Entries made together do not end together: up to a tenth of their time less for each.
 _JITTER = 0.1
 
 
-class _Entry(NamedTuple):
+class Load(Protocol[T_co]):
+    """How the answer to a question is had from the database."""
+
+    async def __call__(self) -> T_co:
+        """The answer."""
+        ...
+
+    def statement(self) -> Statement:
+        """What the database is asked."""
+        ...
+
+    async def rows(self) -> Rows:
+        """What it says."""
+        ...
+
+    async def answer(self, rows: Rows) -> T_co:
+        """The answer that these rows are."""
+        ...
+
+
+LoadMany: TypeAlias = Callable[[Collection[Hashable]], Awaitable[Mapping[Hashable, T]]]
+"""Reads the database for the questions that are missing, and answers each of them."""
+
+
+class Basis(NamedTuple):
+    """What an answer rests on in the second tier: stamps by name, when they were looked at, and until when it may be served."""
+
+    expires: float
+    names: tuple[bytes, ...]
+    stamps: tuple[bytes, ...]
+    looked: float
+
+
+class Entry(NamedTuple):
+    """A kept answer, to be served until `ends` without a word to anybody; where it rests on a second tier, then with one."""
+
     ends: float
     moment: Moment
     value: Any
+    basis: Basis | None = None
 
     def lasts(self) -> bool:
         """Whether it may still be served."""
@@ -48,11 +86,13 @@ class CacheRegion:
         self._trust = trust
         self._turns = turns
         self._ttl = ttl
-        self._entries: LRUCache[Hashable, _Entry] = LRUCache(max(max_size, 1))
+        self._entries: LRUCache[Hashable, Entry] = LRUCache(max(max_size, 1))
         self._enabled = max_size > 0
         self._loads: dict[Hashable, asyncio.Future[Any]] = {}
         self.hits = 0
         self.misses = 0
+        self.shared_hits = 0  # answers of the second tier, if there is one
+        self.shared_misses = 0
 
     def __len__(self) -> int:
         now = time.monotonic()
@@ -106,14 +146,16 @@ class CacheRegion:
         return value
 
     def _set(self, key: Hashable, moment: Moment, value: Any) -> None:
-        ends = time.monotonic() + self._ttl * (1 - _JITTER * random.random())  # noqa: S311 - nothing to guess here
-        self._entries[key] = _Entry(ends, moment, value)
+        self._entries[key] = Entry(self._expiry(), moment, value)
+
+    def _expiry(self) -> float:
+        return time.monotonic() + self._ttl * (1 - _JITTER * random.random())  # noqa: S311 - nothing to guess here
 
     async def read(
         self,
         key: Hashable,
         tags: Collection[Tag],
-        load: Callable[[], Awaitable[T]],
+        load: Load[T],
         *,
         narrow: Callable[[T], Collection[Tag] | None] | None = None,
         fresh: bool = False,
@@ -152,7 +194,7 @@ class CacheRegion:
     async def read_many(
         self,
         asked: Mapping[Hashable, Collection[Tag]],
-        load: Callable[[Collection[Hashable]], Awaitable[Mapping[Hashable, T]]],
+        load: LoadMany[T],
         *,
         fresh: bool = False,
     ) -> dict[Hashable, T]:
@@ -163,7 +205,7 @@ class CacheRegion:
             load: reads the database for the keys that are missing, and answers each of them.
             fresh: read the database for all.
         """
-        known: dict[Hashable, _Entry] = {}
+        known: dict[Hashable, Entry] = {}
         if self._enabled and not fresh and await self._trust.renewed():
             for key in asked:
                 entry = self._entries.get(key)

@@ -36,6 +36,11 @@ class Trust:
         """Say whom to ask; the answer comes to `looked`, at once or later. Until then everything is believed."""
         self._look = look
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether there is anybody to ask."""
+        return self._look is not None
+
     def forget(self) -> None:
         """Nobody has looked, and nobody was asked: the database has just been opened, in this loop."""
         self._looked = float("-inf")

@@ -129,6 +129,10 @@ class Engine(Protocol):
         """Connect; raises ConnectionFailedError. `guard` is asked whenever others have written."""
         ...
 
+    async def identity(self) -> str:
+        """The same for all programs that are connected to the same database, and another for any other."""
+        ...
+
     async def close(self) -> None:
         """Finish what has begun and disconnect; closing twice is safe."""
         ...

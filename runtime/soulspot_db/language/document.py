@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 # Keys of the language that this version does not read yet; named so that the error can say so.
-LATER_KEYS = frozenset({"l2"})
+LATER_KEYS: frozenset[str] = frozenset()
 
 
 def _events(value: object) -> object:
@@ -64,7 +64,7 @@ class RemovalDocument(Document):
 
 
 class CacheDocument(Document):
-    """How long rows of this entity may be served from the in-process cache, and how many."""
+    """How long answers about this entity may be served from the cache, how many, and from where."""
 
     ttl: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)] | None = Field(
         None, description="Seconds that a row may be served; default the database's cache_ttl."
@@ -72,6 +72,7 @@ class CacheDocument(Document):
     max_size: Annotated[int, Field(ge=0)] | None = Field(
         None, description="Entries kept at most; default the database's cache_max_size."
     )
+    l2: bool = Field(True, description="Whether answers are kept in Redis as well, where there is one.")
 
 
 class EntityDocument(Document):

@@ -61,6 +61,16 @@ class PostgreSQLEngine:
         self._blocks.stop()
         await self._pool.close()
 
+    async def identity(self) -> str:
+        """The name of the database, and the identifier that its server has got with its first files.
+
+        An address would not do: programs may know the same server by different names.
+        """
+        rows = await self.read(
+            Statement("SELECT current_database() || ' of ' || system_identifier FROM pg_control_system()")
+        )
+        return str(rows[0][0])
+
     @property
     def reads_now(self) -> bool:
         """False: every answer is waited for."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os.path
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -95,6 +96,10 @@ class SQLiteEngine:
             # To its end, also if cancelled: what is connected after `close` would stay so.
             await settled(asyncio.ensure_future(asyncio.to_thread(self._inline.open)))
         self._is_open = True
+
+    async def identity(self) -> str:
+        """The path of the file. Where it has several, programs that use others are told of by the file itself."""
+        return await asyncio.to_thread(os.path.realpath, self._path)
 
     def _check(self) -> None:
         if sqlite3.sqlite_version_info < _OLDEST:

@@ -1,0 +1,261 @@
+"""The second tier: stamps and answers that all programs share, and what happens while it cannot be reached.
+
+Stamps are random. A write drops those of its tags, a read makes the missing ones; none ever comes back, so an answer that was
+read before a write is never taken for one from after it, whoever keeps it and however late.
+"""
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Collection, Coroutine, Sequence
+from typing import Any, Protocol, TypeVar
+
+from purgatory import AsyncCircuitBreakerFactory
+from purgatory.domain.model import OpenedState
+
+from soulspot_db.cache.batch import Batch, Found, UnreachableError
+from soulspot_db.cache.names import EVERYTHING
+from soulspot_db.errors import ConfigurationError
+from soulspot_db.monitoring.quiet import log_quietly
+
+__all__ = ["Connection", "SecondTier"]
+
+T = TypeVar("T")
+_log = logging.getLogger("soulspot_db.cache")
+_BUDGET = 0.025  # seconds for a batch; who asks while one is under way waits for two
+_PATIENCE = 1.0  # seconds where nobody does
+_FAILURES = 2  # one after another; the first may be a connection that was cut, and the next one is made at once
+_REST = 0.5  # seconds between two tries to reach it again
+_MOST_OWED = 10_000
+_TURNS = 5
+
+
+class Connection(Protocol):
+    """One connection to where it is kept, made when it is needed."""
+
+    async def check(self, database: str) -> None:
+        """Connect, for the answers of this database; raises UnreachableError, and ConfigurationError where it cannot be used."""
+        ...
+
+    async def run(self, batch: Batch) -> Found:
+        """Do what is in a batch, in its order; raises the same."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect at once; what was asked and not answered is never answered."""
+        ...
+
+    def forget(self) -> None:
+        """Disconnect without a word to the loop, which has ended."""
+        ...
+
+
+class SecondTier:
+    """One batch is under way at a time; what is asked meanwhile goes with the next.
+
+    What was asked and not answered may have been done or not. Stamps that were to be dropped are owed then: they are dropped
+    before anything else is asked, so nothing that is found after them is from before the write.
+
+    Args:
+        connection: where it is.
+        address: what it is called in the log.
+    """
+
+    def __init__(self, connection: Connection, address: str) -> None:
+        self._connection = connection
+        self._address = address
+        self._owed: set[bytes] = set()
+        self._next: Batch | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._return: asyncio.Task[None] | None = None
+        self._breaker: Any = None
+        self.is_up = False
+        """Whether it is asked at all."""
+
+    @property
+    def owes(self) -> int:
+        """How many stamps are left to drop."""
+        return len(self._owed)
+
+    async def open(self, database: str) -> None:
+        """Begin, for the answers of this database. Where nobody can be reached, that is waited for in the background.
+
+        Raises:
+            ConfigurationError: somebody was reached, and cannot be used.
+        """
+        self._owed, self._next, self._work, self._return = set(), None, None, None
+        self._breaker = await AsyncCircuitBreakerFactory(_FAILURES, _REST).get_breaker("redis")
+        self.is_up = True
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._connection.check(database)
+        except (UnreachableError, TimeoutError) as error:
+            await self._connection.close()
+            self._lost(error)
+            self._come_back_later()
+
+    async def close(self) -> None:
+        """Drop what is owed, if that can be had, and disconnect."""
+        if self._return is not None:
+            self._return.cancel()
+            await asyncio.wait({self._return})
+        if self.is_up and (self._owed or self._work is not None):
+            await _answered(self._asked())
+        self.is_up = False
+        if self._owed:
+            message = (
+                "closing without having told Redis at %s of the last writes; other programs may find old answers there"
+            )
+            log_quietly(_log, logging.WARNING, message, self._address)
+        await self._connection.close()
+
+    def forget(self) -> None:
+        """The loop in which it was opened has ended."""
+        self.is_up = False
+        self._connection.forget()
+
+    async def look_up(self, names: Sequence[bytes]) -> list[bytes | None] | None:
+        """The values of these names; None where nobody can tell."""
+        if not self.is_up:
+            return None
+        batch = self._asked()
+        batch.look_up(names)
+        return _values(await _answered(batch), names)
+
+    async def note(self, names: Sequence[bytes]) -> list[bytes] | None:
+        """The stamps of these names, those that are missing made; None where nobody can tell, or one is gone at once."""
+        if not self.is_up:
+            return None
+        batch = self._asked()
+        batch.stamps.update(names)
+        batch.look_up(names)
+        found = _values(await _answered(batch), names)
+        stamps = [stamp for stamp in found or () if stamp is not None]
+        return stamps if len(stamps) == len(names) else None
+
+    def keep(self, name: bytes, answer: bytes, ttl: float) -> None:
+        """Keep an answer for so many seconds; nobody waits for it."""
+        if self.is_up:
+            self._asked().answers[name] = (answer, ttl)
+
+    async def drop(self, names: Collection[bytes]) -> None:
+        """Drop stamps; what cannot be dropped now is owed. Raises nothing, because the write is committed."""
+        if not self.is_up:
+            self.owe(names)
+            return
+        batch = self._asked()
+        batch.drops.update(names)
+        if await _answered(batch) is None:
+            self.owe(names)
+
+    def owe(self, names: Collection[bytes]) -> None:
+        """Drop stamps before anything else is asked."""
+        self._owed.update(names)
+        if len(self._owed) > _MOST_OWED:
+            self._owed = {EVERYTHING}
+
+    async def size(self) -> int | None:
+        """How many keys there are, of all programs; None where nobody can tell."""
+        if not self.is_up:
+            return None
+        batch = self._asked()
+        batch.wants_size = True
+        await _answered(batch)
+        return batch.size
+
+    def _asked(self) -> Batch:
+        if self._next is None:
+            self._next = Batch(asyncio.get_running_loop().create_future())
+        if self._work is None:
+            self._work = _task(self._run())
+        return self._next
+
+    async def _run(self) -> None:
+        try:
+            while (batch := self._next) is not None:
+                self._next = None
+                found = None
+                try:
+                    found = await self._attempt(batch)
+                finally:
+                    batch.answer.set_result(found)
+        finally:
+            self._work = None
+
+    async def _attempt(self, batch: Batch) -> Found | None:
+        # What is owed from now on, such as of a write by others that was noticed meanwhile, is not part of it.
+        batch.drops |= self._owed
+        self._owed = set()
+        found: Found | None = None
+        try:
+            async with self._breaker:
+                found = await _within(_BUDGET if self.is_up else _PATIENCE, self._connection.run(batch))
+        except (UnreachableError, ConfigurationError, TimeoutError, OpenedState) as error:
+            if self._breaker.context.state != "closed":
+                self._lost(error)
+            self._come_back_later()
+        else:
+            self._found_again()
+        finally:
+            if found is None:  # whatever it was: they may have been dropped or not
+                self.owe(batch.drops)
+                await self._connection.close()
+        return found
+
+    def _lost(self, error: Exception) -> None:
+        if self.is_up:
+            self.is_up = False
+            message = "Redis at %s cannot be reached (%s); reads go to the database until it is back"
+            log_quietly(_log, logging.WARNING, message, self._address, str(error) or "no answer in time")
+
+    def _found_again(self) -> None:
+        if not self.is_up:
+            self.is_up = True
+            log_quietly(_log, logging.WARNING, "Redis at %s is back", self._address)
+
+    def _come_back_later(self) -> None:
+        if self._return is None:
+            self._return = _task(self._come_back())
+
+    async def _come_back(self) -> None:
+        """Ask again until it is there and nothing is owed: other programs would go on finding what is old."""
+        try:
+            while not self.is_up or self._owed:
+                await asyncio.sleep(0 if self.is_up else _REST)
+                await asyncio.wait({self._asked().answer})
+        finally:
+            self._return = None
+
+
+async def _answered(batch: Batch) -> Found | None:
+    # The answer is everybody's: who is cancelled must not take it from the others.
+    return await asyncio.shield(batch.answer)
+
+
+async def _within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which is stopped after so many seconds; raises TimeoutError.
+
+    Where our own loop was busy, the answer may have come in time and not been read: it gets a few turns for that.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        for _ in range(_TURNS):
+            if task.done():
+                break
+            await asyncio.sleep(0)
+        else:
+            raise TimeoutError
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+
+
+def _values(found: Found | None, names: Sequence[bytes]) -> list[bytes | None] | None:
+    return None if found is None else [found[name] for name in names]
+
+
+def _task(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    return asyncio.get_running_loop().create_task(work, name="soulspot-db cache", context=contextvars.Context())

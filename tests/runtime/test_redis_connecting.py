@@ -1,0 +1,160 @@
+"""Opening a database whose cache is in Redis: what is refused, and what is waited for."""
+
+import asyncio
+import logging
+import ssl
+import subprocess
+from contextlib import asynccontextmanager
+
+import homes
+import pytest
+import redis_servers
+from soulspot_db import ConfigurationError
+from support import until, within
+
+DATABASES = homes.BOTH
+
+
+async def opened(open_database, address, **changes):
+    return await open_database(redis=address, single_instance=False, **changes)
+
+
+@pytest.mark.sqlite_only
+async def test_a_password_is_needed_where_the_server_has_one(open_database):
+    with redis_servers.redis_server(requirepass="geheim") as server:
+        for password in (None, "wrong-geheim"):
+            with pytest.raises(ConfigurationError, match="refuses the password") as caught:
+                await opened(open_database, server.address, redis_password=password)
+            assert "geheim" not in f"{caught.value} {caught.value.to_dict()}"
+        db = await opened(open_database, server.address, redis_password="geheim")
+        await db.save("counter", {"name": "a"})
+        await db.get("counter", "a")
+        assert (await db.stats())["cache"]["redis"]["size"] > 0
+
+
+@pytest.mark.sqlite_only
+async def test_a_password_is_refused_where_the_server_has_none(open_database):
+    with redis_servers.redis_server() as server, pytest.raises(ConfigurationError, match="CACHE"):
+        await opened(open_database, server.address, redis_password="geheim")
+
+
+@pytest.mark.sqlite_only
+async def test_a_cluster_is_refused(open_database):
+    with (
+        redis_servers.redis_server(cluster_enabled="yes") as server,
+        pytest.raises(ConfigurationError, match="Cluster"),
+    ):
+        await opened(open_database, server.address)
+
+
+@pytest.mark.sqlite_only
+async def test_a_database_of_redis_that_is_not_there_is_refused(open_database):
+    with redis_servers.redis_server(databases=2) as server, pytest.raises(ConfigurationError, match="127"):
+        await opened(open_database, server.address.removesuffix("0") + "7")
+
+
+@asynccontextmanager
+async def saying(info):
+    """A server that says of itself what it is asked to: there is no old one to start."""
+
+    async def serve(reader, writer):
+        while line := await reader.readline():
+            words = []
+            for _ in range(int(line[1:])):
+                await reader.readline()
+                words.append((await reader.readline()).strip().upper())
+            writer.write(f"${len(info)}\r\n{info}\r\n".encode() if words[0] == b"INFO" else b"+OK\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+    finally:
+        server.close()
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("version", ["2.8.24", "6.0.16", "5"])
+async def test_an_old_version_is_refused(open_database, version):
+    async with saying(f"redis_version:{version}\r\nredis_mode:standalone\r\nrun_id:abc\r\n") as address:
+        with pytest.raises(ConfigurationError, match=f"Redis {version} .* too old"):
+            await opened(open_database, address)
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("version", ["6.2.0", "7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.1", "10.0.0"])
+async def test_other_versions_are_taken_and_valkey_is_too(open_database, version):
+    async with saying(f"redis_version:{version}\r\nredis_mode:standalone\r\nrun_id:abc\r\n") as address:
+        assert (await opened(open_database, address)).session.cache.tier.is_up
+
+
+async def test_a_server_that_cannot_be_reached_keeps_nobody_from_opening_and_is_used_once_it_is_there(
+    open_database, caplog
+):
+    with redis_servers.redis_server() as server:
+        server.stop()
+        with caplog.at_level(logging.WARNING, "soulspot_db.cache"):
+            db = await within(5, opened(open_database, server.address))
+        assert [record.levelname for record in caplog.records if "cannot be reached" in record.message] == ["WARNING"]
+        await db.save("counter", {"name": "a"})
+        assert (await db.get("counter", "a"))["value"] == 0
+        assert (await db.stats())["cache"]["redis"] == {"hit_rate": 0.0, "size": None}
+        server.start()
+        await until(lambda: db.session.cache.tier.is_up)
+        await db.get("counter", "a")
+        assert (await db.stats())["cache"]["redis"]["size"] > 0
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate for this machine that nobody vouches for, with its key beside it."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        key,
+        "-out",
+        certificate,
+        "-days",
+        "2",
+    ]
+    name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*made, *name], check=True, capture_output=True)
+    return certificate
+
+
+@pytest.mark.sqlite_only
+async def test_an_encrypted_connection_is_made_where_it_is_asked_for(open_database, certificate, monkeypatch):
+    with redis_servers.redis_server() as server:
+
+        async def serve(reader, writer):
+            there, back = await asyncio.open_connection("127.0.0.1", server.port)
+            await asyncio.gather(_copy(reader, back), _copy(there, writer))
+
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+        in_front = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+        address = f"127.0.0.1:{in_front.sockets[0].getsockname()[1]}/0"
+        try:
+            db = await opened(open_database, address, redis_tls=True)
+            assert not db.session.cache.tier.is_up  # nobody vouches for the certificate
+            await db.close()
+            monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+            db = await opened(open_database, address, redis_tls=True)
+            await db.get("counter", "a")
+            assert (await db.stats())["cache"]["redis"]["size"] > 0
+            await db.close()
+        finally:
+            in_front.close()
+            await asyncio.sleep(0.05)
+
+
+async def _copy(reader, writer):
+    while data := await reader.read(1 << 16):
+        writer.write(data)
+    writer.close()
