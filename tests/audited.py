@@ -10,7 +10,7 @@ import struct
 import sys
 import time
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,18 +141,13 @@ def audit(logs: Sequence[Path], recheck: float) -> Audit:
     same; any other what they had acknowledged `recheck` seconds before.
     """
     found = Audit()
-    own: list[dict[int, list[tuple[float, int]]]] = [defaultdict(list) for _ in logs]
-    everybody: dict[int, list[tuple[float, int]]] = defaultdict(list)
-    for at, log in enumerate(logs):
-        for kind, row, version, _, end in _records(log):
-            if kind == WRITE:
-                found.writes += 1
-                own[at][row].append((end, version))
-                everybody[row].append((end, version))
+    own = [_writes(log) for log in logs]
+    everybody = {row: [write for writes in own for write in writes[row]] for row in range(ROWS)}
+    found.writes = sum(map(len, everybody.values()))
     of_all = {row: _Acknowledged(everybody[row]) for row in range(ROWS)}
     for at, log in enumerate(logs):
         of_own = {row: _Acknowledged(own[at][row]) for row in range(ROWS)}
-        first: dict[int, dict[int, float]] = defaultdict(dict)
+        first: dict[tuple[int, int], float] = {}
         for kind, row, version, began, _ in _records(log):
             if kind == WRITE:
                 continue
@@ -162,23 +157,37 @@ def audit(logs: Sequence[Path], recheck: float) -> Audit:
             needed = max(of_own[row].before(began), of_all[row].before(began - age))
             if version < needed:
                 found.stale.append((name_, row, version, needed))
-            first[row].setdefault(version, began)
-        for row, writes in everybody.items():
-            mine = {version for _, version in own[at][row]}
-            for end, version in writes:
-                if version not in mine and (seen := first[row].get(version)) is not None:
-                    found.delays.append(max(seen - end, 0.0))
+            first.setdefault((row, version), began)
+        found.delays += _delays(first, everybody, own[at])
     return found
 
 
-async def main(how: dict[str, Any]) -> None:
+def _writes(log: Path) -> dict[int, list[tuple[float, int]]]:
+    writes: dict[int, list[tuple[float, int]]] = {row: [] for row in range(ROWS)}
+    for kind, row, version, _, end in _records(log):
+        if kind == WRITE:
+            writes[row].append((end, version))
+    return writes
+
+
+def _delays(first: dict[tuple[int, int], float], everybody: Any, own: Any) -> Iterator[float]:
+    """From the acknowledgement of each write of others to the first read that saw it."""
+    for row, writes in everybody.items():
+        mine = set(own[row])
+        for end, version in writes:
+            if (end, version) not in mine and (seen := first.get((row, version))) is not None:
+                yield max(seen - end, 0.0)
+
+
+async def main(how: dict[str, Any], log: Any) -> None:
     EntityRegistry.register("counter", support.CounterSchema)
     EntityRegistry.register("playlist", support.PlaylistSchema)
-    with Path(how["log"]).open("wb", buffering=1 << 16) as log:
-        async with Database(support.settings(**how["settings"])) as db:
-            await Program(db, log, how["seed"], how["reads"]).run()
-            assert (await db.stats())["cache"]["redis"]["hit_rate"] > 0  # or it was no part of this
+    async with Database(support.settings(**how["settings"])) as db:
+        await Program(db, log, how["seed"], how["reads"]).run()
+        assert (await db.stats())["cache"]["redis"]["hit_rate"] > 0  # or it was no part of this
 
 
 if __name__ == "__main__":
-    asyncio.run(main(json.loads(sys.argv[1])))
+    given = json.loads(sys.argv[1])
+    with Path(given["log"]).open("wb", buffering=1 << 16) as out:
+        asyncio.run(main(given, out))

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from cachetools import LRUCache
@@ -57,7 +58,8 @@ class Basis(NamedTuple):
     looked: float
 
 
-class Entry(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Entry:
     """A kept answer, to be served until `ends` without a word to anybody; where it rests on a second tier, then with one."""
 
     ends: float

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from soulspot_db.cache.names import EVERYTHING, answer_name, stamp_names
+from soulspot_db.cache.names import answer_name, stamp_names
 from soulspot_db.cache.region import MISS, Basis, CacheRegion, Entry, Load, LoadMany
 from soulspot_db.cache.stamps import Moment, Stamps
 from soulspot_db.cache.tags import Tag
@@ -20,6 +21,8 @@ from soulspot_db.fairness import Turns
 __all__ = ["SharedRegion"]
 
 T = TypeVar("T")
+_TOGETHER = 256  # entries that are looked at with one that is due
+_SHORT = 0.05  # seconds; where every read looks, it looks for itself
 
 
 class SharedRegion(CacheRegion):
@@ -58,6 +61,13 @@ class SharedRegion(CacheRegion):
         self._recheck = recheck
         self._schema = schema
         self._shares = shares
+        # Entries in the order of the looks at their stamps; who has left them is passed over.
+        self._looks: deque[tuple[float, Entry]] = deque(maxlen=max(max_size, 1))
+
+    def forget(self) -> None:
+        """Forget every entry."""
+        super().forget()
+        self._looks.clear()
 
     def __len__(self) -> int:
         now = time.monotonic()
@@ -90,15 +100,16 @@ class SharedRegion(CacheRegion):
             known: T = entry.value
             return known
         self.misses += 1
-        question = _Question(key, moment, names, load, narrow, self._place(load))
+        question = _Question(key, moment, names, load, narrow, self._place(load) if narrow is None else None)
+        basis = None
         if is_known and question.place is not None:
-            answer = await self._shared(question, question.place)
+            answer, basis = await self._shared(question, question.place)
             if answer is not MISS:
                 self.shared_hits += 1
                 shared: T = answer
                 return shared
             self.shared_misses += 1
-        basis = await self._noted(names)
+        basis = basis or await self._noted(names)
         if basis is None or not moment.lasts():
             return await load()
 
@@ -119,17 +130,34 @@ class SharedRegion(CacheRegion):
         now = time.monotonic()
         if now < entry.ends:
             return entry
-        if now >= entry.basis.expires:
+        if now >= entry.basis.expires or not await self._look_again([entry, *self._due_soon(now)], now):
             return None
-        found = await self._tier.look_up(entry.basis.names)
-        if found is None or tuple(found) != entry.basis.stamps or not entry.moment.lasts():
-            return None
-        self._renew(key, entry, entry.basis, now)
-        return entry
+        return entry if entry.moment.lasts() and entry.ends >= now else None
 
-    def _renew(self, key: Hashable, entry: Entry, basis: Basis, looked: float) -> None:
-        if self._entries.get(key) is entry:  # a later one may have taken its place meanwhile
-            self._entries[key] = entry._replace(ends=min(basis.expires, looked + self._recheck))
+    async def _look_again(self, entries: Sequence[Entry], now: float) -> bool:
+        """Look at the stamps of entries, and renew those that are unchanged; whether the first one is."""
+        bases = [entry.basis for entry in entries if entry.basis is not None]
+        names = list(dict.fromkeys(name for basis in bases for name in basis.names))
+        found = await self._tier.look_up(names)
+        if found is None:
+            return False
+        stamps = dict(zip(names, found, strict=True))
+        unchanged = [[stamps[name] for name in basis.names] == list(basis.stamps) for basis in bases]
+        for entry, basis, same in zip(entries, bases, unchanged, strict=True):
+            if same:
+                entry.ends = min(basis.expires, now + self._recheck)
+                self._looks.append((now, entry))
+        return unchanged[0]
+
+    def _due_soon(self, now: float) -> list[Entry]:
+        """Entries whose stamps may as well be looked at now: together with one, many cost next to nothing."""
+        found: list[Entry] = []
+        if self._recheck >= _SHORT:
+            while self._looks and self._looks[0][0] <= now - self._recheck / 2 and len(found) < _TOGETHER:
+                _, entry = self._looks.popleft()
+                if entry.basis is not None and now < entry.basis.expires and entry.moment.lasts():
+                    found.append(entry)
+        return found
 
     async def _noted(self, names: tuple[bytes, ...]) -> Basis | None:
         """The stamps of this moment, for an answer that is about to be read."""
@@ -137,32 +165,26 @@ class SharedRegion(CacheRegion):
         stamps = await self._tier.note(names)
         return None if stamps is None else Basis(self._expiry(), names, tuple(stamps), looked)
 
-    async def _shared(self, question: "_Question[T]", place: bytes) -> Any:
-        """The answer that the second tier has kept, or MISS."""
-        looked = time.monotonic()
-        found = await self._tier.look_up([place, *question.names])
-        kept = None if found is None or found[0] is None else unpack(found[0])
-        if found is None or kept is None or EVERYTHING not in kept.names:
-            return MISS
-        stamps = dict(zip(question.names, found[1:], strict=True))
-        if not stamps.keys() >= set(kept.names):
-            # It depends on other tags than the question, because an answer is known. Stamps that are the same now were so
-            # when it was found: none ever comes back.
-            looked = time.monotonic()
-            found = await self._tier.look_up(kept.names)
-            stamps = {} if found is None else dict(zip(kept.names, found, strict=True))
-        if [stamps.get(name) for name in kept.names] != list(kept.stamps):
-            return MISS
+    async def _shared(self, question: "_Question[T]", place: bytes) -> tuple[Any, Basis | None]:
+        """The answer that the second tier has kept, or MISS, and what answers of this moment rest on, if that is known."""
+        looked, names = time.monotonic(), question.names
+        found = await self._tier.look_up([place, *names])
+        stamps = tuple([stamp for stamp in (found or ())[1:] if stamp is not None])
+        if found is None or len(stamps) < len(names):
+            return MISS, None
+        basis = Basis(self._expiry(), names, stamps, looked)
+        kept = None if found[0] is None else unpack(found[0])
+        if kept is None or (kept.names, kept.stamps) != (names, stamps):
+            return MISS, basis
         entry = self._entries.get(question.key)
-        if entry is not None and entry.basis is not None and entry.basis[1:3] == kept[:2]:
+        if entry is not None and entry.basis is not None and entry.basis.stamps == stamps:
             answer = entry.value  # of many who asked at the same time, the first has read the rows
         else:
             answer = await _read(question.load, kept.rows)
         if answer is MISS or not question.moment.lasts():
-            return MISS
-        basis = Basis(self._expiry(), kept.names, kept.stamps, looked)
-        self._put(question.key, self._moment(question.moment, question.narrowed(answer)), answer, basis)
-        return answer
+            return MISS, basis
+        self._put(question.key, question.moment, answer, basis)
+        return answer, basis
 
     async def _fill(self, question: "_Question[T]", basis: Basis, answer: T, rows: Rows) -> None:
         """Keep an answer in both tiers, unless something it depends on was written since."""
@@ -170,13 +192,10 @@ class SharedRegion(CacheRegion):
         narrow = basis if tags is None else await self._narrowed(tags, basis)
         if narrow is None or not question.moment.lasts():
             return
-        self._put(question.key, self._moment(question.moment, tags), answer, narrow)
+        # Nothing the wide tags stand for was written since, so nothing the narrow ones stand for was either.
+        self._put(question.key, question.moment if tags is None else self._stamps.now(tags), answer, narrow)
         if question.place is not None and (data := pack(narrow.names, narrow.stamps, rows)) is not None:
             self._tier.keep(question.place, data, basis.expires - time.monotonic())
-
-    def _moment(self, wide: Moment, tags: Collection[Tag] | None) -> Moment:
-        # Nothing the wide tags stand for was written since, so nothing the narrow ones stand for was either.
-        return wide if tags is None else self._stamps.now(tags)
 
     async def _narrowed(self, tags: Collection[Tag], wide: Basis) -> Basis | None:
         """The stamps of fewer tags, where none of the many has changed since the answer was read; None where one has.
@@ -193,7 +212,8 @@ class SharedRegion(CacheRegion):
         return Basis(wide.expires, names, tuple(stamps[: len(names)]), looked)
 
     def _put(self, key: Hashable, moment: Moment, value: Any, basis: Basis) -> None:
-        self._entries[key] = Entry(min(basis.expires, basis.looked + self._recheck), moment, value, basis)
+        entry = self._entries[key] = Entry(min(basis.expires, basis.looked + self._recheck), moment, value, basis)
+        self._looks.append((basis.looked, entry))
 
     def _place(self, load: Load[Any]) -> bytes | None:
         if not self._shares:
@@ -230,23 +250,16 @@ class SharedRegion(CacheRegion):
 
     async def _known(self, asked: Collection[Hashable]) -> dict[Hashable, Entry]:
         now = time.monotonic()
-        found = {key: entry for key in asked if (entry := self._entries.get(key)) is not None and entry.moment.lasts()}
-        known = {key: entry for key, entry in found.items() if now < entry.ends}
-        due = {
-            key: (entry, entry.basis)
-            for key, entry in found.items()
-            if key not in known and entry.basis is not None and now < entry.basis.expires
+        found = {
+            key: entry
+            for key in asked
+            if (entry := self._entries.get(key)) is not None and entry.basis is not None and now < entry.basis.expires
         }
-        names = list(dict.fromkeys(name for _, basis in due.values() for name in basis.names))
-        looked = await self._tier.look_up(names) if names else None
-        if looked is not None:
-            stamps = dict(zip(names, looked, strict=True))
-            for key, (entry, basis) in due.items():
-                if [stamps[name] for name in basis.names] == list(basis.stamps):
-                    self._renew(key, entry, basis, now)
-                    known[key] = entry
+        due = [entry for entry in found.values() if entry.ends <= now and entry.moment.lasts()]
+        if due:
+            await self._look_again(due, now)
         # Others may have written while somebody looked.
-        return {key: entry for key, entry in known.items() if entry.moment.lasts()}
+        return {key: entry for key, entry in found.items() if entry.ends >= now and entry.moment.lasts()}
 
     async def _noted_each(self, asked: Mapping[Hashable, Collection[Tag]]) -> dict[Hashable, Basis]:
         if not self._enabled:
