@@ -335,12 +335,12 @@ class Records(Repository[Entity, Any]):
         """The entity."""
         return self._plan.spec
 
-    def remembered(self, entity_id: str) -> Record | None:
+    async def remembered(self, entity_id: str) -> Record | None:
         """The cached row with this key or natural key."""
         key, _ = self._locate(entity_id, "cache")
-        row = None if key is None else self._region.known(row_question(key))
+        row = None if key is None else await self._region.kept(row_question(key))
         if row is None or row is MISS:
-            rows = self._region.known(question("look_up", entity_id))
+            rows = await self._region.kept(question("look_up", entity_id))
             row = None if rows is MISS else first(rows)
         row = self._plan.shown(row)
         return None if row is None else self._plan.codec.export(row)

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 import homes
 import pytest
 import redis_servers
-from soulspot_db import ConfigurationError
-from support import until, within
+from soulspot_db import ConfigurationError, Database
+from support import settings, until, within
 
 DATABASES = homes.BOTH
 
@@ -158,3 +158,23 @@ async def _copy(reader, writer):
     while data := await reader.read(1 << 16):
         writer.write(data)
     writer.close()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_loop_that_ended_without_closing_leaves_nothing_that_the_next_one_trips_over(tmp_path):
+    with redis_servers.redis_server() as server:
+        db = Database(settings(tmp_path / "x.db", redis=server.address, cache_recheck=0))
+
+        async def use(number):
+            await within(10, db.open())
+            if number == 0:
+                await db.create_table("counter")
+                await db.save("counter", {"name": "a"})
+            await db.update("counter", "a", {"value": number})
+            assert (await within(5, db.get("counter", "a")))["value"] == number
+            assert db.session.cache.tier.is_up
+            asyncio.get_running_loop().create_task(db.get("counter", "a"))  # and is not waited for
+
+        for number in range(3):
+            asyncio.run(use(number))
+        asyncio.run(db.close())

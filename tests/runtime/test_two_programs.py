@@ -419,6 +419,34 @@ async def test_what_one_invalidates_or_clears_the_other_one_reads_anew(open_prog
         assert await statements(other) == before + 1
 
 
+async def test_a_row_in_memory_can_be_looked_at_after_a_look_at_its_stamps(open_program):
+    one, other = await open_program(cache_recheck=0), await open_program(cache_recheck=0)
+    await rows(one)
+    await noticed(other)
+    assert await other.cache.get("counter:a") is None
+    for ask in (lambda: other.get("counter", "a"), lambda: other.get("playlist", "s1")):
+        await ask()
+    before = await statements(other)
+    assert (await other.cache.get("counter:a"))["value"] == 0
+    assert (await other.cache.get("playlist:s1"))["name"] == "Focus"
+    assert await statements(other) == before
+    await one.update("counter", "a", {"value": 1})
+    assert await other.cache.get("counter:a") is None
+
+
+async def test_of_very_many_rows_no_more_is_kept_than_there_is_room_for(open_program):
+    one = await open_program(cache_max_size=50, cache_recheck=0.05)
+    region = one.session.plans.of(support.CounterSchema).region
+    for number in range(1_500):
+        await one.get("counter", f"n{number}")
+    assert len(region._entries) <= 50
+    assert len(region._looks) <= 50
+    assert len(one.session.cache._stamps) <= 60
+    tier = one.session.cache.tier
+    assert tier._next is None or len(tier._next.answers) < 50
+    assert not tier.owes
+
+
 async def test_a_write_is_acknowledged_and_told_of_only_after_redis_has_been(open_program):
     one = await open_program()
     heard, steps = [], []

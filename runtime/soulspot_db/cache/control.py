@@ -23,7 +23,7 @@ class Remembers(Protocol):
         """The entity."""
         ...
 
-    def remembered(self, entity_id: str) -> dict[str, Any] | None:
+    async def remembered(self, entity_id: str) -> dict[str, Any] | None:
         """The cached row with this key or natural key."""
         ...
 
@@ -48,7 +48,7 @@ class CacheControl:
         self._records = records
 
     async def get(self, key: str) -> dict[str, Any] | None:
-        """The row that `entity:id` names, if it is in memory and valid; the database is not asked.
+        """The row that `entity:id` names, if it is in memory and valid; neither the database is asked for it, nor Redis.
 
         Raises:
             UnknownEntityError: there is no such entity.
@@ -59,7 +59,7 @@ class CacheControl:
         if rest is None or rest == "*" or rest.startswith("*:"):
             raise _refused(key, "name one row, as in `track:0197...`")
         records = self._records(name)
-        return records.remembered(rest) if await self._cache.trust.renewed() else None
+        return await records.remembered(rest) if await self._cache.trust.renewed() else None
 
     async def invalidate(self, key: str) -> None:
         """Forget the row that `entity:id` names, and every answer that it could be part of; all rows for `entity`.

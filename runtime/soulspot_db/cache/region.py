@@ -127,6 +127,10 @@ class CacheRegion:
             return MISS
         return entry.value if entry.lasts() else MISS
 
+    async def kept(self, key: Hashable) -> Any:
+        """The answer to `key` as it is kept and valid, else MISS; counts for nothing."""
+        return self.known(key)
+
     def is_ready(self, *, fresh: bool) -> bool:
         """Whether what is read at once may be returned without a word to anybody else; if not, `read` sees to it.
 

@@ -73,6 +73,11 @@ class SharedRegion(CacheRegion):
         now = time.monotonic()
         return sum(entry.basis is not None and now < entry.basis.expires for entry in self._entries.values())
 
+    async def kept(self, key: Hashable) -> Any:
+        """The answer to `key` as it is kept and valid, after a look at its stamps if one is due, else MISS."""
+        entry = await self._renewed(key)
+        return MISS if entry is None else entry.value
+
     def is_ready(self, *, fresh: bool) -> bool:  # noqa: ARG002 - as a region alone has it
         """False: what is read must be kept with stamps from before it was."""
         return False
