@@ -257,7 +257,7 @@ class Plans:
             codec=codec,
             keys=KeyCodec(spec),
             queries=queries,
-            region=self._cache.add_region(spec.cache, _reading(complete, self._dialect)),
+            region=self._cache.add_region(spec.cache, spec.entity_type, _reading(complete, self._dialect)),
             wanted=self._wanted,
             turns=self._cache.turns,
             dialect=self._dialect,

@@ -15,6 +15,7 @@ from soulspot_db.codec import exporter
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.errors import NotFoundError, ValidationFailedError
 from soulspot_db.fairness import spread
+from soulspot_db.language.order import Order
 from soulspot_db.language.predicates import Compare
 from soulspot_db.language.queries import QuerySpec
 from soulspot_db.language.scope import stored_name
@@ -344,6 +345,14 @@ class Records(Repository[Entity, Any]):
             row = None if rows is MISS else first(rows)
         row = self._plan.shown(row)
         return None if row is None else self._plan.codec.export(row)
+
+    async def warmed(self, where: Mapping[str, Any] | None, order_by: Order, limit: int | None) -> int:
+        """Read matching rows into memory, by their keys; how many there were."""
+        room = self._region.room
+        most = room if limit is None else min(self._amount("limit", limit), room)
+        rows = await self._matching(where, order_by, most, 0, fresh=True)
+        await self._find_many([self._plan.key_of(row) for row in rows], fresh=True)
+        return len(rows)
 
     def tags_of(self, entity_id: str | None) -> set[Tag]:
         """What a write to the row with this key or natural key could touch; of any row for None."""

@@ -113,3 +113,37 @@ async def test_what_cannot_be_a_key_or_a_pattern_is_refused_with_what_can(db):
     for call in (db.cache.get, db.cache.invalidate, db.cache.invalidate_pattern):
         with pytest.raises(UnknownEntityError):
             await call("nothing:1")
+
+
+async def test_rows_are_read_into_memory_before_they_are_asked_for(db):
+    await db.save_many("counter", [{"name": name, "value": number} for number, name in enumerate("abcd")])
+    assert await db.cache.warm("counter", {"value": {"gte": 1}}, order_by="value", limit=2) == 2
+    before = (await db.stats())["queries"]["total"]
+    assert [(await db.get("counter", name))["value"] for name in "bc"] == [1, 2]
+    assert (await db.stats())["queries"]["total"] == before
+    await db.get("counter", "d")
+    assert (await db.stats())["queries"]["total"] == before + 1
+    await db.update("counter", "b", {"value": 7})
+    assert (await db.get("counter", "b"))["value"] == 7
+
+
+async def test_no_more_rows_are_read_into_memory_than_there_is_room_for(open_database):
+    db = await open_database(cache_max_size=3)
+    await db.save_many("counter", [{"name": name} for name in "abcde"])
+    assert await db.cache.warm("counter") == 3
+    with pytest.raises(UnknownEntityError):
+        await db.cache.warm("nothing")
+    with pytest.raises(UnknownFieldError):
+        await db.cache.warm("counter", {"nothing": 1})
+    with pytest.raises(ValidationFailedError):
+        await db.cache.warm("counter", limit=-1)
+
+
+async def test_rates_are_told_by_entity(db):
+    await db.save("counter", {"name": "a"})
+    for _ in range(4):
+        await db.get("counter", "a")
+    await db.get("playlist", "s1")
+    found = db.cache.stats()
+    assert found["counter"] == {"memory": {"hit_rate": 0.75, "size": 1}, "redis": None}
+    assert found["playlist"] == {"memory": {"hit_rate": 0.0, "size": 1}, "redis": None}

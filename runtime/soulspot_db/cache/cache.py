@@ -38,6 +38,7 @@ class Cache:
         self._ttl = ttl
         self._max_size = max_size
         self._regions: list[CacheRegion] = []
+        self._of_entities: dict[str, list[CacheRegion]] = {}  # with those by which more rows are found
         self.home = Home()
         self.turns = Turns(self.home)
         self._stamps = Stamps()
@@ -49,7 +50,7 @@ class Cache:
             # Whoever it was may know nothing of the tier. Owed, and so dropped before anything is looked up there.
             self.tier.owe([EVERYTHING])
 
-    def add_region(self, setting: CacheDocument | bool, schema: bytes = b"") -> CacheRegion:
+    def add_region(self, setting: CacheDocument | bool, entity: str = "", schema: bytes = b"") -> CacheRegion:
         """A region for an entity with this `cache:` setting, whose rows are read by this `schema`."""
         ttl, size, shares = self._ttl, self._max_size, True
         if isinstance(setting, CacheDocument):
@@ -57,6 +58,7 @@ class Cache:
             size = min(size, setting.max_size) if setting.max_size is not None else size
         region = self._made(ttl, size if setting else 0, schema, shares=shares)
         self._regions.append(region)
+        self._of_entities.setdefault(entity, []).append(region)
         return region
 
     def _made(self, ttl: float, max_size: int, schema: bytes, *, shares: bool) -> CacheRegion:
@@ -160,18 +162,31 @@ class Cache:
 
     def stats(self) -> dict[str, Any]:
         """The `memory` part of the statistics."""
-        hits = self.hits
-        asked = hits + sum(region.misses for region in self._regions)
-        return {
-            "hit_rate": round(hits / asked, 4) if asked else 0.0,
-            "size": sum(len(region) for region in self._regions),
-            "max_size": self._max_size * max(len(self._regions), 1),
-        }
+        return {**_memory(self._regions), "max_size": self._max_size * max(len(self._regions), 1)}
 
     async def shared_stats(self) -> dict[str, Any] | None:
         """The `redis` part of the statistics; None without a second tier."""
         if self.tier is None:
             return None
-        hits = sum(region.shared_hits for region in self._regions)
-        asked = hits + sum(region.shared_misses for region in self._regions)
-        return {"hit_rate": round(hits / asked, 4) if asked else 0.0, "size": await self.tier.size()}
+        return {"hit_rate": _shared_rate(self._regions), "size": await self.tier.size()}
+
+    def by_entity(self) -> dict[str, dict[str, Any]]:
+        """Figures of each entity that was asked for, by tier."""
+        return {
+            entity: {"memory": _memory(regions), "redis": self.tier and {"hit_rate": _shared_rate(regions)}}
+            for entity, regions in sorted(self._of_entities.items())
+        }
+
+
+def _memory(regions: Collection[CacheRegion]) -> dict[str, Any]:
+    hits = sum(region.hits for region in regions)
+    rate = _rate(hits, sum(region.misses for region in regions))
+    return {"hit_rate": rate, "size": sum(len(region) for region in regions)}
+
+
+def _shared_rate(regions: Collection[CacheRegion]) -> float:
+    return _rate(sum(region.shared_hits for region in regions), sum(region.shared_misses for region in regions))
+
+
+def _rate(hits: int, misses: int) -> float:
+    return round(hits / (hits + misses), 4) if hits or misses else 0.0

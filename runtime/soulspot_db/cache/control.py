@@ -1,13 +1,14 @@
 """What callers can do to the cache: look into it, and have it forget. `db.cache`."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.names import EVERYTHING
 from soulspot_db.cache.tags import Tag
 from soulspot_db.errors import UnknownFieldError, ValidationFailedError
+from soulspot_db.language.order import Order
 from soulspot_db.language.spec import EntitySpec
 
 __all__ = ["CacheControl", "Remembers"]
@@ -25,6 +26,10 @@ class Remembers(Protocol):
 
     async def remembered(self, entity_id: str) -> dict[str, Any] | None:
         """The cached row with this key or natural key."""
+        ...
+
+    async def warmed(self, where: Mapping[str, Any] | None, order_by: Order, limit: int | None) -> int:
+        """Read matching rows into memory; how many there were."""
         ...
 
     def tags_of(self, entity_id: str | None) -> set[Tag]:
@@ -107,6 +112,40 @@ class CacheControl:
         self._cache.forget()
         if self._cache.tier is not None:
             await self._cache.tier.drop([EVERYTHING])
+
+    async def warm(
+        self,
+        entity_type: str,
+        where: Mapping[str, Any] | None = None,
+        *,
+        order_by: Order = None,
+        limit: int | None = None,
+    ) -> int:
+        """Read matching rows into memory, each by its key, for those who will ask for them; at most as many as are kept.
+
+        Args:
+            entity_type: which entity.
+            where: a filter; all rows without one.
+            order_by: which rows come first.
+            limit: how many at most.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            UnknownEntityError: there is no such entity.
+            ValidationFailedError: not a filter, an order or a limit.
+        """
+        self._cache.home.require()
+        return await self._records(entity_type).warmed(where, order_by, limit)
+
+    def stats(self) -> dict[str, dict[str, Any]]:
+        """The hit rates of each entity that was asked for, in memory and in Redis, since the database was made."""
+        return self._cache.by_entity()
+
+    async def shared_size(self) -> int | None:
+        """How many keys the database in Redis has, of all programs; None without one, or while it cannot be reached."""
+        return None if self._cache.tier is None else await self._cache.tier.size()
 
     async def _drop(self, tags: Collection[Tag]) -> None:
         self._cache.invalidate(tags)

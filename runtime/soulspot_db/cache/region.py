@@ -90,6 +90,7 @@ class CacheRegion:
         self._ttl = ttl
         self._entries: LRUCache[Hashable, Entry] = LRUCache(max(max_size, 1))
         self._enabled = max_size > 0
+        self.room = max_size
         self._loads: dict[Hashable, asyncio.Future[Any]] = {}
         self.hits = 0
         self.misses = 0

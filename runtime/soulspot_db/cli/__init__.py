@@ -9,11 +9,7 @@ from soulspot_db.cli.summary import summary
 
 __all__ = ["main"]
 
-_OURS = {
-    "check": "soulspot_db.cli.check:check",
-    "keys": "soulspot_db.cli.keys:keys",
-    "migrate": "soulspot_db.cli.migrate:migrate",
-}
+_OURS = {name: f"soulspot_db.cli.{name}:{name}" for name in ("cache", "check", "keys", "migrate")}
 _GROUP = "soulspot_db.commands"
 
 

@@ -1,0 +1,76 @@
+"""`soulspot-db cache`: what several instances share, from the command line."""
+
+import asyncio
+import secrets
+
+import pytest
+import redis_servers
+from soulspot_db import Database, DatabaseSettings
+
+
+@pytest.fixture(scope="module")
+def server():
+    with redis_servers.redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def environment(tmp_path, server, monkeypatch):
+    """Variables, in a folder that is no project; SoulSpot's own entities are installed."""
+    monkeypatch.chdir(tmp_path)
+    values = {
+        "DATABASE": str(tmp_path / "soulspot.db"),
+        "CACHE": server.address,
+        "CACHE_PREFIX": f"test.{secrets.token_hex(4)}",
+        "DATABASE_AUTO_MIGRATE": "true",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def test_it_says_how_much_there_is(program, environment, server):
+    found = program("cache", "stats")
+    assert (found.code, found.err) == (0, "")
+    assert server.address in found.out
+    assert "keys" in found.out
+
+
+@pytest.mark.parametrize("command", [["clear"], ["invalidate", "artist"], ["invalidate", "artist:*:name:x"]])
+def test_what_it_forgets_other_programs_read_anew(program, environment, command):
+    assert program("cache", "stats").code == 0  # migrated
+
+    async def look():
+        import soulspot_db_entities  # noqa: F401 - registers them
+
+        async with Database(DatabaseSettings(cache_recheck=0)) as db:
+            await db.count("artist")
+            before = (await db.stats())["queries"]["total"]
+            await db.count("artist")
+            assert (await db.stats())["queries"]["total"] == before
+            found = await asyncio.to_thread(program, "cache", *command)
+            assert (found.code, found.err) == (0, "")
+            await db.count("artist")
+            assert (await db.stats())["queries"]["total"] == before + 1
+
+    asyncio.run(look())
+
+
+def test_without_a_redis_it_says_who_can_forget(program, environment):
+    environment.delenv("CACHE")
+    found = program("cache", "clear")
+    assert found.code == 1
+    assert "CACHE is not set" in found.err
+
+
+def test_a_redis_that_cannot_be_reached_is_an_error(program, environment):
+    environment.setenv("CACHE", "127.0.0.1:1/0")
+    found = program("cache", "clear")
+    assert found.code == 1
+    assert "cannot be reached" in found.err
+
+
+def test_an_entity_that_there_is_not_is_an_error(program, environment):
+    found = program("cache", "invalidate", "nothing:1")
+    assert found.code == 1
+    assert "nothing" in found.err
