@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
@@ -25,6 +26,7 @@ from soulspot_db.events.publisher import Publisher, PublishesEvents
 from soulspot_db.migrations.guard import guard_for
 from soulspot_db.monitoring.hooks import Hooks
 from soulspot_db.monitoring.loops import LoopWatch
+from soulspot_db.monitoring.quiet import log_quietly
 from soulspot_db.monitoring.recorder import StatementRecorder
 from soulspot_db.operations import Effects, Write
 from soulspot_db.plan import Plans
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["Database"]
 
 T = TypeVar("T")
+_log = logging.getLogger("soulspot_db.cache")
 _LAST = 1.0  # seconds that handlers have at least, for the events of the very last writes
 Bus = TypeVar("Bus", bound=PublishesEvents, default=EventBus)
 
@@ -167,6 +170,10 @@ class Database(DatabaseService, Generic[Bus]):
                 raise
             self._loop = asyncio.get_running_loop()
             self._is_open = True
+            if not self._is_told_of_writes:
+                message = "nothing is kept in memory: nobody tells what others write to %s. Set CACHE=host:6379/0, or "
+                more = "DATABASE_SINGLE_INSTANCE=true where nobody else writes"
+                log_quietly(_log, logging.INFO, message + more, self.settings.address)
         return self
 
     async def _require_heads(self, heads: Mapping[str, str]) -> None:

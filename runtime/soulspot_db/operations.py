@@ -38,7 +38,8 @@ class Read(Generic[T]):
     depends on once it is known, None where that is all of `tags`. A `point` read finds at most one row, by a unique index,
     until it was tried at once in vain; one with `batch` may be asked together with others: how, and for which key.
 
-    Where `each` is given, it makes something of each row, which takes its time, and `decode` the answer of those.
+    Where `each` is given, it makes something of each row, which takes its time, and `decode` the answer of those. `watch` is
+    told of how many rows the database returned, if it was asked at all.
     """
 
     region: CacheRegion
@@ -51,6 +52,13 @@ class Read(Generic[T]):
     point: bool = False
     batch: tuple[ByKey, Any] | None = None
     each: Callable[[tuple[Any, ...]], Any] | None = None
+    watch: Callable[[int], None] | None = None
+
+    def told(self, rows: Rows) -> Rows:
+        """What the database says, after telling who watches how many rows it is."""
+        if self.watch is not None:
+            self.watch(len(rows))
+        return rows
 
     def answer_now(self, rows: Rows) -> T:
         """The answer that these few rows are."""

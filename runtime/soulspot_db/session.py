@@ -149,6 +149,9 @@ class Session:
 
     async def rows(self, request: Read[Any]) -> Rows:
         """What the database says to a question."""
+        return request.told(await self._asked(request))
+
+    async def _asked(self, request: Read[Any]) -> Rows:
         # Of very many at once, the loop answers as many as it has time for; the others have waited for a turn already.
         if request.point and self.engine.reads_now and not self.cache.turns.are_due():
             rows = self.engine.read_now(request.statement())

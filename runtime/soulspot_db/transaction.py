@@ -107,7 +107,7 @@ class Transaction(DatabaseService):
         """Ask the database itself: the cache does not know what this transaction has written."""
         async with self._its_turn():
             rows = await self._lease.execute([request.statement()], lambda outcome: outcome.result(), read=True)
-        return await request.answer(rows[0], self._session.cache.turns)
+        return await request.answer(request.told(rows[0]), self._session.cache.turns)
 
     async def read_many(self, request: ReadMany[T]) -> Mapping[Hashable, T]:
         """Ask the database itself for many rows."""

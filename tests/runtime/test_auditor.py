@@ -37,6 +37,7 @@ def assert_sound(found, reads):
     assert sum(found.reads.values()) == 3 * reads
     assert set(found.reads) == set(audited.KINDS)
     assert found.writes > 50
+    assert found.untold < found.writes / 10
     assert len(found.delays) > 20
 
 
@@ -56,6 +57,7 @@ async def test_of_a_million_reads_none_is_older_than_it_may_be(
         found = await run(where, redis_address, tmp_path, 340_000, recheck)
     assert_sound(found, 340_000)
     record_property("writes", found.writes)
+    record_property("of which Redis was not told in time", found.untold)
     for share in (0.5, 0.99):
         record_property(f"seen by others, {share:.0%}", found.delay(share))
 
@@ -74,3 +76,5 @@ def test_the_auditor_finds_what_is_older_than_it_may_be(tmp_path):
     found = audited.audit([one, other], recheck=1)
     assert found.stale == [("row", 3, 0, 1), ("row", 3, 0, 1), ("fresh query", 3, 0, 1)]
     assert found.delays == [1.5]
+    one.write_bytes(audited.RECORD.pack(audited.UNTOLD, 3, 1, 1.0, 2.0) + read("row", 0, 2.1))
+    assert audited.audit([one, other], recheck=1).stale == [("row", 3, 0, 1), ("fresh query", 3, 0, 1)]

@@ -128,6 +128,19 @@ def certificate(tmp_path):
     return certificate
 
 
+@pytest.mark.parametrize("told", ["by redis", "by nobody", "that nobody writes"])
+async def test_the_log_says_where_nothing_is_kept_in_memory(open_database, database_kind, caplog, told):
+    caplog.set_level(logging.INFO, "soulspot_db.cache")
+    with redis_servers.redis_server() as server:
+        redis = server.address if told == "by redis" else None
+        db = await open_database(redis=redis, single_instance=told == "that nobody writes")
+        lines = [record.message for record in caplog.records if "nothing is kept in memory" in record.message]
+        assert len(lines) == (told == "by nobody" and database_kind != "sqlite")
+        await db.get("counter", "a")
+        await db.get("counter", "a")
+        assert (await db.stats())["cache"]["memory"]["size"] == (0 if lines else 1)
+
+
 @pytest.mark.sqlite_only
 async def test_an_encrypted_connection_is_made_where_it_is_asked_for(open_database, certificate, monkeypatch):
     with redis_servers.redis_server() as server:

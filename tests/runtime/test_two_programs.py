@@ -419,6 +419,18 @@ async def test_what_one_invalidates_or_clears_the_other_one_reads_anew(open_prog
         assert await statements(other) == before + 1
 
 
+async def test_hooks_are_told_that_an_answer_from_redis_needed_no_database(open_program):
+    one, other = await open_program(), await open_program()
+    await rows(one)
+    await noticed(other)
+    await one.query("counter")
+    await kept(one)
+    seen = []
+    other.hooks.add(lambda record: seen.append((record.operation, record.cache, record.rows)))
+    await other.query("counter")
+    assert seen == [("query", "hit", 0)]
+
+
 async def test_a_row_in_memory_can_be_looked_at_after_a_look_at_its_stamps(open_program):
     one, other = await open_program(cache_recheck=0), await open_program(cache_recheck=0)
     await rows(one)

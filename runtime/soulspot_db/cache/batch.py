@@ -24,13 +24,19 @@ class Batch:
     Nobody minds that others' wishes come before: a look-up that finds less than it could is a miss.
     """
 
-    answer: "asyncio.Future[Found | None]"
+    waiting: "list[asyncio.Future[Found | None]]" = field(default_factory=list)
     drops: set[bytes] = field(default_factory=set)
     stamps: set[bytes] = field(default_factory=set)
     answers: dict[bytes, tuple[bytes, float]] = field(default_factory=dict)
     names: dict[bytes, None] = field(default_factory=dict)
     size: int | None = None
     wants_size: bool = False
+
+    def answer(self, found: Found | None) -> None:
+        """Tell everybody who waits what was found; None where nobody can tell."""
+        for future in self.waiting:
+            if not future.done():  # whoever waited has been cancelled
+                future.set_result(found)
 
     def look_up(self, names: Iterable[bytes]) -> None:
         """Look these up as well."""

@@ -8,6 +8,7 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Collection, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from purgatory import AsyncCircuitBreakerFactory
@@ -22,7 +23,7 @@ __all__ = ["Connection", "SecondTier"]
 
 T = TypeVar("T")
 _log = logging.getLogger("soulspot_db.cache")
-_BUDGET = 0.025  # seconds for a batch; who asks while one is under way waits for two
+_BUDGET = 0.05  # seconds for a batch; who asks while one is under way waits for two
 _PATIENCE = 1.0  # seconds where nobody does
 _FAILURES = 2  # one after another; the first may be a connection that was cut, and the next one is made at once
 _REST = 0.5  # seconds between two tries to reach it again
@@ -165,7 +166,7 @@ class SecondTier:
 
     def _asked(self) -> Batch:
         if self._next is None:
-            self._next = Batch(asyncio.get_running_loop().create_future())
+            self._next = Batch()
         if self._work is None:
             self._work = _task(self._run())
         return self._next
@@ -178,7 +179,7 @@ class SecondTier:
                 try:
                     found = await self._attempt(batch)
                 finally:
-                    batch.answer.set_result(found)
+                    batch.answer(found)
         finally:
             self._work = None
 
@@ -222,14 +223,15 @@ class SecondTier:
         try:
             while not self.is_up or self._owed:
                 await asyncio.sleep(0 if self.is_up else _REST)
-                await asyncio.wait({self._asked().answer})
+                await _answered(self._asked())
         finally:
             self._return = None
 
 
 async def _answered(batch: Batch) -> Found | None:
-    # The answer is everybody's: who is cancelled must not take it from the others.
-    return await asyncio.shield(batch.answer)
+    future: asyncio.Future[Found | None] = asyncio.get_running_loop().create_future()
+    batch.waiting.append(future)
+    return await future
 
 
 async def _within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
@@ -237,20 +239,21 @@ async def _within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
 
     Where our own loop was busy, the answer may have come in time and not been read: it gets a few turns for that.
     """
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.wait({task}, timeout=seconds)
-        for _ in range(_TURNS):
-            if task.done():
-                break
-            await asyncio.sleep(0)
-        else:
-            raise TimeoutError
-        return task.result()
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
+    async with asyncio.timeout(None) as limit:
+        timer = asyncio.get_running_loop().call_later(seconds, _expire, limit, _TURNS)
+        try:
+            return await work
+        finally:
+            timer.cancel()
+
+
+def _expire(limit: asyncio.Timeout, turns: int) -> None:
+    loop = asyncio.get_running_loop()
+    if turns:
+        loop.call_soon(_expire, limit, turns - 1)
+    else:
+        with suppress(RuntimeError):  # it has ended in the meantime
+            limit.reschedule(loop.time())
 
 
 def _values(found: Found | None, names: Sequence[bytes]) -> list[bytes | None] | None:

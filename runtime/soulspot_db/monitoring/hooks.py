@@ -34,7 +34,7 @@ class OperationRecord:
     rows: int
     """How many rows the database returned, or wrote; 0 where it was not asked."""
     cache: Literal["hit", "miss", "bypass"]
-    """Whether a read was answered from memory, or by another caller's statement; writes and reads in transactions bypass
+    """Whether a read was answered from memory, from Redis, or by another caller's statement; writes and reads in transactions bypass
     the cache."""
     error: str | None
     """The code of the error that the caller got, or its class where it is none of ours."""
@@ -102,12 +102,7 @@ class Hooks:
         """Have `session` answer, and tell of it."""
         in_transaction = session.current() is not None
         with self._telling(entity_type, operation, request.statement().sql, bypass=in_transaction) as trace:
-
-            def decode(rows: Sequence[Any]) -> T:
-                trace.seen(len(rows))
-                return request.decode(rows)
-
-            return await session.read(replace(request, decode=decode))
+            return await session.read(replace(request, watch=trace.seen))
 
     async def read_many(
         self, entity_type: str, operation: str, session: _Session, request: ReadMany[T]
