@@ -162,20 +162,25 @@ async def test_a_network_that_fails_makes_no_call_fail_and_nothing_old(open_besi
     assert len(load.waits) > 50
 
 
+async def _waits(db, seconds):
+    waits, end = [], time.monotonic() + seconds
+    while time.monotonic() < end:
+        began = time.perf_counter()
+        assert (await db.get("counter", "a"))["value"] == 0
+        waits.append(time.perf_counter() - began)
+        await asyncio.sleep(0.002)
+    return sorted(waits)
+
+
 async def test_a_server_that_hangs_keeps_few_waiting_and_none_for_long(open_beside, server):
     one = await open_beside(cache_recheck=0)
     await one.save("counter", {"name": "a"})
-    waits = []
+    before = await _waits(one, 1)
+    usual = before[int(len(before) * 0.99)]  # on a machine that may be busy
     with server.frozen():
-        until_ = time.monotonic() + 2
-        while time.monotonic() < until_:
-            began = time.perf_counter()
-            assert (await one.get("counter", "a"))["value"] == 0
-            waits.append(time.perf_counter() - began)
-            await asyncio.sleep(0.002)
-    long = [wait for wait in waits if wait > 0.02]
-    assert len(long) <= 3 + len(waits) // 100  # two failures, and what a busy machine adds
-    assert sorted(waits)[int(len(waits) * 0.99)] < 0.05
+        waits = await _waits(one, 2)
+    assert sum(wait > usual + 0.04 for wait in waits) <= 4 + len(waits) // 100  # two failures in a row, and then nobody
+    assert waits[int(len(waits) * 0.98)] < usual + 0.05
 
 
 async def test_a_write_that_cannot_be_told_is_acknowledged_in_time_and_told_later(open_beside, between, server):
@@ -257,13 +262,14 @@ async def test_a_server_that_evicts_makes_nothing_old(open_database, policy):
         ]
         load = Load(*programs)
         async with load.running():
-            filler = 0
-            end = time.monotonic() + 1.5
-            while time.monotonic() < end:
-                for _ in range(20):
+            filler, end = 0, time.monotonic() + 30
+            while b"evicted_keys:0\r\n" in _info(server) and time.monotonic() < end:
+                for _ in range(100):
                     filler += 1
                     await programs[0].get("counter", f"missing {filler}")
-                await asyncio.sleep(0.005)
+            for _ in range(300):
+                filler += 1
+                await programs[0].get("counter", f"missing {filler}")
         assert load.stale == []
         assert b"evicted_keys:0\r\n" not in _info(server)
         assert all(db.session.cache.tier.is_up for db in programs)
@@ -303,3 +309,24 @@ async def test_closing_tells_what_is_owed(open_beside, between):
     await one.update("counter", "a", {"value": 1})
     await within(5, one.close())
     assert (await other.get("counter", "a"))["value"] == 1
+
+
+@pytest.mark.parametrize("fault", ["refusals", "silence", "none"])
+async def test_closing_leaves_nothing_at_work(open_beside, between, fault):
+    one = await open_beside(between, cache_recheck=0)
+    await one.save("counter", {"name": "a"})
+    if fault == "refusals":
+        between.refuse()
+    elif fault == "silence":
+        between.hush()
+    for value in range(3):
+        await one.update("counter", "a", {"value": value})
+        await one.get("counter", "a")
+    await within(5, one.close())
+    between.listen()
+    between.accept()
+    await asyncio.sleep(0.1)
+    made = between.connections
+    assert [task for task in asyncio.all_tasks() if task.get_name() == "soulspot-db cache"] == []
+    await asyncio.sleep(0.7)
+    assert between.connections == made  # nobody comes back

@@ -118,7 +118,9 @@ class RedisConnection:
         address, password = self._settings.cache_address, self._settings.redis_password
         if address is None:
             raise ConfigurationError("CACHE names no server", "Write CACHE=host:6379/0.")
-        kind = SSLConnection if self._settings.redis_tls else Connection
+        # Said in so many words: older versions of the library believe a certificate whatever name it has.
+        tls: dict[str, Any] = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
+        kind, more = (SSLConnection, tls) if self._settings.redis_tls else (Connection, {})
         return kind(
             host=address.host,
             port=address.port,
@@ -128,6 +130,7 @@ class RedisConnection:
             socket_connect_timeout=_PATIENCE,
             socket_timeout=None,
             retry=Retry(NoBackoff(), 0),
+            **more,
         )
 
     def _check(self, told: Mapping[str, str]) -> None:

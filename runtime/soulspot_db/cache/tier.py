@@ -70,6 +70,7 @@ class SecondTier:
         self._work: asyncio.Task[None] | None = None
         self._return: asyncio.Task[None] | None = None
         self._breaker: Any = None
+        self._is_open = False
         self.is_up = False
         """Whether it is asked at all."""
 
@@ -86,7 +87,7 @@ class SecondTier:
         """
         self._owed, self._next, self._work, self._return = set(), None, None, None
         self._breaker = await AsyncCircuitBreakerFactory(_FAILURES, _REST).get_breaker("redis")
-        self.is_up = True
+        self._is_open = self.is_up = True
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._connection.check(database)
@@ -97,12 +98,15 @@ class SecondTier:
 
     async def close(self) -> None:
         """Drop what is owed, if that can be had, and disconnect."""
+        self._is_open = False
         if self._return is not None:
             self._return.cancel()
             await asyncio.wait({self._return})
         if self.is_up and (self._owed or self._work is not None):
             await _answered(self._asked())
         self.is_up = False
+        if self._work is not None:
+            await asyncio.wait({self._work})
         if self._owed:
             message = (
                 "closing without having told Redis at %s of the last writes; other programs may find old answers there"
@@ -112,7 +116,7 @@ class SecondTier:
 
     def forget(self) -> None:
         """The loop in which it was opened has ended."""
-        self.is_up = False
+        self._is_open = self.is_up = False
         self._connection.forget()
 
     async def look_up(self, names: Sequence[bytes]) -> list[bytes | None] | None:
@@ -215,7 +219,7 @@ class SecondTier:
             log_quietly(_log, logging.WARNING, "Redis at %s is back", self._address)
 
     def _come_back_later(self) -> None:
-        if self._return is None:
+        if self._return is None and self._is_open:
             self._return = _task(self._come_back())
 
     async def _come_back(self) -> None:
