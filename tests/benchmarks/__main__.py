@@ -20,11 +20,12 @@ from resident import memory
 from runner import run
 from servers import postgres_server, throwaway_database
 from stalls import stalls
+from tiers import tiers
 
 from generator import generator
 
 CONSOLE = Console(width=170)
-TABLES = {"generator": generator, "in_process": in_process, "memory": memory, "stalls": stalls}
+TABLES = {"generator": generator, "in_process": in_process, "memory": memory, "stalls": stalls, "tiers": tiers}
 PARTS = ("sqlite", "postgresql", *TABLES)
 
 
