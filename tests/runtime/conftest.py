@@ -73,6 +73,7 @@ def redis_address(request):
         if address is None:
             pytest.skip("no Redis listens on this machine")
         yield address
+        redis_servers.tidy(address)  # it goes on when the tests are over
         return
     with redis_servers.redis_server() as server:
         yield server.address
