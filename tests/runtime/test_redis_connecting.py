@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import homes
 import pytest
 import redis_servers
-from soulspot_db import ConfigurationError, Database
+from servers import postgres_server
+from soulspot_db import ConfigurationError, Database, DatabaseSettings, QueryFailedError
 from support import settings, until, within
 
 DATABASES = homes.BOTH
@@ -139,6 +140,29 @@ async def test_the_log_says_where_nothing_is_kept_in_memory(open_database, datab
         await db.get("counter", "a")
         await db.get("counter", "a")
         assert (await db.stats())["cache"]["memory"]["size"] == (0 if lines else 1)
+
+
+@pytest.mark.sqlite_only
+def test_a_server_says_who_it_is_alike_to_all_or_nobody_gets_a_cache():
+    """Programs that call the same database by two names would not tell each other of what they write."""
+
+    async def identity(address, user):
+        settings_ = DatabaseSettings(database=f"{address.host}:{address.port}/postgres", user=user)
+        async with Database(settings_) as db:
+            return await db.session.engine.identity()
+
+    with postgres_server() as server:
+        told = asyncio.run(identity(server.address, "postgres"))
+        server.address.psql("CREATE ROLE somebody LOGIN")
+        assert asyncio.run(identity(server.address, "somebody")) == told
+        server.address.psql("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+        with pytest.raises(QueryFailedError, match="pg_control_system"):
+            asyncio.run(identity(server.address, "somebody"))
+        server.address.psql("ALTER FUNCTION pg_control_system() RENAME TO gone")  # as where there is none
+        assert asyncio.run(identity(server.address, "somebody")) == "postgres of a server without a number"
+    name, _, number = told.partition(" of ")
+    assert name == "postgres"
+    assert number.isdecimal()
 
 
 @pytest.mark.sqlite_only

@@ -24,6 +24,8 @@ from soulspot_db.settings import DatabaseSettings
 __all__ = ["PostgreSQLEngine"]
 
 T = TypeVar("T")
+_NAME = "SELECT current_database(), EXISTS (SELECT 1 FROM pg_proc WHERE proname = 'pg_control_system')"
+_NUMBER = "SELECT system_identifier FROM pg_control_system()"
 
 
 class PostgreSQLEngine:
@@ -64,12 +66,16 @@ class PostgreSQLEngine:
     async def identity(self) -> str:
         """The name of the database, and the identifier that its server has got with its first files.
 
-        An address would not do: programs may know the same server by different names.
+        An address would not do: programs may know the same server by different names. Where servers have no such identifier,
+        being only compatible with PostgreSQL, the name is all there is.
+
+        Raises:
+            QueryFailedError: the server has one, and does not tell it to this user, though perhaps to others.
         """
-        rows = await self.read(
-            Statement("SELECT current_database() || ' of ' || system_identifier FROM pg_control_system()")
-        )
-        return str(rows[0][0])
+        rows = await self.read(Statement(_NAME))
+        has_identifier = rows[0][1]
+        number = (await self.read(Statement(_NUMBER)))[0][0] if has_identifier else "a server without a number"
+        return f"{rows[0][0]} of {number}"
 
     @property
     def reads_now(self) -> bool:
