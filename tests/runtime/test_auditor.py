@@ -8,6 +8,7 @@ from pathlib import Path
 
 import audited
 import pytest
+import redis_servers
 from soulspot_db import Database, DatabaseSettings
 
 DATABASES = ("postgresql",)
@@ -49,12 +50,10 @@ async def test_no_read_is_older_than_it_may_be(empty_database, redis_address, tm
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recheck", [0, 0.1, 1])
-async def test_of_a_million_reads_none_is_older_than_it_may_be(
-    empty_database, redis_address, tmp_path, recheck, record_property
-):
-    with empty_database.copy(tmp_path) as where:
-        found = await run(where, redis_address, tmp_path, 340_000, recheck)
+@pytest.mark.parametrize("recheck", [0, 0.1])
+async def test_of_a_million_reads_none_is_older_than_it_may_be(empty_database, tmp_path, recheck, record_property):
+    with empty_database.copy(tmp_path) as where, redis_servers.redis_server() as server:
+        found = await run(where, server.address, tmp_path, 340_000, recheck)
     assert_sound(found, 340_000)
     record_property("writes", found.writes)
     record_property("of which Redis was not told in time", found.untold)

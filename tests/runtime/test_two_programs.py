@@ -634,7 +634,7 @@ def test_a_stamp_has_the_same_name_in_every_process():
         assert run.stdout.strip() == str(names.stamp_names(asked))
 
 
-def test_without_it_nothing_of_redis_is_imported():
+def test_without_it_nothing_of_redis_is_imported(tmp_path):
     program = (
         "import asyncio, sys; from soulspot_db import Database, DatabaseSettings\n"
         "async def main():\n"
@@ -646,7 +646,7 @@ def test_without_it_nothing_of_redis_is_imported():
     clean = {name: value for name, value in os.environ.items() if not name.upper().startswith(("CACHE", "DATABASE"))}
     run = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=os.environ.get("TMPDIR", "/tmp"),
+        cwd=tmp_path,
         env=clean,
         capture_output=True,
         text=True,
