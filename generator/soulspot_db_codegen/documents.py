@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from soulspot_db.language.document import (
-    LATER_KEYS,
     CacheDocument,
     EntityDocument,
     IndexDocument,
@@ -191,8 +190,6 @@ def _path(tree: object, loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
 
 def _unknown_key(merged: Merged, path: tuple[str | int, ...], model: type[BaseModel]) -> Diagnostic:
     key = str(path[-1])
-    if key in LATER_KEYS:
-        return merged.problem(path, f"{key!r} is not supported by this version yet", at_key=True)
     known = _known(path, model)
     meant = _MEANT.get(key)
     hint = f"did you mean {meant!r}?" if meant in known else nearest(key, known)

@@ -1,11 +1,13 @@
 """`soulspot-db cache`: what several instances share, from the command line."""
 
 import asyncio
+import importlib
 import secrets
 
 import pytest
 import redis_servers
-from soulspot_db import Database, DatabaseSettings
+import soulspot_db_entities
+from soulspot_db import Database, DatabaseSettings, EntityRegistry
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +43,6 @@ def test_what_it_forgets_other_programs_read_anew(program, environment, command)
     assert program("cache", "stats").code == 0  # migrated
 
     async def look():
-        import soulspot_db_entities  # noqa: F401 - registers them
-
         async with Database(DatabaseSettings(cache_recheck=0)) as db:
             await db.count("artist")
             before = (await db.stats())["queries"]["total"]
@@ -53,7 +53,9 @@ def test_what_it_forgets_other_programs_read_anew(program, environment, command)
             await db.count("artist")
             assert (await db.stats())["queries"]["total"] == before + 1
 
-    asyncio.run(look())
+    with EntityRegistry.isolated():
+        importlib.reload(soulspot_db_entities)  # registers them
+        asyncio.run(look())
 
 
 def test_without_a_redis_it_says_who_can_forget(program, environment):

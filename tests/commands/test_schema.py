@@ -5,7 +5,6 @@ import json
 import pytest
 from jsonschema import Draft202012Validator
 from projects import CASES, REPOSITORY
-from soulspot_db.language.document import LATER_KEYS
 from soulspot_db.language.types import TYPES
 from soulspot_db_codegen.json_schema import entity_schema, module_schema
 from soulspot_db_codegen.yaml_reader import read_yaml
@@ -103,10 +102,6 @@ def test_types_are_completed_from_the_table_of_types():
 def test_only_the_fields_are_required():
     assert entity_schema()["required"] == ["fields"]
     assert "required" not in module_schema()
-
-
-def test_a_key_that_this_version_refuses_is_not_offered():
-    assert {path.rpartition(".")[2] for path, _ in keys(entity_schema())} & LATER_KEYS == set()
 
 
 def test_editors_do_not_write_null_for_what_may_be_left_out():

@@ -10,7 +10,6 @@ from soulspot_db.language.query_document import QueryDocument
 from soulspot_db.language.strict import Document, Filter
 
 __all__ = [
-    "LATER_KEYS",
     "CacheDocument",
     "EntityDocument",
     "IndexDocument",
@@ -19,9 +18,6 @@ __all__ = [
     "RelationDocument",
     "RemovalDocument",
 ]
-
-# Keys of the language that this version does not read yet; named so that the error can say so.
-LATER_KEYS: frozenset[str] = frozenset()
 
 
 def _events(value: object) -> object:
