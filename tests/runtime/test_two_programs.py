@@ -617,6 +617,18 @@ def test_values_that_differ_have_different_names(one, other):
     assert names.answer_name(b"", "sql", ("a", "b")) != names.answer_name(b"", "sql", ("a,b",))
 
 
+def test_a_key_that_has_no_name_drops_all_rows_of_its_table():
+    class Odd(str):
+        __slots__ = ()
+
+    whole = names.touched_names([tags.bulk("t"), tags.table("t")])
+    assert names.touched_names([tags.row("t", (Odd("odd"),)), tags.row("t", ("b",))]) >= whole
+    assert names.touched_names([tags.row("t", (str(number),)) for number in range(1_001)]) == whole
+    assert names.touched_names([tags.row("t", ("a",))]).isdisjoint(whole)
+    with pytest.raises(TypeError):
+        names.stamp_names([tags.row("t", (Odd("never asked for"),))])
+
+
 def test_a_stamp_has_the_same_name_in_every_process():
     program = (
         "from soulspot_db.cache import names, tags; from uuid import UUID;"

@@ -71,9 +71,17 @@ def touched_names(tags: Collection[Tag]) -> set[bytes]:
         else:
             names.add(_stamp_name(tag))
     for name, some in rows.items():
-        few = len(some) <= _MOST_ROWS
-        names.update(map(_stamp_name, some if few else (bulk(name), table(name))))
+        try:
+            names.update(map(_stamp_name, some if len(some) <= _MOST_ROWS else _whole(name)))
+        except (
+            TypeError
+        ):  # a key that others may write in another way: whatever it is called there, it is a row of this table
+            names.update(map(_stamp_name, _whole(name)))
     return names
+
+
+def _whole(name: str) -> tuple[Tag, Tag]:
+    return bulk(name), table(name)
 
 
 def answer_name(schema: bytes, sql: str, values: Sequence[Any]) -> bytes | None:
