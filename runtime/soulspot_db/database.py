@@ -115,7 +115,8 @@ class Database(DatabaseService, Generic[Bus]):
         if self.settings.redis is None:
             return None
         try:
-            # Only who uses Redis has its libraries.
+            # Only who uses Redis has its libraries. All are asked for now, so that none is missed at the first read.
+            from soulspot_db.cache import shared as _shared  # noqa: F401, PLC0415
             from soulspot_db.cache.redis import RedisConnection  # noqa: PLC0415
             from soulspot_db.cache.tier import SecondTier  # noqa: PLC0415
         except ModuleNotFoundError as error:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import ssl
 import subprocess
+import sys
 from contextlib import asynccontextmanager
 
 import homes
@@ -52,6 +53,18 @@ async def test_a_cluster_is_refused(open_database):
 async def test_a_database_of_redis_that_is_not_there_is_refused(open_database):
     with redis_servers.redis_server(databases=2) as server, pytest.raises(ConfigurationError, match="127"):
         await opened(open_database, server.address.removesuffix("0") + "7")
+
+
+@pytest.mark.parametrize("missing", ["redis", "msgpack", "purgatory"])
+def test_where_its_libraries_are_missing_it_says_what_to_install(missing):
+    program = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "from soulspot_db import Database, DatabaseSettings\n"
+        "Database(DatabaseSettings(database_path='x.db', redis='localhost:6379/0', _env_file=None))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "pip install 'soulspot-db[redis]'" in run.stderr
+    assert "ConfigurationError" in run.stderr
 
 
 @asynccontextmanager
