@@ -302,6 +302,22 @@ def total_hits(db: Database) -> int:
     return db.session.cache.hits
 
 
+class _Watched:
+    """What hangs on a COMMIT, and who is told of it first."""
+
+    def __init__(self, finish: Any, seen: Callable[[Any], None]) -> None:
+        self._finish = finish
+        self._seen = seen
+
+    def __call__(self, outcome: Any) -> Any:
+        self._seen(outcome)
+        return self._finish(outcome)
+
+    @property
+    def dropping(self) -> Any:
+        return self._finish.dropping
+
+
 class _Run:
     """One program, from the first step to the last look."""
 
@@ -330,14 +346,13 @@ class _Run:
             doing.asked = next(self._clock)
             finish = type(session).committing(session, tags, effects, result)
 
-            def finished(outcome: Any) -> Any:
+            def seen(outcome: Any) -> None:
                 if outcome.error is None and not getattr(doing.item, "snapshot", False):
                     doing.committed = True
                     self.version += 1
                     self._commits.append((number, doing))
-                return finish(outcome)
 
-            return finished
+            return _Watched(finish, seen)
 
         async def read(statement: Statement) -> Any:
             when, turns = next(self._holds)

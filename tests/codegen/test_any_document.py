@@ -113,7 +113,7 @@ RELATION_KEYS = {
     "position": NAMES | ANY,
     "through": st.sampled_from(["m.thing", "m.other", "m.nothing"]) | ANY,
 }
-CACHE_KEYS = {"ttl": ANY, "max_size": ANY}
+CACHE_KEYS = {"ttl": ANY, "max_size": ANY, "l2": ANY}
 CHANGES = st.dictionaries(st.sampled_from(WORDS), OPERAND, max_size=2) | ANY
 SELECTED = st.sampled_from(WORDS) | st.fixed_dictionaries(
     {},

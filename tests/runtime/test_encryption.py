@@ -6,6 +6,7 @@ import logging
 
 import homes
 import pytest
+import redis_servers
 import vaults
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -219,6 +220,28 @@ async def test_no_secret_is_in_the_database_its_copies_logs_events_errors_and_re
             places[file.name] = file.read_bytes().decode("latin-1")
     assert all(places.values())  # a place that is empty would prove nothing
     assert [name for name, text in places.items() if SECRET in text or SECRET.encode().hex() in text] == []
+
+
+async def test_redis_holds_tokens_and_nothing_plain(open_database, key):
+    EntityRegistry.register("vault", vaults.VaultSchema)
+    with redis_servers.redis_server(rdbcompression="no") as server:
+        programs = [
+            await open_database(encryption_keys=[key], redis=server.address, single_instance=False) for _ in range(2)
+        ]
+        await programs[0].create_table("vault")
+        id = await programs[0].save("vault", ROW)
+        for db in programs:
+            assert (await db.get("vault", id))["word"] == SECRET
+            assert [row["word"] for row in await db.query("vault", {"name": "a"})] == [SECRET]
+            assert await db.run_query("vault", "word_of", {"name": "a"}) == SECRET
+            assert len(await db.run_query("vault", "told", {"shouted": "a!"})) == 1
+        if programs[0].settings.database_type == "postgresql":  # a file tells nobody what was written
+            assert programs[1].cache.stats()["vault"]["redis"]["hit_rate"] > 0
+        server.restart(save=True)
+        dump = (server.folder / "dump.rdb").read_bytes()
+    assert stored(programs[0])[0][1].encode() in dump
+    assert SECRET.encode() not in dump
+    assert SECRET.encode().hex().encode() not in dump
 
 
 async def test_the_cache_of_the_process_answers_without_decrypting_again(db, monkeypatch):
