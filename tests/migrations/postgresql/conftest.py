@@ -13,7 +13,8 @@ from soulspot_db.migrations.live import read_structure
 
 def pytest_generate_tests(metafunc):
     if "server" in metafunc.fixturenames:
-        kinds = getattr(metafunc.module, "SERVERS", ("started", "listening"))
+        listening = pytest.param("listening", marks=pytest.mark.slow)  # much the same once more: in `make test-all`
+        kinds = getattr(metafunc.module, "SERVERS", ("started", listening))
         metafunc.parametrize("server", kinds, indirect=True)
 
 
