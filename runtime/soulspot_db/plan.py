@@ -27,9 +27,10 @@ from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.visibility import EVERYBODY, Visibility, visible
 from soulspot_db.monitoring.loops import LoopWatch
 from soulspot_db.operations import Effects
-from soulspot_db.query import Link, Queries
+from soulspot_db.query import Queries
 from soulspot_db.registry import EntityRegistry
 from soulspot_db.schema import ResolvedSchema, resolved
+from soulspot_db.selects import Link
 from soulspot_db.sql_statements import PreparedSql, prepared, row_reader
 
 __all__ = ["Plan", "Plans"]

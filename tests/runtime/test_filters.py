@@ -169,7 +169,7 @@ def test_lists_of_many_lengths_share_few_statements():
 
 
 def test_compiled_statements_take_a_bounded_amount_of_memory(monkeypatch):
-    monkeypatch.setattr("soulspot_db.query._MAX_SHAPES", 3)
+    monkeypatch.setattr("soulspot_db.statements._MAX_SHAPES", 3)
     queries = Queries(SPEC, SCHEMA.table, CODEC.encode, DIALECTS["sqlite"], find={}.__getitem__, visible=None)
     for names in ("a", "b", "c", "id", "a"):
         assert queries.count(parse_filter({names: {"ne": None}}, SPEC)).sql.endswith("IS NOT NULL")
