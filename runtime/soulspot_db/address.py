@@ -4,7 +4,7 @@ import re
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
-__all__ = ["ServerAddress", "means_server", "read_address"]
+__all__ = ["ServerAddress", "means_server", "read_address", "read_host", "read_port"]
 
 # What comes before the first slash has a port, in digits.
 _MEANT = re.compile(r"[^/]*:[0-9]+(?=[,/]|$)")
@@ -12,6 +12,7 @@ _SERVER = re.compile(r"(?P<host>\[[^\[\]]+\]|[^:\[\]\s\0]+)(?::(?P<port>[0-9]+))
 _SOCKET = re.compile(r"(?P<folder>/[^\s\0:]+)(?::(?P<port>[0-9]+))?/(?P<name>[^/:]*)")
 _DEFAULT_PORT = 5432
 _HIGHEST_PORT = 65535
+_PORT_HINT = f"PostgreSQL's own is {_DEFAULT_PORT}"
 
 
 class ServerAddress(NamedTuple):
@@ -39,7 +40,9 @@ def read_address(text: str) -> ServerAddress:
             raise ValueError(
                 "PostgreSQL needs DATABASE=host:5432/name, or the folder of its socket: /run/postgresql/name"
             )
-        return ServerAddress([found["folder"]], [_port(found["port"] or str(_DEFAULT_PORT))], _name(found["name"]))
+        return ServerAddress(
+            [found["folder"]], [read_port(found["port"] or str(_DEFAULT_PORT), _PORT_HINT)], _name(found["name"])
+        )
     servers, _, name = text.removeprefix("/").partition("/")
     return ServerAddress(*_hosts(servers), _name(name))
 
@@ -58,9 +61,9 @@ def _hosts(servers: str) -> tuple[list[str], list[int]]:
                 "an IPv6 address is in brackets: [::1]:5432/name" if server.count(":") > 1 else "write host:5432/name"
             )
             raise ValueError(f"a host and its port are missing; {form}")
-        hosts.append(_host(found["host"]))
+        hosts.append(read_host(found["host"], "host:5432/name, or [::1]:5432/name"))
         ports.append(found["port"])
-    given = [_port(port) for port in ports if port is not None]
+    given = [read_port(port, _PORT_HINT) for port in ports if port is not None]
     if not given:
         raise ValueError("the port is missing; write host:5432/name")
     if len(given) == len(hosts):
@@ -70,19 +73,21 @@ def _hosts(servers: str) -> tuple[list[str], list[int]]:
     raise ValueError("of several hosts each has its port, or one is for all: h1:5432,h2:5432/name or h1,h2:5432/name")
 
 
-def _host(host: str) -> str:
+def read_host(host: str, form: str) -> str:
+    """A host's name or address without brackets; raises ValueError, which says to write `form`, where there can be no such host."""
     try:
         if host.startswith("["):
             return str(IPv6Address(host[1:-1]))
         host.encode("idna")  # as Python does before it looks a name up
     except ValueError:  # of which UnicodeError is one
-        raise ValueError("no host can have such a name; write host:5432/name, or [::1]:5432/name") from None
+        raise ValueError(f"no host can have such a name; write {form}") from None
     return host
 
 
-def _port(digits: str) -> int:
+def read_port(digits: str, hint: str) -> int:
+    """A port; raises ValueError, which ends with the hint, where there can be no such port."""
     if len(digits) > len(str(_HIGHEST_PORT)) or not 1 <= int(digits) <= _HIGHEST_PORT:
-        raise ValueError(f"a port is a number from 1 to {_HIGHEST_PORT}; PostgreSQL's own is {_DEFAULT_PORT}")
+        raise ValueError(f"a port is a number from 1 to {_HIGHEST_PORT}; {hint}")
     return int(digits)
 
 

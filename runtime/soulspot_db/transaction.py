@@ -185,9 +185,9 @@ class Transaction(DatabaseService):
                     self._left_by_generator(frame)
                 await self._close_frame(frame, error)
         except BaseException:  # a cancellation, or a RELEASE that failed: raised again
-            # What is half undone must not be stored. Nobody is left to close the frame, or to undo what RELEASE has kept; what an exception has left must not be
-            # kept by an outer block. The transaction stays the current one, so that every later call in the outer
-            # block raises and none commits on its own.
+            # What is half undone must not be stored. Nobody is left to close the frame, or to undo what RELEASE has kept;
+            # what an exception has left must not be kept by an outer block. The transaction stays the current one, so
+            # that every later call in the outer block raises and none commits on its own.
             self._lease.abandon()
             raise
 

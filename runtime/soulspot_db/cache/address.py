@@ -1,13 +1,13 @@
 """Which Redis server `CACHE=host:6379/0` means."""
 
 import re
-from ipaddress import IPv6Address
 from typing import NamedTuple
+
+from soulspot_db.address import read_host, read_port
 
 __all__ = ["CacheAddress", "read_cache_address"]
 
 _ADDRESS = re.compile(r"(?P<host>\[[^\[\]]+\]|[^:\[\]\s\0/,@]+):(?P<port>[0-9]{1,5})/(?P<number>[0-9]{1,5})")
-_HIGHEST_PORT = 65535
 
 
 class CacheAddress(NamedTuple):
@@ -36,17 +36,7 @@ def read_cache_address(text: str) -> CacheAddress:
             "write CACHE=host:6379/0: host, port, and the number of the database in Redis, which is 0 as a rule; "
             "an IPv6 address is in brackets"
         )
-    port = int(found["port"])
-    if not 1 <= port <= _HIGHEST_PORT:
-        raise ValueError(f"a port is a number from 1 to {_HIGHEST_PORT}; write CACHE=host:6379/0")
-    return CacheAddress(_host(found["host"]), port, int(found["number"]))
-
-
-def _host(host: str) -> str:
-    try:
-        if host.startswith("["):
-            return str(IPv6Address(host[1:-1]))
-        host.encode("idna")  # as Python does before it looks a name up
-    except ValueError:  # of which UnicodeError is one
-        raise ValueError("no host can have such a name; write CACHE=host:6379/0, or CACHE=[::1]:6379/0") from None
-    return host
+    port = read_port(found["port"], "write CACHE=host:6379/0")
+    return CacheAddress(
+        read_host(found["host"], "CACHE=host:6379/0, or CACHE=[::1]:6379/0"), port, int(found["number"])
+    )
