@@ -8,8 +8,9 @@ from soulspot_db.language.outputs import Output
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.sql_query import Analyse, SqlAnalysis, Statements
 from soulspot_db.language.sql_statement import SqlError, SqlStatement
+from soulspot_db.language.sql_writes import fields_set
 
-from soulspot_db_codegen.sql_database import Access, SqlDatabase
+from soulspot_db_codegen.sql_database import SqlDatabase
 from soulspot_db_codegen.sql_nulls import may_lack_rows
 
 __all__ = ["analyser"]
@@ -20,10 +21,9 @@ def analyser(spec: EntitySpec, document: EntityDocument, database: SqlDatabase) 
 
     def analyse(name: str, statements: Statements) -> SqlAnalysis:
         statement = statements["sqlite"]
-        access = database.access(statement)
-        reads = access.reads | _other_reads(statements, database)
+        reads = database.reads(statement) | _other_reads(statements, database)
         if statement.verb != "select":
-            return SqlAnalysis(tuple(sorted(reads)), tuple(_sets(statement, access, spec)))
+            return SqlAnalysis(tuple(sorted(reads)), tuple(fields_set(statement, spec)))
         returns = document.queries[name].returns
         if returns in {"rows", "column"}:
             return SqlAnalysis(tuple(sorted(reads)), origins=tuple(_origins(statements, database)))
@@ -38,33 +38,6 @@ def _other_reads(statements: Statements, database: SqlDatabase) -> set[str]:
     """The tables that the text for PostgreSQL may read, which nobody can ask here: all that it names."""
     one, other = statements["sqlite"], statements["postgresql"]
     return set() if str(one) == str(other) else other.mentioned(database.tables)
-
-
-def _sets(statement: SqlStatement, access: Access, spec: EntitySpec) -> Iterator[str]:
-    """The fields that an UPDATE sets, of which its events tell."""
-    if statement.verb != "update":
-        return
-    fields = [each for each in spec.fields.values() if each.column in access.changes]
-    for each in spec.fields.values():
-        if each.name in spec.key and each in fields:
-            raise SqlError(f"{each.name} is part of the key, which cannot be changed")
-        if each.name == spec.soft_delete and each in fields:
-            raise SqlError(f"{each.name} is set by deleting, and cleared by restoring", "use 'delete' and `restore`")
-        if each.encrypted and each in fields:
-            raise SqlError(
-                f"{each.name} is encrypted, and SQL would store it as it is", "use 'update' in place of 'sql'"
-            )
-        if each.exclusive is not None and each in fields:
-            message = f"{each.name} is exclusive, and SQL does not take it from the row that has it"
-            raise SqlError(message, "use 'update' in place of 'sql'")
-        if each.touched and each not in fields:
-            hint = f"write `{each.column} = :now`, with 'params: {{now: {{type: datetime, default: now}}}}'"
-            raise SqlError(f"{each.name}, which changes with every update, is not set", hint)
-        if each.version and each not in fields:
-            hint = f"write `{each.column} = {each.column} + 1`"
-            raise SqlError(f"{each.name}, which counts every update, is not set", hint)
-    named = [each.name for each in fields if not (each.touched or each.version)]
-    yield from named or [each.name for each in fields]
 
 
 def _origins(statements: Statements, database: SqlDatabase) -> Iterator[Output]:

@@ -17,10 +17,10 @@ from soulspot_db.language.table import describe
 
 from soulspot_db_codegen.scratch import index_sql
 
-__all__ = ["Access", "SqlDatabase"]
+__all__ = ["SqlDatabase"]
 
 _READS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE})
-_WRITES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_DELETE})
+_WRITES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 _FORBIDDEN = frozenset({"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"})
 # SQLite registers these in the schema when they are first met, which would look like a write.
 _FUNCTIONS = ("json_each", "json_tree")
@@ -30,12 +30,10 @@ _UNKNOWN = re.compile(r"no such (?P<what>column|table): (?P<name>.+)")
 
 
 @dataclass(slots=True)
-class Access:
-    """What a statement does to which tables: the tables it reads and writes, and the columns that it changes."""
+class _Access:
+    """The tables that a statement reads, and why it does what no query may do."""
 
     reads: set[str] = field(default_factory=set)
-    writes: set[str] = field(default_factory=set)
-    changes: set[str] = field(default_factory=set)
     refused: str | None = None
 
 
@@ -72,13 +70,13 @@ class SqlDatabase:
             if index["unique"]:  # which ON CONFLICT can name
                 self._connection.execute(index_sql(spec.table_name, index))
 
-    def access(self, statement: SqlStatement) -> Access:
-        """What the statement does.
+    def reads(self, statement: SqlStatement) -> set[str]:
+        """The tables that the statement reads.
 
         Raises:
             SqlError: it is wrong, or does what no query may do.
         """
-        found = Access()
+        found = _Access()
         sql = "".join(map(_strict, statement.pieces))
         self._connection.set_authorizer(self._authorizer(found))
         try:
@@ -88,7 +86,7 @@ class SqlDatabase:
             raise SqlError(found.refused or f"SQLite says: {error}", hint) from None
         finally:
             self._connection.set_authorizer(None)
-        return found
+        return found.reads
 
     def origins(self, statement: SqlStatement) -> list[tuple[str, FieldSpec] | None]:
         """The table and the field that each value that a SELECT selects comes from; None for what is made of several, or of none."""
@@ -102,19 +100,14 @@ class SqlDatabase:
             self._connection.execute(f"DROP VIEW IF EXISTS {_VIEW}")
         return [self._columns.get(kind) for _, _, kind, *_ in rows]
 
-    def _authorizer(self, found: Access) -> Callable[[int, str | None, str | None, str | None, str | None], int]:
+    def _authorizer(self, found: _Access) -> Callable[[int, str | None, str | None, str | None, str | None], int]:
         def authorize(action: int, one: str | None, other: str | None, *_: str | None) -> int:
             name = one or ""
             if action in _READS or (action == sqlite3.SQLITE_FUNCTION and other not in _FORBIDDEN):
                 return sqlite3.SQLITE_OK
             if action == sqlite3.SQLITE_READ and name in {*self.tables, *_FUNCTIONS}:
                 found.reads |= {name} & self.tables
-            elif action in _WRITES and name in self.tables:
-                found.writes.add(name)
-            elif action == sqlite3.SQLITE_UPDATE and name in self.tables:
-                found.writes.add(name)
-                found.changes.add(other or "")
-            else:
+            elif action not in _WRITES or name not in self.tables:
                 found.refused = _refusal(action, name, other)
                 return sqlite3.SQLITE_DENY
             return sqlite3.SQLITE_OK

@@ -98,6 +98,8 @@ def _outer_joined(marks: Sequence[Token]) -> Collection[str] | None:
     found = set()
     words = [mark.word for mark in marks] + [""] * 4
     for at, word in enumerate(words[:-4]):
+        if word in {"left", "right", "full"} and words[at + 1] == "natural":
+            return None
         if words[at + 1] not in {"join", "outer"}:
             continue
         if word in {"right", "full"}:

@@ -238,6 +238,8 @@ IN_SQL = "    add an index that the text can use, or say with 'full_scan: ...' w
     [
         ("SELECT * FROM music_tracks WHERE plays + 1 > :least", ["track"]),
         ("SELECT t.* FROM music_tracks AS t WHERE t.plays + 1 > :least", ["track"]),
+        ("SELECT T.* FROM music_tracks AS T WHERE T.plays + 1 > :least", ["track"]),
+        ("SELECT Tr.* FROM music_tracks Tr WHERE tr.plays + 1 > :least", ["track"]),
         ("SELECT t.* FROM music_tracks t JOIN music_albums a ON a.id = t.album_id WHERE t.plays > :least", ["album"]),
         (
             "SELECT t.* FROM music_albums, music_tracks t WHERE t.album_id = music_albums.id AND name > :least",

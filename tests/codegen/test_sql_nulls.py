@@ -20,6 +20,8 @@ def lacking(text):
         ("SELECT a FROM t LEFT JOIN (u JOIN v ON 1) ON 1", "tuv"),
         ("SELECT a FROM t LEFT JOIN main.u ON 1", "tuv"),
         ("SELECT a FROM t RIGHT JOIN u ON 1", "tuv"),
+        ("SELECT a FROM t LEFT NATURAL JOIN u", "tuv"),
+        ("SELECT a FROM t NATURAL LEFT JOIN u", "u"),
         ("SELECT a FROM t FULL OUTER JOIN u ON 1", "tuv"),
         ("SELECT a FROM t WHERE b IN (SELECT b FROM u LEFT JOIN v ON 1) AND EXISTS (SELECT max(c) FROM v)", ""),
         ("SELECT t.a AS b FROM t WHERE b IN (VALUES (1))", ""),

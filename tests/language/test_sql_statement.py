@@ -89,6 +89,11 @@ def test_an_insert_names_its_columns(text, columns):
         ("SELECT count(*), a FROM t", False),
         ("SELECT max(a) FROM t", False),
         ("SELECT count(*) FROM t UNION SELECT 2", False),
+        ("SELECT count(*) FILTER (WHERE a > 1) AS n FROM t", True),
+        ("SELECT count(*) n FROM t", True),
+        ("SELECT count(*) || ' tracks' FROM t", False),
+        ("SELECT count(*) * 1.5 AS n FROM t", False),
+        ("SELECT count(*) > 5 FROM t", False),
     ],
 )
 def test_a_count_is_one_number(text, is_one_number):
@@ -107,6 +112,15 @@ def test_a_count_is_one_number(text, is_one_number):
         ("SELECT a FROM t WHERE b < 'today'::date", "postgresql"),
         ("SELECT a FROM t WHERE b < clock_timestamp()", "postgresql"),
         ("SELECT a FROM t WHERE pg_is_in_recovery()", "postgresql"),
+        ('SELECT a FROM t ORDER BY "random"()', "sqlite"),
+        ('SELECT a FROM t WHERE b < "datetime"()', "sqlite"),
+        ('SELECT a FROM t WHERE b < "now"()', "postgresql"),
+        ("SELECT a FROM t WHERE b < 'today 10:00'::timestamp", "postgresql"),
+        ("SELECT a FROM t WHERE b < $$now$$::timestamp", "postgresql"),
+        ("SELECT a FROM t WHERE b = $of$ Now $of$::timestamp", "postgresql"),
+        ("SELECT a FROM t WHERE b = user", "postgresql"),
+        ("SELECT a FROM t WHERE b = current_role", "postgresql"),
+        ("SELECT a FROM t WHERE b = txid_current()", "postgresql"),
     ],
 )
 def test_what_depends_on_the_clock_or_on_chance_is_told(text, dialect):
@@ -120,7 +134,37 @@ def test_what_depends_on_the_clock_or_on_chance_is_told(text, dialect):
         "SELECT date FROM t WHERE time > 'noon'",
         "SELECT a FROM t WHERE strftime('%s', b) < strftime('%s', date(c, max(d, 'e')))",
         "SELECT a FROM t WHERE datetime(b) < 'now and then'",
+        'SELECT "random", user FROM t',
     ],
 )
 def test_what_depends_on_the_rows_alone_is_not(text):
     assert not is_timed(read(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ('UPDATE t SET a = 1, "b" = f(c, d), e = (SELECT g FROM u WHERE h = 1, 2) WHERE i = 3', ("a", "b", "e")),
+        ("UPDATE t AS x SET (a, b) = (SELECT c, d FROM u), e = 1 FROM v WHERE x.f = 2", ("a", "b", "e")),
+        ("WITH s AS (SELECT 1 AS a) UPDATE t SET b = (SELECT a FROM s)", ("b",)),
+        ("SELECT a FROM t", ()),
+    ],
+)
+def test_an_update_sets_columns(text, columns):
+    assert read(text).assigned == columns
+
+
+@pytest.mark.parametrize(
+    ("text", "has_one"),
+    [
+        ("SELECT * FROM t UNION SELECT a, b FROM u", False),
+        ("SELECT a, b FROM t UNION SELECT * FROM u", True),
+        ("SELECT * FROM t WHERE a = 1 UNION ALL SELECT * FROM t WHERE a = 2", True),
+        ("SELECT a FROM t EXCEPT SELECT u.* FROM u", True),
+        ("SELECT a FROM t EXCEPT SELECT a, b * 2 FROM u", False),
+        ("SELECT * FROM t WHERE a IN (SELECT count(*) FROM t UNION SELECT 2)", False),
+        ("SELECT a FROM (SELECT * FROM t UNION SELECT b, a FROM t)", True),
+    ],
+)
+def test_a_star_in_rows_that_are_put_together_is_told(text, has_one):
+    assert read(text).has_late_star is has_one

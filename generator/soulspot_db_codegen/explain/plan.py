@@ -41,19 +41,22 @@ def costs(connection: sqlite3.Connection, asked: Asked, rows: dict[str, int]) ->
         rows: how many rows are expected, by entity.
     """
     details = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {asked.sql}", {"given": None})]
-    accesses = [match for detail in details if (match := _ACCESS.match(detail)) and match["name"] in asked.names]
+    accesses = [
+        match for detail in details if (match := _ACCESS.match(detail)) and match["name"].lower() in asked.names
+    ]
     main, *_ = asked.names
     is_sorted = _SORT in details
     partial = _partial(connection)
     found = set()
     for access in accesses:
-        entity = asked.names[access["name"]]
+        name = access["name"].lower()
+        entity = asked.names[name]
         if rows.get(entity.entity_type, 0) < LARGE:
             continue
-        ends = access["name"] == main and asked.stops and asked.where is None and not is_sorted
+        ends = name == main and asked.stops and asked.where is None and not is_sorted
         if access["how"] == "SCAN" and access["index"] not in partial and not ends:
             found.add(Cost("scan", entity.entity_type))
-        if access["name"] == main and is_sorted and asked.stops and not _narrows(access, entity, asked.where):
+        if name == main and is_sorted and asked.stops and not _narrows(access, entity, asked.where):
             found.add(Cost("sort", entity.entity_type))
     return found
 

@@ -31,7 +31,7 @@ def in_sql(sql: SqlQuery, tables: Mapping[str, EntitySpec]) -> Asked:
 
 
 def _names(marks: Sequence[Token], tables: Mapping[str, EntitySpec]) -> Iterator[tuple[str, EntitySpec]]:
-    """The entities by what their tables are called in a statement."""
+    """The entities by what their tables are called in a statement, in lower case, as SQLite does not tell them apart by it."""
     ends = Token("space", "")
     for before, mark, after, last in zip(
         [ends, *marks], marks, [*marks[1:], ends], [*marks[2:], ends, ends], strict=False
@@ -40,6 +40,7 @@ def _names(marks: Sequence[Token], tables: Mapping[str, EntitySpec]) -> Iterator
         if entity is None or (before.word or before.text) not in _BEFORE:
             continue
         if after.word == "as":
-            yield last.name, entity
+            yield last.name.lower(), entity
         else:
-            yield after.name if after.name and after.word not in _AFTER | _CLAUSES else mark.name, entity
+            name = after.name if after.name and after.word not in _AFTER | _CLAUSES else mark.name
+            yield name.lower(), entity

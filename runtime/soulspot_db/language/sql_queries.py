@@ -18,6 +18,7 @@ from soulspot_db.language.scope import HasKey
 from soulspot_db.language.sql_clock import is_timed, reads_times
 from soulspot_db.language.sql_query import Analyse, SqlAnalysis, SqlQuery, Statements
 from soulspot_db.language.sql_statement import SqlError, SqlStatement, read_statement
+from soulspot_db.language.sql_writes import check_insert, check_update
 from soulspot_db.language.visibility import HasHidden
 
 __all__ = ["HasTable", "resolve_sql_query"]
@@ -124,6 +125,11 @@ class _Reader:
         statement = read_statement(text, dialect)
         if statement.verb == "select":
             self._check_select(statement)
+            if statement.has_late_star:
+                raise SqlError(
+                    "* in rows that are put together is not possible, because no schema tells the order of columns",
+                    "name the columns in every part",
+                )
             columns = [field.column for field in self._entity.fields.values()]
             return statement.expanded(columns) if self._returns_entities else statement
         self._check_write(statement)
@@ -175,7 +181,9 @@ class _Reader:
         if statement.verb != "insert" and not statement.has_where and not self._document.all_rows:
             raise SqlError(f"the {verb} has no WHERE", "add one, or 'all_rows: true' if every row is meant")
         if statement.verb == "insert":
-            self._check_insert(statement)
+            check_insert(statement, entity)
+        if statement.verb == "update":
+            check_update(statement, entity)
         if statement.verb == "delete" and (entity.soft_delete or entity.guards):
             rule = (
                 "'soft_delete', which a DELETE in SQL knows nothing of"
@@ -184,22 +192,6 @@ class _Reader:
             )
             raise SqlError(f"{entity.entity_type} has {rule}", "write a query with 'delete: true' and 'where'")
 
-    def _check_insert(self, statement: SqlStatement) -> None:
-        if statement.inserted is None:
-            raise SqlError("the INSERT names no columns", "name them, because no schema tells their order")
-        for field in self._entity.fields.values():
-            if field.assigned and field.column in statement.inserted:
-                raise SqlError(f"{field.column} is given by the database", "leave it out of the INSERT")
-            if field.made is not None and not field.nullable and field.column not in statement.inserted:
-                hint = f"give it a parameter: 'params: {{{field.name}: {{type: {field.type}, default: {field.made}}}}}'"
-                raise SqlError(f"{field.column}, whose default is made by us, is not in the INSERT", hint)
-            if field.exclusive is not None and field.column in statement.inserted:
-                raise SqlError(
-                    f"{field.name} is exclusive, and SQL does not take it from the row that has it", "use `save`"
-                )
-            if field.encrypted and field.column in statement.inserted:
-                raise SqlError(f"{field.name} is encrypted, and SQL would store it as it is", "use `save`")
-
     def _compare(self, one: SqlStatement, other: SqlStatement) -> None:
         """Both databases must do the same."""
         if one.verb != other.verb:
@@ -207,6 +199,9 @@ class _Reader:
         elif one.verb == "select" and self._document.returns != "count" and set(one.selected) != set(other.selected):
             names = sorted(set(one.selected) ^ set(other.selected))
             self.wrong(f"only one of the texts selects {', '.join(names)}", "sql")
+        elif one.verb == "update" and set(one.assigned) != set(other.assigned):
+            names = sorted(set(one.assigned) ^ set(other.assigned))
+            self.wrong(f"only one of the texts sets {', '.join(names)}", "sql")
 
     def params(self, statements: Statements) -> dict[str, ParamSpec]:
         """The parameters of the statements."""

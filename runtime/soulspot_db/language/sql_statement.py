@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal, TypeAlias, cast
 
 from soulspot_db.language.conditions import Dialect, quoted
@@ -13,10 +14,10 @@ __all__ = ["SqlError", "SqlStatement", "SqlVerb", "read_statement"]
 SqlVerb: TypeAlias = Literal["select", "insert", "update", "delete"]
 
 _VERBS = frozenset({"select", "insert", "update", "delete"})
-_AFTER_SELECTED = frozenset(
-    {"from", "where", "group", "having", "window", "order", "limit", "offset", "fetch", "for"}
-    | {"union", "intersect", "except"}
-)
+_COMPOUND = frozenset({"union", "intersect", "except"})
+_AFTER_SELECTED = _COMPOUND | {
+    *("from", "where", "group", "having", "window", "order", "limit", "offset", "fetch", "for")
+}
 _AFTER_TABLE = frozenset({"set", "where", "using", "values", "select", "default", "with"})
 # After these there may be no row, or several.
 _AFTER_TOTAL = (_AFTER_SELECTED - {"from", "where", "window", "order", "for"}) | {"over"}
@@ -80,6 +81,22 @@ class SqlStatement:
             return None
         return tuple(mark.name for mark in self._until_closed(opening) if mark.name)
 
+    @cached_property
+    def assigned(self) -> tuple[str, ...]:
+        """The columns that an UPDATE sets."""
+        found: list[str] = []
+        begins = False
+        for at, mark in enumerate(self.marks[self._verb_at :], self._verb_at):
+            if mark.depth:
+                continue
+            if found and not begins and mark.word in {"from", "where"}:
+                break
+            if begins:
+                names = self._until_closed(at) if mark.text == "(" else [self._name(at)]
+                found += [name.name for name in names if name.name]
+            begins = mark.word == "set" or (bool(found) and mark.text == ",")
+        return tuple(found)
+
     @property
     def has_where(self) -> bool:
         """Whether a condition says which rows are written."""
@@ -118,14 +135,30 @@ class SqlStatement:
     @property
     def counts(self) -> bool:
         """Whether all that it selects is one number of all rows."""
-        first = [mark.text.lower() for mark in self.items[0][:2]]
+        words = [mark.word or mark.text for mark in self.items[0] if not mark.depth]
+        if words[3:5] == ["filter", "("]:
+            del words[3:6]
+        is_number = words[:3] == ["count", "(", ")"] and (len(words) == 3 or words[3] == "as" or len(words) == 4)
         is_one_row = not any(mark.word in _AFTER_TOTAL and not mark.depth for mark in self.marks)
-        return len(self.items) == 1 and first == ["count", "("] and is_one_row
+        return len(self.items) == 1 and is_number and is_one_row
 
     @property
     def is_compound(self) -> bool:
         """Whether rows of several SELECTs are put together, here or in one of its parts."""
-        return not {"union", "intersect", "except"}.isdisjoint(self.words)
+        return not _COMPOUND.isdisjoint(self.words)
+
+    @property
+    def has_late_star(self) -> bool:
+        """Whether a `*` that is not expanded stands in rows that are put together, where the order of columns says which meet."""
+        depths = {mark.depth for mark in self.marks if mark.word in _COMPOUND}
+        first = self.items[0][-1] if self.selected == ("*",) else None
+        return any(
+            mark.text == "*"
+            and mark is not first
+            and mark.depth in depths
+            and (before.word in {"select", "all", "distinct"} or before.text in {",", "."})
+            for before, mark in pairwise(self.marks)
+        )
 
     def mentioned(self, names: Collection[str]) -> set[str]:
         """Those of `names` that occur in it, whatever they mean there."""
