@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import eq, ge, gt, le, lt, ne
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast, overload
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
@@ -33,14 +33,18 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
 
 @dataclass(frozen=True, slots=True)
 class FirstOf:
-    """The row that the first of several predicates finds: each is asked for only where those before it find none."""
+    """The row that the first of several predicates finds: each is asked for only where those before it find none.
+
+    `order` says which of several rows that one of them finds.
+    """
 
     alternatives: tuple[Predicate, ...]
+    order: tuple[Term, ...] = ()
 
     @property
     def shape(self) -> tuple[Any, ...]:
         """Everything but the values."""
-        return ("first of", *(each.shape for each in self.alternatives))
+        return ("first of", self.order, *(each.shape for each in self.alternatives))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +101,33 @@ Where: TypeAlias = Predicate | FirstOf | Chosen | Rivals | Unguarded
 _WHERE = (Compare, Group, Related, FirstOf, Chosen, Rivals, Unguarded, type(None))
 
 
-def narrowed(where: Where, condition: Predicate | None) -> Where:
-    """Of the rows that `where` finds, or would find first, those for which a condition holds."""
+@overload
+def narrowed(where: Where, condition: Predicate | None) -> Where: ...
+
+
+@overload
+def narrowed(where: None, condition: Predicate) -> Where: ...
+
+
+@overload
+def narrowed(where: Where | None, condition: Predicate | None) -> Where | None: ...
+
+
+def narrowed(where: Where | None, condition: Predicate | None) -> Where | None:
+    """Of the rows that `where` finds, or would find first, those for which a condition holds; None is all rows, or no condition."""
     if condition is None:
         return where
     match where:
+        case None:
+            return condition
         case FirstOf():
-            return FirstOf(tuple(Group("and", (each, condition)) for each in where.alternatives))
+            return replace(where, alternatives=tuple(Group("and", (each, condition)) for each in where.alternatives))
         case Chosen():
             return Chosen(all_of(where.where, condition), where.order, where.limit)
         case Rivals():
-            found: Where = replace(where, where=_narrowed_all(where.where, condition))
+            found: Where = replace(where, where=narrowed(where.where, condition))
         case Unguarded():
-            found = replace(where, whole=_narrowed_all(where.whole, condition))
+            found = replace(where, whole=narrowed(where.whole, condition))
         case Group(operator="and"):
             found = Group("and", tuple(_narrowed_part(part, condition) for part in where.parts))
         case _:
@@ -122,10 +140,6 @@ def _narrowed_part(part: Predicate, condition: Predicate) -> Predicate:
     if isinstance(part, (FirstOf, Chosen, Rivals, Unguarded)):  # which a group can have as well
         return cast("Predicate", narrowed(part, condition))
     return part
-
-
-def _narrowed_all(where: Where | None, condition: Predicate) -> Where:
-    return condition if where is None else narrowed(where, condition)
 
 
 class Binder:
@@ -312,8 +326,11 @@ class Clauses:
         found = self.aliased()
         any_of = sa.or_(sa.false(), *(found.clause(each, bind) for each in where.alternatives))
         ranks = [(found.clause(each, bind), rank) for rank, each in enumerate(where.alternatives[:-1])]
-        order = [sa.case(*((when, _rank(rank)) for when, rank in ranks), else_=_rank(len(ranks)))] if ranks else []
+        order: list[ColumnElement[Any]] = []
+        if ranks:
+            order.append(sa.case(*((when, _rank(rank)) for when, rank in ranks), else_=_rank(len(ranks))))
         keys = [found.columns[name] for name in self._key]
+        order += map(found.order, where.order)
         chosen = sa.select(*keys).where(any_of).order_by(*order, *keys).limit(_ONE).offset(_ZERO)
         own = [self.columns[name] for name in self._key]
         return own[0] == chosen.scalar_subquery() if len(own) == 1 else sa.tuple_(*own).in_(chosen)

@@ -12,6 +12,7 @@ from soulspot_db.language.field import FieldSpec
 from soulspot_db.language.indexes import constraint_name
 from soulspot_db.language.predicates import Compare, Group, Merged, Predicate
 from soulspot_db.language.spec import EntitySpec
+from soulspot_db.language.visibility import present
 from soulspot_db.operations import Effects, Write
 from soulspot_db.plan import Plan
 from soulspot_db.touching import with_touched
@@ -90,8 +91,7 @@ def takes_of_upsert(
 
 
 def _given(flag: FieldSpec, values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    known = ((name, values[name]) for name in flag.exclusive or () if name in values)
-    return tuple((name, value) for name, value in known if not isinstance(value, Merged))
+    return tuple((name, values[name]) for name in flag.exclusive or () if name in values)
 
 
 def taking(plan: Plan, takes: Sequence[Take], write: Write[T], lock: Statement | None = None) -> Write[T]:
@@ -109,7 +109,10 @@ def taking(plan: Plan, takes: Sequence[Take], write: Write[T], lock: Statement |
     now = utc_now()
     taken = [
         plan.queries.update(
-            _present(plan.spec, take.rows), with_touched(plan.spec, {take.flag.name: False}, now), whole=False
+            # The index of a flag knows none that are deleted, whoever sees them.
+            narrowed(take.rows, present(plan.spec)),
+            with_touched(plan.spec, {take.flag.name: False}, now),
+            whole=False,
         )
         for take in takes
     ]
@@ -125,11 +128,6 @@ def taking(plan: Plan, takes: Sequence[Take], write: Write[T], lock: Statement |
     statements = [*locks, *taken, *write.statements]
     tags = {*write.tags, *plan.touched()}  # whose flag it is, only the database knows
     return Write(statements, tags, effects, lambda results: write.result(results[until:]))
-
-
-def _present(spec: EntitySpec, rows: Where) -> Where:
-    """Those that are not deleted: the index of a flag knows no others, whoever sees them."""
-    return narrowed(rows, None if spec.soft_delete is None else Compare(spec.soft_delete, "is_null"))
 
 
 def overtaken(error: ConstraintViolationError, plan: Plan, takes: Sequence[Take]) -> SerializationFailedError | None:

@@ -7,6 +7,7 @@ from typing import Any
 from soulspot_db.engine.base import Statement
 from soulspot_db.language.predicates import Compare, Group, Now, Predicate, all_of
 from soulspot_db.language.spec import EntitySpec
+from soulspot_db.language.visibility import present
 from soulspot_db.plan import Plan
 
 __all__ = ["expired", "making_room"]
@@ -31,8 +32,7 @@ def making_room(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> list[Statement
     if spec.expires is None:
         return []
     # Those that were deleted as well are in nobody's way, and are not told of twice.
-    present = None if spec.soft_delete is None else Compare(spec.soft_delete, "is_null")
-    gone = all_of(expired(spec, spec.expires), present)
+    gone = all_of(expired(spec, spec.expires), present(spec))
     chunks = (rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS))
     in_the_way = (Group("or", tuple(_alike(spec, chunk))) for chunk in chunks)
     return [plan.queries.erase(all_of(gone, alike)) for alike in in_the_way if alike.parts]

@@ -14,9 +14,10 @@ from soulspot_db.errors import ValidationFailedError
 from soulspot_db.expiry import expired
 from soulspot_db.language.order import Term
 from soulspot_db.language.predicates import Compare, Group, Now, Predicate
-from soulspot_db.language.visibility import Visibility
+from soulspot_db.language.visibility import Visibility, present
 from soulspot_db.operations import Effects, Write
 from soulspot_db.ordering import OrderingRepository
+from soulspot_db.plan import Plan
 from soulspot_db.touching import with_touched
 
 __all__ = ["HidingRepository"]
@@ -46,7 +47,7 @@ class HidingRepository(OrderingRepository[Model, KeyType], Generic[Model, KeyTyp
 
     async def _bring_back(self, where: Where) -> Model | None:
         field = self._hides_deleted("restore")
-        plan = self._session.plans.of(self.schema, replace(self._plan.visibility, deleted=True))
+        plan = self._plan_with_deleted
         deleted = Compare(field, "not_null")
 
         def effects(results: Sequence[Rows]) -> Effects:
@@ -60,10 +61,14 @@ class HidingRepository(OrderingRepository[Model, KeyType], Generic[Model, KeyTyp
         rows = await self._do("restore", request)
         return self._decode(rows[0]) if rows else None
 
+    @property
+    def _plan_with_deleted(self) -> Plan:
+        return self._session.plans.of(self.schema, replace(self._plan.visibility, deleted=True))
+
     def _last_deleted(self, where: Where) -> Statement:
         """Finds the row that was deleted last of those that `where` finds."""
         field = self._hides_deleted("restore")
-        plan = self._session.plans.of(self.schema, replace(self._plan.visibility, deleted=True))
+        plan = self._plan_with_deleted
         order = [Term(field, descending=True)]
         return plan.queries.select(narrowed(where, Compare(field, "not_null")), order_by=order, limit=1)
 
@@ -76,10 +81,10 @@ class HidingRepository(OrderingRepository[Model, KeyType], Generic[Model, KeyTyp
     ) -> int:
         """Delete for good what was deleted softly, and say how many rows there were; that they are gone was told before."""
         field = self._hides_deleted("purge_deleted")
-        where: Predicate = Compare(field, "not_null")
+        deleted: Predicate = Compare(field, "not_null")
         if older_than is not None:
-            where = Group("and", (where, Compare(field, "lte", (Now(-self._age(older_than)),))))
-        return await self._purge("purge_deleted", where, batch_size, progress, told=False)
+            deleted = Group("and", (deleted, Compare(field, "lte", (Now(-self._age(older_than)),))))
+        return await self._purge("purge_deleted", deleted, batch_size, progress, untold=(None,), told=())
 
     def _age(self, given: Any) -> dt.timedelta:
         if not isinstance(given, dt.timedelta) or given < dt.timedelta():
@@ -91,21 +96,30 @@ class HidingRepository(OrderingRepository[Model, KeyType], Generic[Model, KeyTyp
         spec = self._plan.spec
         if spec.expires is None:
             raise self._refuse_hiding("purge_expired", "expires")
-        past = expired(spec, spec.expires)
-        if spec.soft_delete is None:
-            return await self._purge("purge_expired", past, batch_size, progress, told=True)
         # That rows which were deleted softly are gone was told before.
-        there, hidden = (Group("and", (past, Compare(spec.soft_delete, is_so))) for is_so in ("is_null", "not_null"))
-        known = await self._purge("purge_expired", hidden, batch_size, None, told=False)
-        return known + await self._purge("purge_expired", there, batch_size, progress, told=True)
+        hidden = None if spec.soft_delete is None else Compare(spec.soft_delete, "not_null")
+        untold = () if hidden is None else (hidden,)
+        past = expired(spec, spec.expires)
+        return await self._purge("purge_expired", past, batch_size, progress, untold=untold, told=(present(spec),))
 
     async def _purge(
-        self, operation: str, where: Predicate, size: int | None, progress: Progress | None, *, told: bool
+        self,
+        operation: str,
+        where: Predicate,
+        size: int | None,
+        progress: Progress | None,
+        *,
+        untold: Sequence[Predicate | None],
+        told: Sequence[Predicate | None],
     ) -> int:
+        """Delete rows for good: those for which `untold` holds, or `told`, of which events tell; None holds for all."""
         tags = self._plan.touched()
 
+        def erasing(rows: Where | None, conditions: Sequence[Predicate | None]) -> list[Statement]:
+            return [self._plan.queries.erase(narrowed(rows, condition)) for condition in conditions]
+
         def erase(rows: Where | None) -> Awaitable[int]:
-            return self._erase(operation, [self._plan.queries.erase(rows)], tags, told=told)
+            return self._erase(operation, tags, untold=erasing(rows, untold), told=erasing(rows, told))
 
         return await self._in_batches(operation, where, erase, size, progress)
 

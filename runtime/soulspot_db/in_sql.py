@@ -10,7 +10,7 @@ from soulspot_db.engine.base import Rows
 from soulspot_db.entity import Entity
 from soulspot_db.language.queries import QuerySpec
 from soulspot_db.language.sql_query import SqlQuery
-from soulspot_db.named import NamedQueries
+from soulspot_db.named import NamedQueries, only
 from soulspot_db.operations import Effects, Read, Write
 from soulspot_db.reading import number
 
@@ -47,7 +47,7 @@ class SqlQueries(NamedQueries[Model, KeyType], Generic[Model, KeyType]):
 
     async def _sql_column(self, name: str, given: Given, *, fresh: bool = False) -> list[Any]:
         """The values that it selects."""
-        return await self._sql_rows(name, given, _only, fresh=fresh)
+        return await self._sql_rows(name, given, only, fresh=fresh)
 
     async def _sql_count(self, name: str, given: Given, *, fresh: bool = False) -> int:
         """The number that it selects."""
@@ -70,7 +70,7 @@ class SqlQueries(NamedQueries[Model, KeyType], Generic[Model, KeyType]):
         """What `decode` makes of what `each` makes of the rows that it finds; `made` names that, where there are several ways."""
         plan, query, sql = self._plan, *self._in_sql(name)
         statement = plan.sql[name].statement(arguments(query, given, plan.spec.entity_type))
-        is_kept = not sql.is_timed and all(param.made is None for param in query.params.values())
+        is_kept = not sql.is_timed and not query.is_made_anew
         asking = statement_question(statement.sql, statement.values) if is_kept else None
         request: Read[T] = Read(
             region=plan.region,
@@ -104,7 +104,3 @@ class SqlQueries(NamedQueries[Model, KeyType], Generic[Model, KeyType]):
 
 
 _TOPICS = {"insert": "created", "update": "updated"}
-
-
-def _only(value: Any) -> Any:
-    return value

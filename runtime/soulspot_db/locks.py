@@ -26,6 +26,7 @@ class Locks(Statements):
         """Keep rows as they are, and nobody referring to them anew, until the end of the transaction; None as for `lock`."""
         if not self._dialect.has_arrays:
             return None
+        where = self._seen(where)
 
         def build() -> sa.Select[Any]:
             columns = [self._columns[name] for name in self._key]

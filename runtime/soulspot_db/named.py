@@ -24,7 +24,7 @@ from soulspot_db.refusals import refused_filter
 from soulspot_db.removing import RemovingRepository
 from soulspot_db.selection import bound_outputs, row_decoder
 
-__all__ = ["NamedQueries"]
+__all__ = ["NamedQueries", "only"]
 
 Model = TypeVar("Model", bound=Entity)
 KeyType = TypeVar("KeyType")
@@ -48,7 +48,7 @@ class NamedQueries(RemovingRepository[Model, KeyType], Generic[Model, KeyType]):
         statement = self._plan.queries.select(
             where, order_by=query.order, limit=_least(self._limit(query, values), most)
         )
-        asking, kept = question("named", name, values), _is_kept(query)
+        asking, kept = question("named", name, values), not query.is_made_anew
         return await self._found(name, asking, statement, about=where, kept=kept, fresh=fresh)
 
     async def _named_page(
@@ -56,19 +56,21 @@ class NamedQueries(RemovingRepository[Model, KeyType], Generic[Model, KeyType]):
     ) -> Page[Model]:
         query, values, where = self._asked(name, given)
         limit = self._limit(query, values)
-        asking, kept = question("named", name, values, after, before), _is_kept(query)
+        asking, kept = question("named", name, values, after, before), not query.is_made_anew
         wanted = Wanted(where, query.order, PAGE_SIZE if limit is None else limit, after, before)
         return await self._page_of(name, asking, wanted, kept=kept, fresh=fresh)
 
     async def _named_count(self, name: str, given: Given, *, fresh: bool = False) -> int:
         query, values, where = self._asked(name, given)
         statement, asking = self._plan.queries.count(where), question("named", name, values)
-        return await self._answer(name, asking, statement, number, about=where, kept=_is_kept(query), fresh=fresh)
+        return await self._answer(
+            name, asking, statement, number, about=where, kept=not query.is_made_anew, fresh=fresh
+        )
 
     async def _named_exists(self, name: str, given: Given, *, fresh: bool = False) -> bool:
         query, values, where = self._asked(name, given)
         statement, asking = self._plan.queries.exists(where), question("named", name, values)
-        return await self._answer(name, asking, statement, bool, about=where, kept=_is_kept(query), fresh=fresh)
+        return await self._answer(name, asking, statement, bool, about=where, kept=not query.is_made_anew, fresh=fresh)
 
     async def _named_rows(self, name: str, given: Given, make: Callable[..., Row], *, fresh: bool = False) -> list[Row]:
         """What the query selects; `make` is called with the values of each row."""
@@ -83,11 +85,11 @@ class NamedQueries(RemovingRepository[Model, KeyType], Generic[Model, KeyType]):
         return (await self._selected(name, given, make, None, fresh=fresh))[0]
 
     async def _named_column(self, name: str, given: Given, *, fresh: bool = False) -> list[Any]:
-        return list(await self._selected(name, given, _only, None, fresh=fresh))
+        return list(await self._selected(name, given, only, None, fresh=fresh))
 
     # Its type is what the generated method says it returns.
     async def _named_value(self, name: str, given: Given, *, fresh: bool = False) -> T | None:
-        found = await self._selected(name, given, _only, 1, fresh=fresh)
+        found = await self._selected(name, given, only, 1, fresh=fresh)
         return found[0] if found else None
 
     async def _selected(
@@ -101,7 +103,7 @@ class NamedQueries(RemovingRepository[Model, KeyType], Generic[Model, KeyType]):
         decode = row_decoder(plan.spec.entity_type, outputs, plan.dialect, plan.cipher)
         asking = question("named", name, make.__name__, values, most)
         conditions = [where, *(output.where for output in outputs)]
-        kept = _is_kept(query) and all(map(self._lasts, conditions))
+        kept = not query.is_made_anew and all(map(self._lasts, conditions))
         request: Read[Sequence[Row]] = Read(
             region=plan.region,
             key=asking if kept else None,
@@ -185,7 +187,8 @@ class NamedQueries(RemovingRepository[Model, KeyType], Generic[Model, KeyType]):
         return self._plan.touched(() if key is None else [key])
 
 
-def _only(value: Any) -> Any:
+def only(value: Any) -> Any:
+    """What makes a row of the one value that is selected: nothing."""
     return value
 
 
@@ -201,8 +204,3 @@ def _key_of(where: Predicate | None, names: Sequence[str]) -> tuple[Any, ...] | 
 
 def _least(one: int | None, other: int | None) -> int | None:
     return other if one is None else one if other is None else min(one, other)
-
-
-def _is_kept(query: QuerySpec) -> bool:
-    """Whether an answer may be given again: not so where a parameter is made anew each time."""
-    return all(param.made is None for param in query.params.values())

@@ -1,6 +1,8 @@
 """From predicates to SQL: all statements of one entity, and here those that change and delete rows."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,7 +23,7 @@ __all__ = ["Queries"]
 
 
 class Queries(Selects, Inserts, Locks):
-    """The statements of one entity. Only rows that are `visible` are changed, but for those that `erase` deletes."""
+    """The statements of one entity. Only rows that are `visible` are changed, but by `replace`, `place` and `erase`."""
 
     def update(self, where: Where | None, changes: Mapping[str, Any], *, whole: bool) -> Statement:
         """Change every matching row and return those rows, `whole` or their keys alone."""
@@ -31,12 +33,15 @@ class Queries(Selects, Inserts, Locks):
 
         def build() -> sa.Update:
             bind = Binder()
-            given = {self._columns[name].name: self._changed(name, value, bind) for name, value in changes.items()}
-            query = sa.update(self._table).values(given).returning(*(self._columns[name] for name in returned))
+            query = (
+                sa.update(self._table)
+                .values(self._assigned(changes, bind))
+                .returning(*(self._columns[name] for name in returned))
+            )
             return query if where is None else query.where(self.clauses.clause(where, bind))
 
         now = utc_now()
-        values = [self._encode(name, given) for name, value in changes.items() for given in bound_values(value, now)]
+        values = self._assigned_values(changes, now)
         forms = tuple(map(form, changes.values()))
         shape = ("update", names, forms, where and where.shape, whole)
         return self._statement(shape, build, [*values, *self.clauses.values(where, now)])
@@ -55,6 +60,12 @@ class Queries(Selects, Inserts, Locks):
 
         return self._statement(("replace", name), build, [by, *key, stored])
 
+    def _assigned(self, changes: Mapping[str, Any], bind: Binder) -> dict[str, Any]:
+        return {self._columns[name].name: self._changed(name, value, bind) for name, value in changes.items()}
+
+    def _assigned_values(self, changes: Mapping[str, Any], now: datetime) -> list[Any]:
+        return [self._encode(name, given) for name, value in changes.items() for given in bound_values(value, now)]
+
     def _changed(self, name: str, value: Any, bind: Binder) -> Any:
         column = self._columns[name]
         match value:
@@ -72,14 +83,11 @@ class Queries(Selects, Inserts, Locks):
         now = utc_now()
         changes = with_touched(self._spec, {}, now)
 
-        def changed(bind: Binder) -> dict[str, Any]:
-            return {self._columns[name].name: self._changed(name, value, bind) for name, value in changes.items()}
-
         def build() -> sa.Update:
-            query = place(self._table, self._columns, placing, changed, self._dialect)
+            query = place(self._table, self._columns, placing, partial(self._assigned, changes), self._dialect)
             return query.returning(*(self._columns[name] for name in self._key))
 
-        given = [self._encode(name, each) for name, value in changes.items() for each in bound_values(value, now)]
+        given = self._assigned_values(changes, now)
         shape = ("place", placing.local, placing.remote, placing.position)
         return self._statement(shape, build, [*place_values(placing, self._encode, self._dialect), *given])
 

@@ -15,8 +15,8 @@ from soulspot_db.entity import Entity
 from soulspot_db.errors import NotFoundError, ValidationFailedError
 from soulspot_db.fairness import spread
 from soulspot_db.language.field import FieldSpec
-from soulspot_db.language.order import Term
 from soulspot_db.language.predicates import Predicate, is_timed
+from soulspot_db.language.visibility import latest
 from soulspot_db.operations import Read, ReadMany
 from soulspot_db.plan import Key
 
@@ -131,8 +131,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         spec = self._plan.spec
         if spec.soft_delete is None or not self._plan.visibility.deleted:
             return self._plan.queries.select(where)
-        latest = Term(spec.soft_delete, descending=True, nulls_first=True)
-        return self._plan.queries.select(where, order_by=[latest], limit=1)
+        return self._plan.queries.select(where, order_by=latest(spec), limit=1)
 
     def _row_tags_of(self, rows: Sequence[Model]) -> tuple[Tag, ...] | None:
         """What the answer to a question for one row depends on: that row, if there is one.

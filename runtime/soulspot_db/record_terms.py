@@ -15,7 +15,7 @@ from soulspot_db.errors import NotFoundError, ValidationFailedError
 from soulspot_db.fairness import spread
 from soulspot_db.language.predicates import Compare
 from soulspot_db.language.scope import stored_name
-from soulspot_db.language.visibility import EVERYBODY, Visibility
+from soulspot_db.language.visibility import EVERYBODY, Visibility, latest
 from soulspot_db.plan import Key
 from soulspot_db.refusals import refused_input
 from soulspot_db.repository import Repository
@@ -64,7 +64,7 @@ class RecordTerms(Repository[Entity, Any]):
             key = plan.keys.parse(entity_id, operation)
         except ValidationFailedError:
             return None, by_natural
-        return key, FirstOf((Compare(plan.spec.key[0], "eq", key), by_natural))
+        return key, FirstOf((Compare(plan.spec.key[0], "eq", key), by_natural), latest(plan.spec))
 
     async def _meant(self, entity_id: str, operation: str) -> tuple[Key | None, Where]:
         """What an id means to a write: one row, also where those that were deleted may have the same natural key."""

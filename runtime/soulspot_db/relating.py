@@ -51,11 +51,13 @@ class RelatingRepository(ReadRepository[Model, KeyType], Generic[Model, KeyType]
             if parent is None:
                 spec = self._plan.spec
                 key = self._plan.keys.text(self._plan.key_of(row))
+                context = {} if any(field.sensitive for field in spec.key_fields) else {"entity_id": key}
                 raise NotFoundError(
-                    f"the {name} of {spec.entity_type} {key} is gone; it was deleted after the row was read",
+                    f"the {name} of this {spec.entity_type} is gone; it was deleted after the row was read",
                     "Read the row again.",
                     entity_type=spec.entity_type,
                     operation=name,
+                    **context,
                 )
         return found
 

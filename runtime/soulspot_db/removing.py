@@ -11,7 +11,8 @@ from soulspot_db.defaults import utc_now
 from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity
 from soulspot_db.guarding import kept_by, refused_by_guard, unguarded
-from soulspot_db.language.predicates import Compare, Group
+from soulspot_db.language.predicates import Group
+from soulspot_db.language.visibility import present
 from soulspot_db.operations import Effects, Write
 from soulspot_db.touching import with_touched
 from soulspot_db.writing import WriteRepository
@@ -60,11 +61,11 @@ class RemovingRepository(WriteRepository[Model, KeyType], Generic[Model, KeyType
         lock = plan.queries.lock_rows(where) if plan.spec.guards else None
         before = [] if lock is None else [lock]
         if plan.spec.soft_delete is None:
-            removed = await self._erase(operation, [*before, plan.queries.delete(free)], tags)
+            removed = await self._erase(operation, tags, told=[plan.queries.delete(free)], before=before)
         else:
             removed = await self._hide(operation, before, free, plan.spec.soft_delete, tags)
         if not removed:
-            await self._check_guards(operation, self._undeleted(whole))
+            await self._check_guards(operation, narrowed(whole, present(plan.spec)))
         return removed
 
     async def _hide(
@@ -72,7 +73,7 @@ class RemovingRepository(WriteRepository[Model, KeyType], Generic[Model, KeyType
     ) -> int:
         plan, now = self._plan, utc_now()
         # Who sees deleted rows as well does not delete them twice.
-        there = self._undeleted(where)
+        there = narrowed(where, present(plan.spec))
         # It comes back without its flags, which another may have by then.
         gone = {field: now} | {flag.name: False for flag in plan.spec.exclusive}
         request = Write(
@@ -83,24 +84,36 @@ class RemovingRepository(WriteRepository[Model, KeyType], Generic[Model, KeyType
         )
         return await self._do(operation, request)
 
-    def _undeleted(self, where: Where | None) -> Where | None:
-        """The rows of `where` that are not deleted softly, whoever sees them."""
-        field = self._plan.spec.soft_delete
-        if field is None:
-            return where
-        return Compare(field, "is_null") if where is None else narrowed(where, Compare(field, "is_null"))
-
     async def _erase(
-        self, operation: str, statements: Sequence[Statement], tags: Collection[Tag], *, told: bool = True
+        self,
+        operation: str,
+        tags: Collection[Tag],
+        *,
+        told: Sequence[Statement] = (),
+        untold: Sequence[Statement] = (),
+        before: Sequence[Statement] = (),
     ) -> int:
-        """Delete rows for good by the last of these; returns how many there were. Their events are published where that is to be `told`."""
-        plan = self._plan
-        cascaded = plan.cascaded()
+        """Delete rows for good; returns how many there were.
+
+        Args:
+            operation: what the caller called.
+            tags: what that may touch, beside what it cascades to.
+            told: what deletes rows of which events tell.
+            untold: what deletes those of which nobody hears.
+            before: what comes before both.
+        """
+        plan, first = self._plan, len(before)
 
         def effects(results: Sequence[Rows]) -> Effects:
-            return plan.erased(results[-1], told=told)
+            done = Effects()
+            for place, rows in enumerate(results[first:]):
+                done.add(plan.erased(rows, told=place >= len(untold)))
+            return done
 
-        request = Write(statements, {*tags, *cascaded}, effects, lambda results: len(results[-1]))
+        def erased(results: Sequence[Rows]) -> int:
+            return sum(map(len, results[first:]))
+
+        request = Write([*before, *untold, *told], {*tags, *plan.cascaded()}, effects, erased)
         return await self._do(operation, request)
 
     async def _check_guards(self, operation: str, where: Where | None) -> None:

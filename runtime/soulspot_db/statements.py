@@ -51,7 +51,7 @@ class Statements:
 
     def _seen(self, where: Where | None) -> Where | None:
         """What is visible of the rows that `where` finds."""
-        return self.visible if where is None else narrowed(where, self.visible)
+        return narrowed(where, self.visible)
 
     def _statement(self, shape: Any, build: Build, values: Sequence[Any]) -> Statement:
         compiled = self._compiled.get(shape)

@@ -368,3 +368,34 @@ def test_a_query_that_does_not_say_who_gets_it_is_refused_with_the_schema(query)
 
     with pytest.raises(SchemaInvalidError, match="is_active is exclusive"):
         EntityRegistry.register("profile", Broken)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"upsert": {"match": ["id"], "rules": {"user_id": "max"}}},
+        {"update": {"is_first": True}, "increment": {"user_id": 1}, "where": {"id": 1}},
+        {"update": {"is_first": True, "user_id": {"field": "id"}}, "where": {"id": 1}},
+    ],
+)
+def test_a_query_whose_group_is_not_known_beforehand_is_refused_with_the_schema(query):
+    class Broken(AddressSchema):
+        queries = {"broken": query}
+
+    with pytest.raises(SchemaInvalidError, match="user_id says among which rows is_first is exclusive"):
+        EntityRegistry.register("address", Broken)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"increment": {"user_id": 1}, "where": {"id": 1}},
+        {"update": {"is_first": True, "user_id": {"param": "user"}}, "where": {"id": 1}},
+    ],
+)
+def test_a_query_whose_group_is_known_or_that_gives_no_flag_is_none_of_those(query):
+    class Fine(AddressSchema):
+        queries = {"fine": query}
+
+    with EntityRegistry.isolated():
+        EntityRegistry.register("address", Fine)

@@ -9,7 +9,7 @@ import pytest
 from hiding_schemas import PAST, SOON, Labels, Notes, Shares
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from soulspot_db import ConstraintViolationError, EntityRegistry
+from soulspot_db import ConstraintViolationError, EntityRegistry, EntitySchema, ValidationFailedError
 
 DATABASES = homes.BOTH
 
@@ -240,3 +240,31 @@ async def test_whatever_happens_exactly_the_rows_that_last_are_found(db, shares,
         found = {each.code for each in await shares._query()}
         assert found == {key for key, moment in stored.items() if moment != PAST}
         assert {each.code for each in await shares._with_expired()._query()} == set(stored)
+
+
+class DraftSchema(EntitySchema):
+    entity_type = "draft"
+    table_name = "drafts"
+    soft_delete = "deleted_at"
+    expires = "expires_at"
+    fields = {
+        "id": {"type": "integer", "primary_key": True},
+        "deleted_at": {"type": "datetime", "nullable": True},
+        "expires_at": {"type": "datetime", "nullable": True},
+    }
+
+
+async def test_what_was_deleted_and_is_past_its_time_is_purged_counted_and_not_told_of_again(db, told):
+    EntityRegistry.register("draft", DraftSchema)
+    await db.create_table("draft")
+    await db.save_many("draft", [{"id": number, "expires_at": SOON if number == 4 else PAST} for number in range(5)])
+    assert await db.with_expired.delete_where("draft", {"id": {"lt": 2}}) == 2
+    await db.events.settle()
+    told.clear()
+    with pytest.raises(ValidationFailedError, match="progress"):
+        await db.purge_expired("draft", progress=3)
+    steps = []
+    assert await db.purge_expired("draft", batch_size=3, progress=steps.append) == 4
+    await db.events.settle()
+    assert (steps, sorted(data["entity_id"] for _, data in told)) == ([3, 4], ["2", "3"])
+    assert await db.with_deleted.with_expired.count("draft") == 1

@@ -5,7 +5,7 @@ import asyncio
 import homes
 import pytest
 from related_schemas import ENTRIES, SONGS, Artists, Songs, fill, make, register
-from soulspot_db import EntityRegistry, ValidationFailedError
+from soulspot_db import EntityRegistry, EntitySchema, NotFoundError, Repository, ValidationFailedError
 
 DATABASES = homes.BOTH
 
@@ -200,3 +200,24 @@ async def test_an_unknown_relation_or_field_is_refused(songs):
         await songs._parent("singer", row)
     with pytest.raises(Exception, match="setlist has no field 'nam'"):
         await songs._children("lists", row, {"nam": "x"})
+
+
+class SecretSchema(EntitySchema):
+    entity_type = "secret"
+    table_name = "secrets"
+    fields = {"id": {"type": "string", "primary_key": True, "sensitive": True}, "other_id": {"type": "string"}}
+    relations = {"other": {"entity": "secret", "local": "other_id", "remote": "id"}}
+
+
+class Secrets(Repository):
+    schema = SecretSchema
+
+
+async def test_what_is_said_of_a_related_row_that_is_gone_has_no_sensitive_key(db):
+    EntityRegistry.register("secret", SecretSchema)
+    await db.create_table("secret")
+    await db.save("secret", {"id": "hush", "other_id": "gone"})
+    row = await Secrets(db)._get("hush")
+    with pytest.raises(NotFoundError, match="the other of this secret is gone") as caught:
+        await Secrets(db)._parents_or_raise("other", [row])
+    assert "hush" not in f"{caught.value} {caught.value.to_dict()}"

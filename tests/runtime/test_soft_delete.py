@@ -1,6 +1,7 @@
 """Soft delete: a deleted row is hidden from every read and write, can be looked at, brought back, and deleted for good."""
 
 import datetime as dt
+from uuid import UUID
 
 import hiding_schemas
 import homes
@@ -343,18 +344,23 @@ async def test_whatever_happens_exactly_the_rows_that_are_not_deleted_are_found(
             assert (await notes._get(key) is not None) == (key in alive)
 
 
-async def test_writes_that_see_deleted_rows_mean_one_row_by_a_natural_key(db, notes):
-    old, newer = await gone(notes, code="a", place=1), await gone(notes, code="a", place=2)
-    assert await db.with_deleted.update("note", "a", {"place": 9})
+@pytest.mark.parametrize("code", ["a", "9f8e7d6c-5b4a-4321-8765-0123456789ab"])
+async def test_writes_that_see_deleted_rows_mean_one_row_by_a_natural_key(db, notes, code):
+    """Also where it could be a primary key."""
+    ids = [UUID(int=number) for number in (1, 2, 9)]
+    old, newer = [await gone(notes, id=id, code=code, place=place) for place, id in enumerate(ids[:2])]
+    assert (await db.with_deleted.get("note", code))["id"] == str(newer.id)
+    assert await db.with_deleted.update("note", code, {"place": 9})
     wider = notes._with_deleted()
-    assert [(await wider._get(row.id)).place for row in (old, newer)] == [1, 9]
-    live = await notes._save(new(notes, code="a", place=3))
-    assert await db.with_deleted.update("note", "a", {"place": 4})
+    assert [(await wider._get(row.id)).place for row in (old, newer)] == [0, 9]
+    live = await notes._save(new(notes, id=ids[2], code=code, place=3))
+    assert (await db.with_deleted.get("note", code))["id"] == str(live.id)
+    assert await db.with_deleted.update("note", code, {"place": 4})
     assert (await notes._get(live.id)).place == 4
-    assert await db.with_deleted.delete("note", "a")
+    assert await db.with_deleted.delete("note", code)
     assert await notes._count() == 0
-    assert await db.restore("note", "a")
-    assert (await db.get("note", "a"))["id"] == str(live.id)  # the last that was deleted
+    assert await db.restore("note", code)
+    assert (await db.get("note", code))["id"] == str(live.id)  # the last that was deleted
     assert not await db.with_deleted.delete("note", str(old.id))
 
 

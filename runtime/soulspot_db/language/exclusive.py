@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from soulspot_db.language.field import FieldSpec, Problem
 from soulspot_db.language.nearest import nearest
 
-__all__ = ["check_exclusive"]
+__all__ = ["check_exclusive", "flags_of_group"]
 
 _NO_GROUP = frozenset({"bytes", "float", "json", "list"})
 
@@ -28,6 +28,11 @@ def check_exclusive(fields: Mapping[str, FieldSpec], key: tuple[str, ...], probl
                 if (found := _wrong_group(name, field, fields, key)) is not None
                 for message, hint in [found]
             ]
+
+
+def flags_of_group(name: str, fields: Mapping[str, FieldSpec]) -> Iterator[str]:
+    """The flags that one row has of all with the same value of this field: who gets one must know that value beforehand."""
+    return (field.name for field in fields.values() if name in (field.exclusive or ()))
 
 
 def _wrong_flag(field: FieldSpec, key: tuple[str, ...]) -> Iterator[tuple[str, str | None]]:

@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from immutabledict import immutabledict
 
+from soulspot_db.language.exclusive import flags_of_group
 from soulspot_db.language.field import FieldSpec, Problem
 from soulspot_db.language.filters import parse_filter
 from soulspot_db.language.folding import folded
@@ -61,6 +62,11 @@ class QuerySpec:
         if self.sql is not None:
             return self.sql.verb != "select"
         return self.verb in {"update", "delete", "claim", "upsert"}
+
+    @property
+    def is_made_anew(self) -> bool:
+        """Whether a parameter gets another value each time, so that no answer is given again."""
+        return any(param.made is not None for param in self.params.values())
 
     @property
     def is_total(self) -> bool:
@@ -272,12 +278,22 @@ class _Reader:
             raise FilterError(
                 f"{name} is exclusive: a claim cannot give it, and its value is true, false or a parameter"
             )
+        if key == "increment" or (isinstance(wanted, Mapping) and "param" not in wanted):
+            self._check_group(name, field)
         if key != "increment":
             return wanted if isinstance(wanted, Param) else read_value(field, wanted, self._entity)
         if field.type not in NUMBERS:
             raise FilterError(f"{name} is of type {field.type}; numbers can be incremented")
         amount = read_amount(field, wanted)
         return Increment(amount)
+
+    def _check_group(self, name: str, field: FieldSpec) -> None:
+        """Who gets a flag takes it from the row of his new group, which must be known beforehand."""
+        given = {stored_name(each, self._entity) for each in self._document.update or ()}
+        for flag in given.intersection(flags_of_group(field.name, self._entity.fields)):
+            raise FilterError(
+                f"{name} says among which rows {flag} is exclusive: beside it, it is given a value or a parameter"
+            )
 
     def _upsert(self) -> tuple[tuple[Match, ...], dict[str, Rule]]:
         upsert = self._document.upsert

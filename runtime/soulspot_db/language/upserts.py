@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeAlias
 
 from pydantic import Field
 
+from soulspot_db.language.exclusive import flags_of_group
 from soulspot_db.language.field import Problem
 from soulspot_db.language.nearest import nearest
 from soulspot_db.language.operators import TEXTS, UNORDERED
@@ -121,6 +122,8 @@ def _rule(name: str, wanted: str | Mapping[str, Any], entity: HasKey) -> Rule:
     field = field_of(name, entity)
     if name in entity.key:
         raise FilterError(f"{name} is part of the key, which cannot be changed")
+    if flag := next(flags_of_group(field.name, entity.fields), None):
+        raise FilterError(f"{field.name} says among which rows {flag} is exclusive, so no rule can choose its value")
     if field.encrypted and wanted not in _NOT_COMPARING:
         raise FilterError(f"{name} is encrypted, and cannot be compared; it can be {', '.join(_NOT_COMPARING)}")
     if isinstance(wanted, str):

@@ -7,9 +7,10 @@ from typing import Protocol
 
 from soulspot_db.language.field import FieldSpec, Missing, Problem
 from soulspot_db.language.nearest import nearest
+from soulspot_db.language.order import Term
 from soulspot_db.language.predicates import Compare, Group, Now, Predicate, all_of
 
-__all__ = ["EVERYBODY", "HasHidden", "Visibility", "check_hiding", "visible"]
+__all__ = ["EVERYBODY", "HasHidden", "Visibility", "check_hiding", "latest", "present", "visible"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,17 @@ class HasHidden(Protocol):
 
 def visible(entity: HasHidden, also: Visibility = EVERYBODY) -> Predicate | None:
     """The condition for a row of `entity` to be found, None where all are."""
-    deleted = None if entity.soft_delete is None or also.deleted else Compare(entity.soft_delete, "is_null")
-    return all_of(deleted, None if also.expired else _lasting(entity))
+    return all_of(None if also.deleted else present(entity), None if also.expired else _lasting(entity))
+
+
+def present(entity: HasHidden) -> Predicate | None:
+    """The condition for a row not to be deleted softly, None where no row of `entity` can be."""
+    return None if entity.soft_delete is None else Compare(entity.soft_delete, "is_null")
+
+
+def latest(entity: HasHidden) -> tuple[Term, ...]:
+    """The order in which a row that is not deleted comes first, and then the one that was deleted last."""
+    return () if entity.soft_delete is None else (Term(entity.soft_delete, descending=True, nulls_first=True),)
 
 
 def _lasting(entity: HasHidden) -> Predicate | None:
