@@ -258,8 +258,10 @@ def _early_clear() -> AbstractContextManager[Any]:
     return planted.replaced(Commit, "__call__", (drop, clear + drop))
 
 
-_UNCHANGED = "[stamps[name] for name in basis.names] == list(basis.stamps)"
-_ASSUMED = "names = [name for basis in bases for name in basis.names]; found = [stamp for basis in bases for stamp in basis.stamps]"
+_UNCHANGED = "all(stamps[name] == stamp for name, stamp in zip(basis.names, basis.stamps, strict=True))"
+_ASSUMED = (
+    "known = {n: s for b in bases.values() for n, s in zip(b.names, b.stamps)}; found = [known[n] for n in names]"
+)
 
 # By name: the mistake, and a scene that finds it.
 MISTAKES: dict[str, tuple[planted.Mistake, str]] = {
@@ -310,7 +312,9 @@ MISTAKES: dict[str, tuple[planted.Mistake, str]] = {
         "a_write_is_seen_by_the_other_ones_next_read",
     ),
     "nothing dropped": (
-        lambda: planted.replaced(Cache, "_dropped", ("await tier.drop(touched_names(tags))", "pass")),
+        lambda: planted.replaced(
+            Cache, "_dropped", ("await tier.drop([EVERYTHING] if tags is None else touched_names(tags))", "pass")
+        ),
         "a_write_is_seen_by_the_other_ones_next_read",
     ),
     "a write acknowledged before its stamps are dropped": (
@@ -334,7 +338,7 @@ MISTAKES: dict[str, tuple[planted.Mistake, str]] = {
         "what_redis_had_saved_before_a_write_is_not_found_after_it_was_started_again",
     ),
     "entries believed while nobody can look": (
-        lambda: planted.replaced(SharedRegion, "_look_again", ("return False", _ASSUMED)),
+        lambda: planted.replaced(SharedRegion, "_look_again", ("return\n", _ASSUMED + "\n")),
         "nothing_in_memory_is_believed_while_nobody_can_look",
     ),
     "a load kept though a write overtook it": (

@@ -13,6 +13,7 @@ from typing_extensions import TypeVar
 
 from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.control import CacheControl
+from soulspot_db.cache.second import make_second_tier
 from soulspot_db.dialects import DIALECTS
 from soulspot_db.encryption import Cipher
 from soulspot_db.engine.base import Engine, Statement
@@ -79,7 +80,7 @@ class Database(DatabaseService, Generic[Bus]):
             ttl=self.settings.cache_ttl,
             max_size=self.settings.cache_max_size if self._is_told_of_writes else 0,
             recheck=self.settings.cache_recheck,
-            tier=self._make_tier(),
+            tier=self._second_tier(),
         )
         self._engine = self._make_engine()
         self.cache = CacheControl(self._cache, self._records)
@@ -111,21 +112,8 @@ class Database(DatabaseService, Generic[Bus]):
         settings = self.settings
         return settings.database_type == "sqlite" or settings.single_instance or settings.redis is not None
 
-    def _make_tier(self) -> "SecondTier | None":
-        if self.settings.redis is None:
-            return None
-        try:
-            # Only who uses Redis has its libraries. All are asked for now, so that none is missed at the first read.
-            from soulspot_db.cache import shared as _shared  # noqa: F401, PLC0415
-            from soulspot_db.cache.redis import RedisConnection  # noqa: PLC0415
-            from soulspot_db.cache.tier import SecondTier  # noqa: PLC0415
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] not in {"redis", "msgpack", "purgatory"}:
-                raise
-            raise ConfigurationError(
-                f"the cache in Redis needs more ({error.name})", "Install it: pip install 'soulspot-db[redis]'"
-            ) from error
-        return SecondTier(RedisConnection(self.settings), self.settings.redis)
+    def _second_tier(self) -> "SecondTier | None":
+        return None if self.settings.redis is None else make_second_tier(self.settings, self.settings.redis)
 
     def _make_engine(self) -> Engine:
         if self.settings.database_type == "sqlite":
@@ -229,8 +217,10 @@ class Database(DatabaseService, Generic[Bus]):
 
     async def _close_all(self) -> None:
         try:
-            await self._engine.close()
-            await self._cache.close()
+            try:
+                await self._engine.close()
+            finally:
+                await self._cache.close()
         finally:
             self._cache.clear()  # a closed database answers nothing, and who knows what happens to the file meanwhile
 

@@ -3,11 +3,14 @@
 import asyncio
 import importlib
 import secrets
+from pathlib import Path
 
 import pytest
 import redis_servers
 import soulspot_db_entities
 from soulspot_db import Database, DatabaseSettings, EntityRegistry
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,7 @@ def test_it_says_how_much_there_is(program, environment, server):
 
 @pytest.mark.parametrize("command", [["clear"], ["invalidate", "artist"], ["invalidate", "artist:*:name:x"]])
 def test_what_it_forgets_other_programs_read_anew(program, environment, command):
-    assert program("cache", "stats").code == 0  # migrated
+    assert program("migrate", "--migrations", MIGRATIONS).code == 0
 
     async def look():
         async with Database(DatabaseSettings(cache_recheck=0)) as db:
@@ -58,6 +61,42 @@ def test_what_it_forgets_other_programs_read_anew(program, environment, command)
         asyncio.run(look())
 
 
+@pytest.mark.parametrize("command", [["stats"], ["clear"]])
+def test_it_needs_no_database(program, environment, tmp_path, command):
+    environment.delenv("DATABASE_AUTO_MIGRATE")
+    assert program("cache", *command).code == 0
+    assert command == ["clear"] or not (tmp_path / "soulspot.db").exists()
+
+
+def test_to_look_at_it_makes_nobody_forget(program, environment):
+    assert program("migrate", "--migrations", MIGRATIONS).code == 0
+
+    async def look():
+        async with Database(DatabaseSettings(cache_recheck=0)) as db:
+            await db.count("artist", fresh=True)
+            await db.count("artist")
+            before = (await db.stats())["queries"]["total"]
+            assert (await asyncio.to_thread(program, "cache", "stats")).code == 0
+            await db.count("artist")
+            assert (await db.stats())["queries"]["total"] == before
+
+    with EntityRegistry.isolated():
+        importlib.reload(soulspot_db_entities)
+        asyncio.run(look())
+
+
+def test_to_have_something_forgotten_changes_no_tables(program, environment):
+    found = program("cache", "invalidate", "artist")
+    assert found.code == 1
+    assert "soulspot-db migrate" in found.err
+
+
+def test_a_package_that_is_not_there_is_an_error(program, environment):
+    found = program("cache", "invalidate", "artist", "--package", "nowhere")
+    assert found.code == 1
+    assert "nowhere cannot be imported" in found.err
+
+
 def test_without_a_redis_it_says_who_can_forget(program, environment):
     environment.delenv("CACHE")
     found = program("cache", "clear")
@@ -73,6 +112,7 @@ def test_a_redis_that_cannot_be_reached_is_an_error(program, environment):
 
 
 def test_an_entity_that_there_is_not_is_an_error(program, environment):
+    assert program("migrate", "--migrations", MIGRATIONS).code == 0
     found = program("cache", "invalidate", "nothing:1")
     assert found.code == 1
     assert "nothing" in found.err

@@ -55,7 +55,7 @@ async def test_a_database_of_redis_that_is_not_there_is_refused(open_database):
         await opened(open_database, server.address.removesuffix("0") + "7")
 
 
-@pytest.mark.parametrize("missing", ["redis", "msgpack", "purgatory"])
+@pytest.mark.parametrize("missing", ["redis", "msgpack"])
 def test_where_its_libraries_are_missing_it_says_what_to_install(missing):
     program = (
         f"import sys; sys.modules[{missing!r}] = None\n"
@@ -85,6 +85,34 @@ async def saying(info):
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
     finally:
         server.close()
+
+
+@asynccontextmanager
+async def answering(*answers):
+    """A server that gives these answers, one to each connection's every line, the last one for ever."""
+
+    async def serve(reader, writer):
+        left = list(answers)
+        while await reader.readline():
+            writer.write(left.pop(0) if len(left) > 1 else left[0])
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+    finally:
+        server.close()
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("answer", [b":soon\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"*x\r\n", b"$-7\r\n\xff"])
+async def test_a_server_that_is_no_redis_is_as_good_as_none(open_database, answer, caplog):
+    async with answering(answer) as address:
+        with caplog.at_level(logging.WARNING, "soulspot_db.cache"):
+            db = await within(5, opened(open_database, address))
+            await within(5, db.save("counter", {"name": "a"}))
+            assert (await within(5, db.get("counter", "a")))["value"] == 0
+        assert any("cannot be reached" in record.message for record in caplog.records)
 
 
 @pytest.mark.sqlite_only

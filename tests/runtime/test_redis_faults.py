@@ -1,6 +1,7 @@
 """Whatever happens to Redis: no call fails, few wait, and once it is back nothing is old."""
 
 import asyncio
+import logging
 import secrets
 import socket
 import time
@@ -193,7 +194,7 @@ async def test_a_write_that_cannot_be_told_is_acknowledged_in_time_and_told_late
     assert time.perf_counter() - began < 0.5
     assert (await one.get("counter", "a"))["value"] == 1
     assert (await other.get("counter", "a", fresh=True))["value"] == 1
-    assert one.session.cache.tier.owes
+    await until(lambda: one.session.cache.tier.owes)
     between.listen()
     between.cut()
     await is_used_again(one)
@@ -210,6 +211,56 @@ async def test_what_could_not_be_dropped_is_dropped_though_nobody_asks_for_anyth
     between.accept()
     await is_used_again(one)  # which is idle
     assert [(await other.get("counter", name))["value"] for name in "ab"] == [1, 1]
+
+
+async def test_what_nobody_foresaw_keeps_no_reader_waiting_and_no_write_from_being_told(open_beside):
+    one, other = await open_beside(cache_recheck=0), await open_beside(cache_recheck=0)
+    await one.save_many("counter", [{"name": "a"}, {"name": "b"}])
+    for name in "ab":
+        assert (await other.get("counter", name))["value"] == 0
+    connection = one.session.cache.tier._connection
+    run = connection.run
+
+    async def failing(batch):
+        connection.run = run
+        asks.append(asyncio.create_task(one.update("counter", "b", {"value": 1})))
+        asks.append(asyncio.create_task(one.get("counter", "b", fresh=True)))
+        while one.session.cache.tier._next is None:  # what is asked meanwhile goes with the next
+            await asyncio.sleep(0)
+        raise NotImplementedError
+
+    asks, connection.run = [], failing
+    await within(5, one.update("counter", "a", {"value": 1}))
+    await within(5, asyncio.gather(*asks))
+    await is_used_again(one)
+    assert [(await other.get("counter", name))["value"] for name in "ab"] == [1, 1]
+
+
+async def test_a_clock_that_is_set_back_keeps_nobody_from_coming_back(open_beside, between, monkeypatch):
+    one = await open_beside(between)
+    between.refuse()
+    for _ in range(5):
+        await one.save("counter", {"name": secrets.token_hex(4)})
+    assert not one.session.cache.tier.is_up
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now - 86_400)
+    between.accept()
+    await is_used_again(one)
+
+
+async def test_what_could_not_be_told_before_closing_is_told_once_it_is_open_again(open_beside, between, caplog):
+    one, other = await open_beside(between, cache_recheck=0), await open_beside(cache_recheck=0)
+    await one.save("counter", {"name": "a"})
+    assert (await other.get("counter", "a"))["value"] == 0
+    between.refuse()
+    await one.update("counter", "a", {"value": 1})
+    with caplog.at_level(logging.WARNING, "soulspot_db.cache"):
+        await within(5, one.close())
+    assert "without having told Redis" in caplog.text
+    between.accept()
+    await one.open()
+    await is_used_again(one)  # which is idle
+    assert (await other.get("counter", "a"))["value"] == 1
 
 
 async def test_of_a_great_many_that_could_not_be_dropped_all_is_dropped(open_beside, between):

@@ -82,7 +82,7 @@ async def test_while_another_process_commits_without_pause_rows_are_read_on_the_
     assert changes > 10
     assert (await db.get("counter", "a", fresh=True))["value"] == outside(db, "SELECT max(value) FROM counters")[0][0]
     assert refused["asked"] > 100
-    assert refused["refused"] <= refused["asked"] // 100
+    assert refused["refused"] <= refused["asked"] // 20
 
 
 async def test_while_a_large_log_is_checkpointed_rows_are_read_on_the_loop(db, refused):
@@ -103,7 +103,7 @@ async def test_while_a_large_log_is_checkpointed_rows_are_read_on_the_loop(db, r
     assert checkpoint[0][0] == 0  # nobody was in its way
     assert checkpoint[0][1] == checkpoint[0][2] > 5_000  # pages in the log, and those that are in the file now
     assert refused["asked"] - before["asked"] > 10
-    assert refused["refused"] - before["refused"] <= (refused["asked"] - before["asked"]) // 100
+    assert refused["refused"] - before["refused"] <= (refused["asked"] - before["asked"]) // 20
 
 
 def _checkpoint(path, told):

@@ -112,13 +112,17 @@ class Cache:
         """Make every entry here that depends on one of `tags` a miss, and keep no load that has begun."""
         self._stamps.touch(tags)
 
-    def drop(self, tags: Collection[Tag], over: Callable[[], None]) -> "asyncio.Task[None] | None":
+    def drop(self, tags: Collection[Tag] | None, over: Callable[[], None]) -> "asyncio.Task[None] | None":
         """Have other programs' entries, and those they share, become misses as well; then `over` is called.
+
+        Args:
+            tags: what they depend on; all of them for None.
+            over: called once they are misses, or it is known who has to see to that.
 
         Returns:
             What does so, whoever waits for it; None where nothing is to be done, and `over` was called at once.
         """
-        if self.tier is None or not tags:
+        if self.tier is None or (tags is not None and not tags):
             over()
             return None
         task = asyncio.get_running_loop().create_task(
@@ -128,9 +132,9 @@ class Cache:
         task.add_done_callback(self._dropping.discard)
         return task
 
-    async def _dropped(self, tier: "SecondTier", tags: Collection[Tag], over: Callable[[], None]) -> None:
+    async def _dropped(self, tier: "SecondTier", tags: Collection[Tag] | None, over: Callable[[], None]) -> None:
         try:
-            await tier.drop(touched_names(tags))
+            await tier.drop([EVERYTHING] if tags is None else touched_names(tags))
         finally:
             over()
 

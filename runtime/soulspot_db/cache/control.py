@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from soulspot_db.cache.cache import Cache
-from soulspot_db.cache.names import EVERYTHING
 from soulspot_db.cache.tags import Tag
 from soulspot_db.errors import UnknownFieldError, ValidationFailedError
 from soulspot_db.language.order import Order
@@ -110,8 +109,7 @@ class CacheControl:
         """Forget everything; with Redis, in every program."""
         self._cache.home.require()
         self._cache.forget()
-        if self._cache.tier is not None:
-            await self._cache.tier.drop([EVERYTHING])
+        await self._tell(None)
 
     async def warm(
         self,
@@ -143,12 +141,11 @@ class CacheControl:
         """The hit rates of each entity that was asked for, in memory and in Redis, since the database was made."""
         return self._cache.by_entity()
 
-    async def shared_size(self) -> int | None:
-        """How many keys the database in Redis has, of all programs; None without one, or while it cannot be reached."""
-        return None if self._cache.tier is None else await self._cache.tier.size()
-
     async def _drop(self, tags: Collection[Tag]) -> None:
         self._cache.invalidate(tags)
+        await self._tell(tags)
+
+    async def _tell(self, tags: Collection[Tag] | None) -> None:
         dropping = self._cache.drop(tags, lambda: None)
         if dropping is not None:
             await asyncio.shield(dropping)

@@ -15,7 +15,7 @@ __all__ = ["EVERYTHING", "answer_name", "stamp_names", "touched_names"]
 _SIZE = 16
 # Of more rows of one table, the bulk tag stands for all: it may drop more than was written, never less.
 _MOST_ROWS = 1000
-# Printed by Python itself, and differently for values that differ. Not so those of subclasses.
+# Written by Python itself, and differently for values that differ. Not so those of subclasses.
 _PRINTED = frozenset({str, bytes, int, bool, float, type(None), UUID, dt.date, dt.time})
 
 
@@ -26,7 +26,8 @@ def _add(value: Any, parts: list[str]) -> None:
         for item in value:
             _add(item, parts)
     elif kind in _PRINTED:
-        parts.append(repr(value))
+        # Not as it is printed: which characters are, depends on the version of Python.
+        parts.append(ascii(value))
     elif kind is Decimal:
         parts.append(f"decimal {value.normalize()}")  # 1.5 and 1.50 are one number
     elif kind is dt.datetime:
@@ -39,7 +40,7 @@ def _digest(letter: str, *values: Any) -> bytes:
     parts: list[str] = []
     for value in values:
         _add(value, parts)
-    text = ",".join(parts).encode(errors="surrogatepass")
+    text = ",".join(parts).encode()
     return f"{letter}{blake2b(text, digest_size=_SIZE).hexdigest()}".encode()
 
 

@@ -17,6 +17,8 @@ __all__ = ["RedisConnection"]
 
 _OLDEST = (6, 2)
 _STAMP_LIFE = 86_400  # seconds; a stamp that ends, ends what was read with it
+# The last is what becomes of bytes that are not those of Redis.
+_NO_ANSWER = (exceptions.RedisError, OSError, ValueError)
 _PATIENCE = 1.0  # seconds to connect; whoever waits for it has less
 
 
@@ -87,7 +89,7 @@ class RedisConnection:
                 except exceptions.OutOfMemoryError:
                     # Only what is to be kept needs memory: a stamp that is not there is missed at once.
                     answers.append(None)
-        except (exceptions.RedisError, OSError) as error:
+        except _NO_ANSWER as error:
             raise UnreachableError(str(error)) from error
         return answers
 
@@ -108,7 +110,7 @@ class RedisConnection:
                 f"Redis at {self._settings.redis} refuses a connection: {error}",
                 "Correct CACHE=host:6379/0; the last number is a database that the server has.",
             ) from error
-        except (exceptions.RedisError, OSError) as error:
+        except _NO_ANSWER as error:
             raise UnreachableError(str(error)) from error
         self._check(told)
         # Never that of another run: what an earlier one has saved, or another server had, is never found.

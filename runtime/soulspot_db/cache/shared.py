@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -61,8 +61,8 @@ class SharedRegion(CacheRegion):
         self._recheck = recheck
         self._schema = schema
         self._shares = shares
-        # Entries in the order of the looks at their stamps; who has left them is passed over.
-        self._looks: deque[tuple[float, Entry]] = deque(maxlen=max(max_size, 1))
+        # When somebody last looked at the stamps of an entry, in that order.
+        self._looks: OrderedDict[Hashable, tuple[float, Entry]] = OrderedDict()
 
     def forget(self) -> None:
         """Forget every entry."""
@@ -135,33 +135,42 @@ class SharedRegion(CacheRegion):
         now = time.monotonic()
         if now < entry.ends:
             return entry
-        if now >= entry.basis.expires or not await self._look_again([entry, *self._due_soon(now)], now):
+        if now >= entry.basis.expires:
             return None
+        await self._look_again({key: entry, **self._due_soon(now)}, now)
         return entry if entry.moment.lasts() and entry.ends >= now else None
 
-    async def _look_again(self, entries: Sequence[Entry], now: float) -> bool:
-        """Look at the stamps of entries, and renew those that are unchanged; whether the first one is."""
-        bases = [entry.basis for entry in entries if entry.basis is not None]
-        names = list(dict.fromkeys(name for basis in bases for name in basis.names))
+    async def _look_again(self, entries: Mapping[Hashable, Entry], now: float) -> None:
+        """Look at the stamps of entries, and renew those that are unchanged."""
+        bases = {key: entry.basis for key, entry in entries.items() if entry.basis is not None}
+        names = list(dict.fromkeys(name for basis in bases.values() for name in basis.names))
         found = await self._tier.look_up(names)
         if found is None:
-            return False
+            return
         stamps = dict(zip(names, found, strict=True))
-        unchanged = [[stamps[name] for name in basis.names] == list(basis.stamps) for basis in bases]
-        for entry, basis, same in zip(entries, bases, unchanged, strict=True):
-            if same:
-                entry.ends = min(basis.expires, now + self._recheck)
-                self._looks.append((now, entry))
-        return unchanged[0]
+        for key, basis in bases.items():
+            if all(stamps[name] == stamp for name, stamp in zip(basis.names, basis.stamps, strict=True)):
+                entries[key].ends = min(basis.expires, now + self._recheck)
+                self._looked(key, entries[key], now)
 
-    def _due_soon(self, now: float) -> list[Entry]:
+    def _looked(self, key: Hashable, entry: Entry, when: float) -> None:
+        """Note when somebody looked at the stamps of an entry, unless a later one has taken its place meanwhile."""
+        if self._recheck >= _SHORT and when >= self._looks.get(key, (when,))[0]:
+            self._looks[key] = when, entry
+            self._looks.move_to_end(key)
+            if len(self._looks) > self.room:
+                self._looks.popitem(last=False)
+
+    def _due_soon(self, now: float) -> dict[Hashable, Entry]:
         """Entries whose stamps may as well be looked at now: together with one, many cost next to nothing."""
-        found: list[Entry] = []
-        if self._recheck >= _SHORT:
-            while self._looks and self._looks[0][0] <= now - self._recheck / 2 and len(found) < _TOGETHER:
-                _, entry = self._looks.popleft()
-                if entry.basis is not None and now < entry.basis.expires and entry.moment.lasts():
-                    found.append(entry)
+        found: dict[Hashable, Entry] = {}
+        while self._looks and len(found) < _TOGETHER:
+            key, (when, entry) = next(iter(self._looks.items()))
+            if when > now - self._recheck / 2:
+                break
+            del self._looks[key]
+            if key in self._entries and entry.basis is not None and now < entry.basis.expires and entry.moment.lasts():
+                found[key] = entry
         return found
 
     async def _noted(self, names: tuple[bytes, ...]) -> Basis | None:
@@ -182,7 +191,7 @@ class SharedRegion(CacheRegion):
         if kept is None or (kept.names, kept.stamps) != (names, stamps):
             return MISS, basis
         entry = self._entries.get(question.key)
-        if entry is not None and entry.basis is not None and entry.basis.stamps == stamps:
+        if entry is not None and _is_based_on(entry, stamps):
             answer = entry.value  # of many who asked at the same time, the first has read the rows
         else:
             answer = await _read(question.load, kept.rows)
@@ -218,7 +227,7 @@ class SharedRegion(CacheRegion):
 
     def _put(self, key: Hashable, moment: Moment, value: Any, basis: Basis) -> None:
         entry = self._entries[key] = Entry(min(basis.expires, basis.looked + self._recheck), moment, value, basis)
-        self._looks.append((basis.looked, entry))
+        self._looked(key, entry, basis.looked)
 
     def _place(self, load: Load[Any]) -> bytes | None:
         if not self._shares:
@@ -260,7 +269,7 @@ class SharedRegion(CacheRegion):
             for key in asked
             if (entry := self._entries.get(key)) is not None and entry.basis is not None and now < entry.basis.expires
         }
-        due = [entry for entry in found.values() if entry.ends <= now and entry.moment.lasts()]
+        due = {key: entry for key, entry in found.items() if entry.ends <= now and entry.moment.lasts()}
         if due:
             await self._look_again(due, now)
         # Others may have written while somebody looked.
@@ -296,6 +305,12 @@ class _Question(Generic[T]):
     def narrowed(self, answer: T) -> Collection[Tag] | None:
         """What its answer depends on now that it is known; None where that is no less."""
         return None if self.narrow is None else self.narrow(answer)
+
+
+def _is_based_on(entry: Entry, stamps: tuple[bytes, ...]) -> bool:
+    """Whether an entry that has not ended rests on these stamps. One that has may be older than what there is now."""
+    basis = entry.basis
+    return basis is not None and basis.stamps == stamps and time.monotonic() < basis.expires and entry.moment.lasts()
 
 
 async def _read(load: Load[Any], rows: Rows) -> Any:

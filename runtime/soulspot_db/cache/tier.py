@@ -11,9 +11,6 @@ from collections.abc import Collection, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
-from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import OpenedState
-
 from soulspot_db.cache.batch import Batch, Found, UnreachableError
 from soulspot_db.cache.names import EVERYTHING
 from soulspot_db.errors import ConfigurationError
@@ -69,7 +66,7 @@ class SecondTier:
         self._next: Batch | None = None
         self._work: asyncio.Task[None] | None = None
         self._return: asyncio.Task[None] | None = None
-        self._breaker: Any = None
+        self._failures = 0
         self._is_open = False
         self.is_up = False
         """Whether it is asked at all."""
@@ -85,8 +82,9 @@ class SecondTier:
         Raises:
             ConfigurationError: somebody was reached, and cannot be used.
         """
-        self._owed, self._next, self._work, self._return = set(), None, None, None
-        self._breaker = await AsyncCircuitBreakerFactory(_FAILURES, _REST).get_breaker("redis")
+        # What was left when it was closed may have been anything: others have written since.
+        self._owed = {EVERYTHING} if self._owed else set()
+        self._next, self._work, self._return, self._failures = None, None, None, 0
         self._is_open = self.is_up = True
         try:
             async with asyncio.timeout(_PATIENCE):
@@ -94,6 +92,7 @@ class SecondTier:
         except (UnreachableError, TimeoutError) as error:
             await self._connection.close()
             self._lost(error)
+        if self._owed or not self.is_up:
             self._come_back_later()
 
     async def close(self) -> None:
@@ -107,15 +106,15 @@ class SecondTier:
         self.is_up = False
         if self._work is not None:
             await asyncio.wait({self._work})
-        if self._owed:
-            message = (
-                "closing without having told Redis at %s of the last writes; other programs may find old answers there"
-            )
-            log_quietly(_log, logging.WARNING, message, self._address)
+        self._tell_what_is_left()
         await self._connection.close()
 
     def forget(self) -> None:
-        """The loop in which it was opened has ended."""
+        """The loop in which it was opened has ended, maybe without closing it."""
+        if self._is_open and self._work is not None:
+            self.owe([EVERYTHING])  # it may have had stamps to drop
+        if self._is_open:
+            self._tell_what_is_left()
         self._is_open = self.is_up = False
         self._connection.forget()
 
@@ -150,8 +149,7 @@ class SecondTier:
             return
         batch = self._asked()
         batch.drops.update(names)
-        if await _answered(batch) is None:
-            self.owe(names)
+        await _answered(batch)
 
     def owe(self, names: Collection[bytes]) -> None:
         """Drop stamps before anything else is asked."""
@@ -186,6 +184,10 @@ class SecondTier:
                     batch.answer(found)
         finally:
             self._work = None
+            if (left := self._next) is not None:  # something has ended this that nobody foresaw
+                self._next = None
+                self.owe(left.drops)
+                left.answer(None)
 
     async def _attempt(self, batch: Batch) -> Found | None:
         # What is owed from now on, such as of a write by others that was noticed meanwhile, is not part of it.
@@ -193,17 +195,17 @@ class SecondTier:
         self._owed = set()
         found: Found | None = None
         try:
-            async with self._breaker:
-                found = await _within(_BUDGET if self.is_up else _PATIENCE, self._connection.run(batch))
-        except (UnreachableError, ConfigurationError, TimeoutError, OpenedState) as error:
-            if self._breaker.context.state != "closed":
+            found = await _within(_BUDGET if self.is_up else _PATIENCE, self._connection.run(batch))
+        except (UnreachableError, ConfigurationError, TimeoutError) as error:
+            self._failures += 1
+            if self._failures >= _FAILURES:
                 self._lost(error)
-            self._come_back_later()
         else:
             self._found_again()
         finally:
             if found is None:  # whatever it was: they may have been dropped or not
                 self.owe(batch.drops)
+                self._come_back_later()
                 await self._connection.close()
         return found
 
@@ -214,9 +216,17 @@ class SecondTier:
             log_quietly(_log, logging.WARNING, message, self._address, str(error) or "no answer in time")
 
     def _found_again(self) -> None:
+        self._failures = 0
         if not self.is_up:
             self.is_up = True
             log_quietly(_log, logging.WARNING, "Redis at %s is back", self._address)
+
+    def _tell_what_is_left(self) -> None:
+        if self._owed:
+            message = (
+                "closing without having told Redis at %s of the last writes; other programs may find old answers there"
+            )
+            log_quietly(_log, logging.WARNING, message, self._address)
 
     def _come_back_later(self) -> None:
         if self._return is None and self._is_open:
@@ -225,9 +235,11 @@ class SecondTier:
     async def _come_back(self) -> None:
         """Ask again until it is there and nothing is owed: other programs would go on finding what is old."""
         try:
-            while not self.is_up or self._owed:
-                await asyncio.sleep(0 if self.is_up else _REST)
+            rest = 0.0 if self.is_up else _REST
+            while self._is_open and (self._owed or not self.is_up):
+                await asyncio.sleep(rest)
                 await _answered(self._asked())
+                rest = _REST
         finally:
             self._return = None
 

@@ -1,17 +1,16 @@
 """`soulspot-db cache`."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
-from importlib import import_module, metadata
-from pathlib import Path
 
 import click
 
+from soulspot_db.cache.second import make_second_tier
+from soulspot_db.cli.package import import_package, package_option
 from soulspot_db.database import Database
 from soulspot_db.errors import ConfigurationError, DatabaseError
-from soulspot_db.migrations.locate import output_of, project_root
 from soulspot_db.migrations.surroundings import settings_here
+from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["cache"]
 
@@ -25,8 +24,14 @@ def cache() -> None:
 def stats() -> None:
     """Say whether Redis can be reached, and how much is in it."""
 
-    async def told(db: Database) -> str:
-        return f"{db.settings.redis}: {await db.cache.shared_size()} keys in the database of Redis, of all programs"
+    async def told(settings: DatabaseSettings, address: str) -> str:
+        # Without the database: to open one, where nobody tells what others have written to it, makes Redis forget.
+        tier = make_second_tier(settings, address)
+        await tier.open("")
+        try:
+            return f"{address}: {_counted(await tier.size(), address)} keys in the database of Redis, of all programs"
+        finally:
+            await tier.close()
 
     _run(told)
 
@@ -35,8 +40,8 @@ def stats() -> None:
 def clear() -> None:
     """Forget everything, in Redis and within `cache_recheck` seconds in the memory of every instance."""
 
-    async def cleared(db: Database) -> str:
-        await db.cache.clear()
+    async def cleared(settings: DatabaseSettings, address: str) -> str:
+        await _told(settings, address, lambda db: db.cache.clear())
         return "everything is forgotten"
 
     _run(cleared)
@@ -44,28 +49,30 @@ def clear() -> None:
 
 @cache.command()
 @click.argument("pattern")
-def invalidate(pattern: str) -> None:
+@package_option
+def invalidate(*, pattern: str, package: str | None) -> None:
     """Forget what PATTERN names: `track`, `track:ID`, `track:*` or `download:*:status:pending`.
 
     It may forget more than that, never less.
     """
 
-    async def invalidated(db: Database) -> str:
-        await db.cache.invalidate_pattern(pattern)
+    async def invalidated(settings: DatabaseSettings, address: str) -> str:
+        import_package(package)
+        await _told(settings, address, lambda db: db.cache.invalidate_pattern(pattern))
         return f"{pattern} is forgotten"
 
     _run(invalidated)
 
 
-def _run(work: Callable[[Database], Awaitable[str]]) -> None:
+def _run(work: Callable[[DatabaseSettings, str], Awaitable[str]]) -> None:
     try:
-        click.echo(asyncio.run(_with_database(work)))
+        click.echo(asyncio.run(_with_address(work)))
     except DatabaseError as error:
         click.echo(str(error), err=True)
         raise SystemExit(1) from None
 
 
-async def _with_database(work: Callable[[Database], Awaitable[str]]) -> str:
+async def _with_address(work: Callable[[DatabaseSettings, str], Awaitable[str]]) -> str:
     settings = settings_here()
     if settings.redis is None:
         raise ConfigurationError(
@@ -73,21 +80,17 @@ async def _with_database(work: Callable[[Database], Awaitable[str]]) -> str:
             "Set CACHE=host:6379/0 as the instances have it.",
             "Or call `db.cache` in the program itself, or start it anew.",
         )
-    _register()
-    async with Database(settings) as db:
-        told = await work(db)
-        if await db.cache.shared_size() is None:
-            raise ConfigurationError(f"Redis at {settings.redis} cannot be reached", "Start it, or correct CACHE.")
-        return told
+    return await work(settings, settings.redis)
 
 
-def _register() -> None:
-    """Import the generated packages, so that their entities are known: those that are installed, and the project's."""
-    root = project_root(Path.cwd())
-    output = None if root is None else output_of(root)
-    if output is not None and output.is_dir():
-        sys.path.insert(0, str(output.parent))
-        import_module(output.name)
-        return
-    for entry in metadata.entry_points(group="soulspot_db.migrations"):
-        import_module(entry.value)
+async def _told(settings: DatabaseSettings, address: str, forget: Callable[[Database], Awaitable[None]]) -> None:
+    # Who has something forgotten does not ask for other tables.
+    async with Database(settings.model_copy(update={"auto_migrate": False})) as db:
+        await forget(db)
+        _counted((await db.stats())["cache"]["redis"]["size"], address)
+
+
+def _counted(size: int | None, address: str) -> int:
+    if size is None:
+        raise ConfigurationError(f"Redis at {address} cannot be reached", "Start it, or correct CACHE.")
+    return size

@@ -3,15 +3,14 @@
 import base64
 import os
 from collections.abc import Sequence
-from importlib import import_module
 
 import click
 
 from soulspot_db.cli.bar import Bar
 from soulspot_db.cli.interrupt import run_stoppable
+from soulspot_db.cli.package import import_package, package_option
 from soulspot_db.database import Database
 from soulspot_db.errors import DatabaseError
-from soulspot_db.migrations.locate import locate_package
 from soulspot_db.migrations.surroundings import settings_here
 from soulspot_db.rotation import Progress, Rotated, rotate_keys
 from soulspot_db.settings import DatabaseSettings
@@ -42,7 +41,7 @@ def new() -> None:
 
 
 @keys.command()
-@click.option("--package", metavar="NAME", help="The generated package; default: the project's, or the installed one.")
+@package_option
 def rotate(*, package: str | None) -> None:
     """Encrypt every encrypted field anew with the first key in ENCRYPTION_KEYS.
 
@@ -51,13 +50,7 @@ def rotate(*, package: str | None) -> None:
     """
     try:
         settings = settings_here()
-        name = package or locate_package()
-        try:
-            import_module(name)
-        except ModuleNotFoundError as error:
-            raise click.ClickException(
-                f"the package {name} cannot be imported: there is no module {error.name}"
-            ) from None
+        import_package(package)
         with Bar() as bar:
             done = run_stoppable(_rotate(settings, bar.progress), _tell_stopped)
         _tell(settings, done)

@@ -8,7 +8,7 @@ from typing import Any
 
 from soulspot_db.errors import ConfigurationError
 
-__all__ = ["locate_migrations", "locate_package", "migrations_of", "output_of", "project_root"]
+__all__ = ["locate_migrations", "locate_package", "migrations_of", "project_root"]
 
 _GROUP = "soulspot_db.migrations"
 
@@ -58,8 +58,7 @@ def locate_package() -> str:
     raise ConfigurationError(
         f"several generated packages are installed: {', '.join(found)}" if found else "no generated package was found",
         "Run the command inside a project whose pyproject.toml has a [tool.soulspot-db] section.",
-        "Or name the package: soulspot-db keys rotate --package NAME.",
-        operation="rotate",
+        "Or name the package with --package NAME.",
     )
 
 
@@ -85,12 +84,6 @@ def migrations_of(package: str) -> Path:
 def project_root(start: Path) -> Path | None:
     """The folder of the project around a folder: the nearest with a [tool.soulspot-db] section in its pyproject.toml."""
     return next((folder for folder in (start, *start.parents) if _section_of(folder) is not None), None)
-
-
-def output_of(root: Path) -> Path | None:
-    """The generated package of the project in this folder, if it says where that is."""
-    output = (_section_of(root) or {}).get("output")
-    return None if output is None else root / str(output)
 
 
 def _of_project(start: Path) -> Path | None:
