@@ -19,13 +19,21 @@ from report import show, write
 from resident import memory
 from runner import run
 from servers import postgres_server, throwaway_database
+from staleness import staleness
 from stalls import stalls
 from tiers import tiers
 
 from generator import generator
 
 CONSOLE = Console(width=170)
-TABLES = {"generator": generator, "in_process": in_process, "memory": memory, "stalls": stalls, "tiers": tiers}
+TABLES = {
+    "generator": generator,
+    "in_process": in_process,
+    "memory": memory,
+    "staleness": staleness,
+    "stalls": stalls,
+    "tiers": tiers,
+}
 PARTS = ("sqlite", "postgresql", *TABLES)
 
 
