@@ -8,8 +8,10 @@ import time
 from contextlib import asynccontextmanager
 
 import homes
+import psutil
 import pytest
 import redis_servers
+import support
 from proxy import Proxy
 from support import until, within
 
@@ -324,6 +326,26 @@ async def test_a_server_that_evicts_makes_nothing_old(open_database, policy):
         assert load.stale == []
         assert b"evicted_keys:0\r\n" not in _info(server)
         assert all(db.session.cache.tier.is_up for db in programs)
+
+
+@pytest.mark.slow
+@pytest.mark.sqlite_only
+async def test_a_million_keys_leave_memory_here_and_there_as_it_was_after_a_tenth_of_them(open_database):
+    process = psutil.Process()
+    with redis_servers.redis_server(maxmemory="64mb", maxmemory_policy="allkeys-lru") as server:
+        one = await open_database(redis=server.address, single_instance=False)
+        region, after_a_tenth = one.session.plans.of(support.CounterSchema).region, 0
+        for first in range(0, 1_000_000, 500):
+            await asyncio.gather(*(one.get("counter", f"n{number}") for number in range(first, first + 500)))
+            if first == 100_000:
+                after_a_tenth = process.memory_info().rss
+        assert process.memory_info().rss < after_a_tenth + 30_000_000
+        assert len(region._entries) == len(region._looks) == 1_000
+        assert len(one.session.cache._stamps) <= 2_100
+        assert not region._loads
+        assert one.session.cache.tier.is_up
+        assert one.session.cache.tier.owes == 0
+        assert b"evicted_keys:0\r\n" not in _info(server)
 
 
 def _info(server):
