@@ -13,7 +13,7 @@ import soulspot_db
 from soulspot_db.cli import main
 from soulspot_db.cli.summary import summary
 
-OURS = ["cache", "check", "diff", "generate", "init", "keys", "migrate", "new", "rebase", "schema"]
+OURS = ["backup", "cache", "check", "diff", "generate", "init", "keys", "migrate", "new", "rebase", "schema"]
 HEAVY = ["alembic", "jinja2", "pydantic", "soulspot_db.database", "soulspot_db_codegen", "sqlalchemy", "yaml"]
 
 

@@ -14,9 +14,14 @@ _SECONDS = 10  # between two lines in a log file
 
 
 class Bar:
-    """Prints lines, and a bar that is gone when the block ends."""
+    """Prints lines, and a bar that is gone when the block ends.
 
-    def __init__(self) -> None:
+    Args:
+        unit: what is counted.
+    """
+
+    def __init__(self, unit: str = "rows") -> None:
+        self._unit = unit
         self._shows = sys.stdout.isatty()
         self._drawn = False
         self._told = monotonic()
@@ -35,17 +40,17 @@ class Bar:
         click.echo(text)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Show how far `what` is, in rows; a log file is told from time to time, and of the end."""
+        """Show how far `what` is; a log file is told from time to time, and of the end."""
         if self._shows:
             filled = _WIDTH * min(done, total) // max(total, 1)
             bar = f"{'#' * filled}{'.' * (_WIDTH - filled)}"
-            click.echo(f"\r\033[K{what} [{bar}] {done:,} of {total:,} rows", nl=False, color=True)
+            click.echo(f"\r\033[K{what} [{bar}] {done:,} of {total:,} {self._unit}", nl=False, color=True)
             self._drawn = True
         elif done >= total:
-            click.echo(f"{what}: {done:,} rows")
+            click.echo(f"{what}: {done:,} {self._unit}")
             self._told = monotonic()
         elif monotonic() - self._told >= _SECONDS:
-            click.echo(f"{what}: {done:,} of {total:,} rows")
+            click.echo(f"{what}: {done:,} of {total:,} {self._unit}")
             self._told = monotonic()
 
     def _clear(self) -> None:
