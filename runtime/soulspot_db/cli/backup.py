@@ -22,9 +22,9 @@ __all__ = ["backup"]
     help="Of the copies in the folder TARGET, keep the newest N, this one included.",
 )
 def backup(*, target: Path, keep: int | None) -> None:
-    """Copy the database named by DATABASE to TARGET, a file or a folder that exists.
+    """Copy the database named by DATABASE to TARGET.
 
-    SoulSpot may go on meanwhile. The copy is of one moment, and is looked at before it gets its name; a file of this name is
+    TARGET is a file, or a folder that exists. SoulSpot may go on meanwhile. The copy is of one moment, and is looked at before it gets its name; a file of this name is
     replaced as a whole. PostgreSQL's is made by pg_dump.
     """
     try:
