@@ -45,15 +45,15 @@ def back_up_to(
         ConnectionFailedError: the database cannot be read, or is damaged.
         DiskFullError: there is no room.
     """
-    kind = ".db" if settings.database_type == "sqlite" else ".dump"
-    stem = settings.database_path.stem if settings.database_type == "sqlite" else settings.servers.name
+    is_file = settings.database_type == "sqlite"
+    stem, kind = (settings.database_path.stem, ".db") if is_file else (settings.servers.name, ".dump")
     is_folder = target.is_dir()
     final = target / f"{stem}.{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{kind}" if is_folder else target
     _check(settings, final, is_folder=is_folder, keep=keep)
     names = rf"{re.escape(stem)}\.\d{{8}}T\d{{6}}\.\d{{6}}Z{re.escape(kind)}" if is_folder else re.escape(final.name)
     _tidy(final.parent, names)
     with _unfinished(final) as path:
-        if settings.database_type == "sqlite":
+        if is_file:
             _copy(settings, path, progress)
         else:
             dump(settings, path)

@@ -62,7 +62,7 @@ def test_what_it_forgets_other_programs_read_anew(program, environment, command)
 
 
 @pytest.mark.parametrize("command", [["stats"], ["clear"]])
-def test_it_needs_no_database(program, environment, tmp_path, command):
+def test_it_needs_no_tables(program, environment, tmp_path, command):
     environment.delenv("DATABASE_AUTO_MIGRATE")
     assert program("cache", *command).code == 0
     assert command == ["clear"] or not (tmp_path / "soulspot.db").exists()

@@ -68,8 +68,17 @@ def test_where_its_libraries_are_missing_it_says_what_to_install(missing):
 
 
 @asynccontextmanager
-async def saying(info):
-    """A server that says of itself what it is asked to: there is no old one to start."""
+async def listening(serve):
+    """The address of a server that does this for each connection: there is no old Redis, and no strange one, to start."""
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+    finally:
+        server.close()
+
+
+def saying(info):
+    """A server that says this of itself, and OK to everything else."""
 
     async def serve(reader, writer):
         while line := await reader.readline():
@@ -80,28 +89,18 @@ async def saying(info):
             writer.write(f"${len(info)}\r\n{info}\r\n".encode() if words[0] == b"INFO" else b"+OK\r\n")
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
-    finally:
-        server.close()
+    return listening(serve)
 
 
-@asynccontextmanager
-async def answering(*answers):
-    """A server that gives these answers, one to each connection's every line, the last one for ever."""
+def answering(answer):
+    """A server that has one answer to every line."""
 
     async def serve(reader, writer):
-        left = list(answers)
         while await reader.readline():
-            writer.write(left.pop(0) if len(left) > 1 else left[0])
+            writer.write(answer)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
-    finally:
-        server.close()
+    return listening(serve)
 
 
 @pytest.mark.sqlite_only
