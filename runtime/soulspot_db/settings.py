@@ -36,8 +36,8 @@ class DatabaseSettings(BaseSettings):
     """All settings, with their defaults.
 
     `DATABASE=/config/soulspot.db` is SQLite, `DATABASE=host:5432/soulspot` PostgreSQL, `CACHE=host:6379/0` Redis. Every
-    attribute has a variable: DATABASE_ and its name in capitals, once where the name begins with it; but for ENCRYPTION_KEYS, and
-    for `redis`, which is CACHE. Durations are in seconds.
+    attribute has a variable: DATABASE_ and its name in capitals, once where the name begins with it; but for ENCRYPTION_KEYS, for
+    `redis`, which is CACHE, and for `development`, which is SOULSPOT_DB_DEV. Durations are in seconds.
 
     Raises:
         ConfigurationError: a value cannot mean anything; the message names the variable and shows the right form.
@@ -82,6 +82,10 @@ class DatabaseSettings(BaseSettings):
     slow_transaction_threshold: _Seconds = 5.0
     n_plus_one_threshold: Annotated[int, Field(ge=0)] = 10
     enable_query_logging: bool = True
+    query_log_format: Literal["text", "json"] = "text"
+    log_parameters: bool = False
+    backup_path: Path | None = None
+    development: bool = Field(False, validation_alias=_variable("SOULSPOT_DB_DEV"))
 
     def __init__(self, **values: Any) -> None:
         unknown = [name for name in values if not name.startswith("_") and name.lower() not in _names()]
@@ -241,8 +245,9 @@ _VARIABLES = {
     "redis_password": "cache_password",
     "redis_tls": "cache_tls",
     "redis_prefix": "cache_prefix",
+    "development": "soulspot_db_dev",
 }
-_REDIS = frozenset(name.upper() for name in _VARIABLES.values())
+_OWN = frozenset(name.upper() for name in _VARIABLES.values())
 
 
 def _variable_of(loc: tuple[int | str, ...]) -> str:
@@ -250,5 +255,5 @@ def _variable_of(loc: tuple[int | str, ...]) -> str:
     if not loc:
         return ""
     name = _VARIABLES.get(str(loc[0]), str(loc[0])).upper()
-    own = name in _REDIS or name == "ENCRYPTION_KEYS" or name.startswith("DATABASE")
+    own = name in _OWN or name == "ENCRYPTION_KEYS" or name.startswith("DATABASE")
     return f"{name}: " if own else f"DATABASE_{name}: "
