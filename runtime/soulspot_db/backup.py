@@ -1,25 +1,21 @@
 """Copies of a database for the person who runs SoulSpot: made while it is in use, looked at, and whole or not there."""
 
-import os
 import re
-import secrets
 import shutil
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 
+from soulspot_db.copies import finish, named, require_room, size_of, tidy, unfinished
+from soulspot_db.copy_names import backup_name, backup_names
 from soulspot_db.engine.postgresql.dump import dump
 from soulspot_db.engine.sqlite.copy import copy, damage
-from soulspot_db.errors import ConfigurationError, ConnectionFailedError, DiskFullError
+from soulspot_db.errors import ConfigurationError, ConnectionFailedError
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["Progress", "back_up_to"]
 
 Progress = Callable[[int, int], None]
 """Told now and then how much of how much is copied."""
-_OLD = 86_400  # seconds after which nobody is still at work on a file
 
 
 def back_up_to(
@@ -45,23 +41,19 @@ def back_up_to(
         ConnectionFailedError: the database cannot be read, or is damaged.
         DiskFullError: there is no room.
     """
-    is_file = settings.database_type == "sqlite"
-    stem, kind = (settings.database_path.stem, ".db") if is_file else (settings.servers.name, ".dump")
     is_folder = target.is_dir()
-    final = target / f"{stem}.{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{kind}" if is_folder else target
+    final = target / backup_name(settings) if is_folder else target
     _check(settings, final, is_folder=is_folder, keep=keep)
-    names = rf"{re.escape(stem)}\.\d{{8}}T\d{{6}}\.\d{{6}}Z{re.escape(kind)}" if is_folder else re.escape(final.name)
-    _tidy(final.parent, names)
-    with _unfinished(final) as path:
-        if is_file:
+    names = backup_names(settings) if is_folder else re.escape(final.name)
+    tidy(final.parent, names)
+    with unfinished(final) as path:
+        if settings.database_type == "sqlite":
             _copy(settings, path, progress)
         else:
             dump(settings, path)
-        _to_disk(path)
-        path.replace(final)
-        _to_disk(final.parent)
+        finish(path, final)
     if keep is not None:
-        for old in _named(final.parent, names)[:-keep]:
+        for old in named(final.parent, names)[:-keep]:
             old.unlink(missing_ok=True)
     return final
 
@@ -86,52 +78,18 @@ def _check(settings: DatabaseSettings, final: Path, *, is_folder: bool, keep: in
 
 def _copy(settings: DatabaseSettings, path: Path, progress: Progress) -> None:
     source = settings.database_path
-    size = sum(file.stat().st_size for file in (source, source.with_name(f"{source.name}-wal")) if file.exists())
-    free = shutil.disk_usage(path.parent).free
-    if free < size:
-        raise DiskFullError(
-            f"a backup of {source} needs up to {size / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free in {path.parent}",
-            "Free space there, or name a folder on another disk.",
-            operation="backup",
-        )
+    require_room(
+        path.parent,
+        size_of(source),
+        f"a backup of {source} needs up to",
+        "Free space there, or name a folder on another disk.",
+        operation="backup",
+    )
     shutil.copymode(source, path)  # before anything is in it
     copy(source, path, patience=settings.pool_timeout, progress=progress)
     if faults := damage(path):
         raise ConnectionFailedError(
             f"{source} is damaged: {'; '.join(faults)}. No backup was made",
-            "Stop SoulSpot, keep the file as it is, and put the newest backup in its place.",
+            "Stop SoulSpot, keep the file as it is, and bring the newest backup back: soulspot-db restore FILE",
             operation="backup",
         )
-
-
-@contextmanager
-def _unfinished(final: Path) -> Iterator[Path]:
-    """An empty file of one's own beside `final`, under a name that promises nothing: the process may be killed."""
-    path = final.with_name(f"{final.name}.{secrets.token_hex(4)}.unfinished")
-    try:
-        path.touch(mode=0o600, exist_ok=False)
-        yield path
-    finally:
-        for end in ("", "-journal", "-wal", "-shm"):
-            path.with_name(f"{path.name}{end}").unlink(missing_ok=True)
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _tidy(folder: Path, names: str) -> None:
-    """Remove what those who were killed have left; nobody is at work on it after a day."""
-    for left in _named(folder, rf"{names}\.[0-9a-f]{{8}}\.unfinished(-journal|-wal|-shm)?"):
-        with suppress(FileNotFoundError):  # another one removes it as well
-            if time.time() - left.stat().st_mtime > _OLD:
-                left.unlink()
-
-
-def _named(folder: Path, names: str) -> list[Path]:
-    """The files whose names are such, the oldest first where the time is in them."""
-    return sorted(path for path in folder.iterdir() if re.fullmatch(names, path.name))

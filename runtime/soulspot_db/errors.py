@@ -89,6 +89,14 @@ class DatabaseError(Exception):
         told.context = {**context, **self.context}
         return told
 
+    def with_step(self, step: str) -> Self:
+        """A copy whose resolution has one more step, known only where it is raised."""
+        told = copy.copy(self)
+        steps = self.resolution.splitlines()
+        told.resolution = "\n".join([*steps, f"{len(steps) + 1}. {step}"])
+        told.__cause__ = self.__cause__
+        return told.with_traceback(self.__traceback__)
+
     def to_dict(self) -> dict[str, Any]:
         """The error as it is sent to a client or written to a log."""
         return {

@@ -9,7 +9,10 @@ from soulspot_db.cli.summary import summary
 
 __all__ = ["main"]
 
-_OURS = {name: f"soulspot_db.cli.{name}:{name}" for name in ("backup", "cache", "check", "keys", "migrate")}
+_OURS = {
+    name: f"soulspot_db.cli.{name}:{name}"
+    for name in ("backup", "cache", "check", "keys", "migrate", "optimize", "restore", "shell")
+}
 _GROUP = "soulspot_db.commands"
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from soulspot_db.copies import finish, megabytes, require_room, tidy, unfinished
+from soulspot_db.copy_names import migration_names
 from soulspot_db.engine.sqlite.copy import copy
-from soulspot_db.errors import DiskFullError
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["back_up", "has_tables", "newest_backup"]
@@ -42,44 +43,32 @@ def back_up(settings: DatabaseSettings, connection: Connection, revision: str | 
     path = settings.database_path
     size = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
     size *= connection.exec_driver_sql("PRAGMA page_size").scalar_one()
-    _require_room(path, size)
+    # Once for the copy, once for the tables that are rebuilt: the migration must not fill the disk of a running system.
+    require_room(
+        path.parent,
+        2 * size,
+        f"{path} has {megabytes(size)}; a backup and the migration need",
+        f"Free space on the disk of {path}, then migrate again: nothing was changed.",
+        "Or copy the database to another disk yourself, and run: soulspot-db migrate --no-backup",
+        operation="migrate",
+    )
     final = _unused(path, revision)
-    # Under a name that promises nothing until it is whole: the process may be killed. A later run writes over it.
-    unfinished = path.with_name(f"{path.name}.backup-unfinished")
-    unfinished.unlink(missing_ok=True)
-    unfinished.touch()
-    try:
-        shutil.copymode(path, unfinished)  # before anything is in it
-        copy(path, unfinished, patience=settings.pool_timeout)
-        unfinished.rename(final)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    tidy(path.parent, migration_names(path))
+    with unfinished(final) as copied:
+        shutil.copymode(path, copied)  # before anything is in it
+        copy(path, copied, patience=settings.pool_timeout)
+        finish(copied, final)
     return final
 
 
 def newest_backup(path: Path, revisions: Collection[str]) -> Path | None:
     """The newest copy beside a database that was made while it was at one of these revisions; "none" is before the first."""
-    name = re.compile(
-        rf"{re.escape(path.stem)}\.before-migration\.(\w+)\.(\d{{8}}T\d{{6}}Z)(?:-(\d+))?{re.escape(path.suffix)}"
-    )
     found = [
         (match[2], int(match[3] or 1), other)
         for other in path.absolute().parent.iterdir()
-        if (match := name.fullmatch(other.name)) and match[1] in revisions
+        if (match := re.fullmatch(migration_names(path), other.name)) and match[1] in revisions
     ]
     return max(found)[-1] if found else None
-
-
-def _require_room(path: Path, size: int) -> None:
-    # Once for the copy, once for the tables that are rebuilt: the migration must not fill the disk of a running system.
-    free = shutil.disk_usage(path.absolute().parent).free
-    if free < 2 * size:
-        raise DiskFullError(
-            f"{path} has {_mb(size)}; a backup and the migration need {_mb(2 * size)}, and {_mb(free)} are free",
-            f"Free space on the disk of {path}, then migrate again: nothing was changed.",
-            "Or copy the database to another disk yourself, and run: soulspot-db migrate --no-backup",
-            database_path=str(path),
-        )
 
 
 def _unused(path: Path, revision: str | None) -> Path:
@@ -88,7 +77,3 @@ def _unused(path: Path, revision: str | None) -> Path:
     stem = f"{path.stem}.before-migration.{revision or 'none'}.{time}"
     names = (f"{stem}{f'-{number}' if number > 1 else ''}{path.suffix}" for number in range(1, 1000))
     return next(found for name in names if not (found := path.with_name(name)).exists())
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1_000_000:,.1f} MB"

@@ -8,7 +8,9 @@ from pathlib import Path
 from soulspot_db.errors import ConfigurationError, ConnectionFailedError
 from soulspot_db.settings import DatabaseSettings
 
-__all__ = ["dump"]
+__all__ = ["dump", "revision_in", "undump"]
+
+_NO_DATA = "\\."  # ends the rows of a table in an archive's text
 
 
 def dump(settings: DatabaseSettings, path: Path) -> None:
@@ -18,18 +20,51 @@ def dump(settings: DatabaseSettings, path: Path) -> None:
         ConfigurationError: its programs are not installed.
         ConnectionFailedError: they could not do it; says what they said.
     """
-    hosts, ports, name = settings.servers
+    where, name = _where(settings), settings.servers.name
+    what = f"back up {settings.address}"
+    _run(
+        settings, what, "pg_dump", "--format", "custom", "--no-password", *where, "--file", str(path), "--dbname", name
+    )
+    _run(settings, what, "pg_restore", "--list", str(path))
+
+
+def revision_in(settings: DatabaseSettings, path: Path, table: str) -> str | None:
+    """What the only row of `table` in an archive says; None where it has no such table.
+
+    Raises:
+        ConfigurationError: `pg_restore` is not installed.
+        ConnectionFailedError: the file is no archive, or damaged. All of it was read.
+    """
+    what = f"read {path}"
+    _run(settings, what, "pg_restore", "--file", os.devnull, str(path))
+    rows = _run(settings, what, "pg_restore", "--data-only", "--table", table, "--file", "-", str(path)).splitlines()
+    start = next((number for number, line in enumerate(rows, 1) if line.startswith("COPY ")), len(rows))
+    found = rows[start] if start < len(rows) else _NO_DATA
+    return None if found == _NO_DATA else found
+
+
+def undump(settings: DatabaseSettings, path: Path) -> None:
+    """Bring what is in an archive into an empty database, all or nothing; DATABASE_USER owns it then.
+
+    Raises:
+        ConfigurationError: `pg_restore` is not installed.
+        ConnectionFailedError: it could not do it; says what it said.
+    """
+    how = ["--single-transaction", "--exit-on-error", "--no-owner", "--no-password"]
+    where = [*_where(settings), "--dbname", settings.servers.name]
+    _run(settings, f"restore {settings.address}", "pg_restore", *how, *where, str(path))
+
+
+def _where(settings: DatabaseSettings) -> list[str]:
+    hosts, ports, _name = settings.servers
     where = ["--host", ",".join(hosts), "--port", ",".join(map(str, ports))]
-    if settings.user is not None:
-        where += ["--username", settings.user]
-    _run(settings, "pg_dump", "--format", "custom", "--no-password", *where, "--file", str(path), "--dbname", name)
-    _run(settings, "pg_restore", "--list", str(path))
+    return where if settings.user is None else [*where, "--username", settings.user]
 
 
-def _run(settings: DatabaseSettings, program: str, *arguments: str) -> None:
+def _run(settings: DatabaseSettings, what: str, program: str, *arguments: str) -> str:
     if (found := shutil.which(program)) is None:
         raise ConfigurationError(
-            f"{program} is not installed, which comes with PostgreSQL and makes its backups",
+            f"{program} is not installed, which comes with PostgreSQL and makes and reads its backups",
             "Install PostgreSQL's programs for clients, of the server's version or newer.",
         )
     # In the environment, because everybody on the machine sees the arguments of its programs.
@@ -37,14 +72,14 @@ def _run(settings: DatabaseSettings, program: str, *arguments: str) -> None:
     done = subprocess.run(  # noqa: S603 - no shell, and no word of it comes from a stranger
         [found, *arguments],
         env={**os.environ, **password},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         check=False,
     )
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
         raise ConnectionFailedError(
-            f"{program} could not back up {settings.address}: {said}",
+            f"{program} could not {what}: {said}",
             "Mend what it says, then try again: nothing was written.",
-            operation="backup",
+            operation=what.partition(" ")[0],
         )
+    return done.stdout.decode(errors="replace")

@@ -12,6 +12,7 @@ from soulspot_db.engine.errors import ran_too_long
 from soulspot_db.engine.sqlite.errors import locked_by_others, translate
 from soulspot_db.engine.sqlite.identity import OpenedFile
 from soulspot_db.engine.sqlite.lane import Job
+from soulspot_db.engine.sqlite.upkeep import tend
 from soulspot_db.errors import DatabaseError, LockedError
 
 __all__ = ["TO_WAL", "Connection", "Look", "connect"]
@@ -333,6 +334,20 @@ class Connection:
             self.finds += 1
             self._look = (time.monotonic(), True, self.finds)
         return loss
+
+    def tend(self, is_wanted: Callable[[], bool], *, at_close: bool = False) -> None:
+        """Renew the planner's statistics, which nobody has asked for: not where the file is lost, nor read-only.
+
+        Args:
+            is_wanted: whether somebody waits for this connection.
+            at_close: do only what SQLite takes to be worth it.
+        """
+        if self._raw is None or self.is_read_only or self.ousted is not None or self._loss() is not None:
+            return
+        try:
+            tend(self._raw, is_wanted, at_close=at_close)
+        finally:
+            self._raw.set_progress_handler(self._should_stop, _STEPS)
 
     def take_look(self) -> Look | None:
         """What was seen since the last call."""

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from soulspot_db.copies import BESIDE
 from soulspot_db.engine.sqlite.connection import connect
-from soulspot_db.engine.sqlite.errors import translate
+from soulspot_db.engine.sqlite.errors import IS_DAMAGED, translate
 
-__all__ = ["copy", "damage"]
+__all__ = ["copy", "damage", "orphans"]
 
 _PAGES = 2_000  # between two words of progress
 _MOST = 3  # what is damaged is told by its first faults
@@ -29,16 +30,30 @@ def copy(
         DatabaseError: what prevents it.
     """
     with (
-        closing(connect(str(source), (), patience=patience)) as old,
+        closing(_opened(source, patience)) as old,
         closing(connect(str(target), (), patience=0)) as new,
     ):
         try:
             # What others commit while the pages are copied would have SQLite begin again, and under steady writes never end.
             old.execute("BEGIN")
             old.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.Error as error:
+            raise translate(error, "backup", str(source)) from error
+        try:
             old.backup(new, pages=_PAGES, progress=lambda _status, left, total: progress(total - left, total))
         except sqlite3.Error as error:
             raise translate(error, "backup", str(target)) from error
+
+
+def _opened(source: Path, patience: float) -> sqlite3.Connection:
+    if any(source.with_name(f"{source.name}{end}").exists() for end in BESIDE):
+        return connect(str(source), (), patience=patience)
+    # Nobody uses it, or its log would be there. So it can lie on a disk that is read-only, and nothing is made beside it.
+    uri = f"{source.absolute().as_uri()}?immutable=1"
+    try:
+        return sqlite3.connect(uri, uri=True, isolation_level=None)
+    except sqlite3.Error as error:
+        raise translate(error, "backup", str(source)) from error
 
 
 def damage(path: Path) -> list[str]:
@@ -51,7 +66,16 @@ def damage(path: Path) -> list[str]:
         try:
             found = [str(text) for (text,) in connection.execute(f"PRAGMA integrity_check({_MOST})")]
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            if error.sqlite_errorcode & 0xFF not in IS_DAMAGED:
                 raise translate(error, "backup", str(path)) from error
             found = [str(error)]
     return [] if found == ["ok"] else found
+
+
+def orphans(path: Path) -> list[str]:
+    """The tables of a sound file that have rows which refer to rows that are not there."""
+    with closing(connect(str(path), (), patience=0)) as connection:
+        try:
+            return sorted({str(table) for table, *_ in connection.execute("PRAGMA foreign_key_check")})
+        except sqlite3.Error as error:
+            raise translate(error, "backup", str(path)) from error

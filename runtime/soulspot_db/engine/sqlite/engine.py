@@ -15,11 +15,12 @@ from soulspot_db.engine.errors import in_another_loop, not_open
 from soulspot_db.engine.lease import abandon_all
 from soulspot_db.engine.settled import settled
 from soulspot_db.engine.sqlite.connection import Connection, Look
-from soulspot_db.engine.sqlite.errors import locked_by_others, wrong_path
-from soulspot_db.engine.sqlite.group import LookJob, WriteQueue, commit_group
+from soulspot_db.engine.sqlite.errors import locked_by_others, with_newest_copy, wrong_path
+from soulspot_db.engine.sqlite.group import LookJob, UpkeepJob, WriteQueue, commit_group
 from soulspot_db.engine.sqlite.inline import InlineReads
 from soulspot_db.engine.sqlite.lane import Job, Lane
 from soulspot_db.engine.sqlite.lease import BeginJob, Done, SQLiteLease, serve_lease
+from soulspot_db.engine.sqlite.upkeep import Upkeep
 from soulspot_db.engine.sqlite.versions import warn_of_company
 from soulspot_db.errors import (
     ConfigurationError,
@@ -68,6 +69,7 @@ class SQLiteEngine:
         self._leases: set[SQLiteLease] = set()
         self._blocks = OpenBlocks(settings.slow_transaction_threshold)
         self._holder: tuple[str, float] | None = None
+        self._upkeep: Upkeep | None = None
 
     async def open(self, guard: Guard | None = None) -> None:
         """Open the file, creating it if need be.
@@ -95,6 +97,9 @@ class SQLiteEngine:
         if self._settings.inline_reads:
             # To its end, also if cancelled: what is connected after `close` would stay so.
             await settled(asyncio.ensure_future(asyncio.to_thread(self._inline.open)))
+        self._upkeep = Upkeep(
+            lambda: self._writes.put(UpkeepJob()), lambda: self._writes.empty() and not self._lanes[0].busy
+        )
         self._is_open = True
 
     async def identity(self) -> str:
@@ -132,7 +137,7 @@ class SQLiteEngine:
             try:
                 connection = self._connect(read_only=read_only)
             except BaseException as error:  # noqa: BLE001 - not swallowed: `open` raises it
-                self._on_loop(tell, error)
+                self._on_loop(tell, with_newest_copy(error, self._settings))
                 return
             if not read_only:
                 self._writer = connection
@@ -161,6 +166,8 @@ class SQLiteEngine:
         """Roll back open transactions, finish what is queued, disconnect."""
         self._is_open = False
         self._writer = None
+        if self._upkeep is not None:
+            self._upkeep.stop()
         self._inline.close()
         abandon_all(self._leases)
         self._blocks.stop()
@@ -303,7 +310,10 @@ class SQLiteEngine:
         while group := queue.take():
             lane.busy = True
             first = group[0]
-            if isinstance(first, LookJob):
+            if isinstance(first, UpkeepJob):
+                connection.tend(lambda: not self._writes.empty())
+                done = []
+            elif isinstance(first, LookJob):
                 connection.look()
                 done = []
             elif isinstance(first, BeginJob):
@@ -315,9 +325,16 @@ class SQLiteEngine:
             self._holder = None
             lane.busy = False
             self._post(connection, done)
+        connection.tend(lambda: False, at_close=True)
 
     def _post(self, connection: Connection, done: Done) -> None:
+        if any(outcome.error is not None for _job, outcome in done):
+            done = [(job, self._advised(outcome)) for job, outcome in done]
         self._on_loop(self._deliver, done, connection.take_timings(), connection.take_look())
+
+    def _advised(self, outcome: Outcome) -> Outcome:
+        error = outcome.error
+        return outcome if error is None else Outcome(error=with_newest_copy(error, self._settings))
 
     def _on_loop(self, call: Callable[..., Any], *args: Any) -> None:
         try:

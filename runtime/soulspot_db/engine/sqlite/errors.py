@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from soulspot_db.copy_names import newest_copy
 from soulspot_db.engine.errors import refused_by_constraint
 from soulspot_db.errors import (
     CommitOutcomeUnknownError,
@@ -17,8 +18,9 @@ from soulspot_db.errors import (
     QueryFailedError,
     ValidationFailedError,
 )
+from soulspot_db.settings import DatabaseSettings
 
-__all__ = ["locked_by_others", "translate", "wrong_path"]
+__all__ = ["IS_DAMAGED", "locked_by_others", "translate", "with_newest_copy", "wrong_path"]
 
 _CONSTRAINTS = {
     sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY: "primary key",
@@ -42,6 +44,8 @@ _CONNECTION = {
 # How SQLite names a unique index over expressions, which has no columns to name.
 _INDEX = re.compile(r"index '(?P<name>.*)'")
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+IS_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+"""What SQLite says of a file that was damaged, or was never a database."""
 
 
 def translate(error: BaseException, sql: str, path: str) -> DatabaseError:
@@ -90,11 +94,34 @@ def _unusable(error: BaseException, extended: int, sql: str, path: str) -> Datab
         return _read_only(extended, folder, path)
     if primary == sqlite3.SQLITE_CANTOPEN and Path(path).exists() and not os.access(folder, os.W_OK):
         return _read_only(sqlite3.SQLITE_READONLY_DIRECTORY, folder, path)
+    if primary in IS_DAMAGED:
+        return ConnectionFailedError(
+            f"the database file is damaged, or no SQLite database: {error}",
+            f"If {path} was never the database, correct DATABASE.",
+            "Otherwise stop all programs that use it, and leave the file as it is, with its -wal and -shm.",
+            database_path=path,
+            damaged=True,
+        )
     return ConnectionFailedError(
         f"the database file cannot be used: {error}",
         f"Check that {path} is a SQLite database and that its folder is writable.",
-        "Restore a backup if the file is damaged.",
+        "Check the disk: the system's log says what it could not read or write.",
         database_path=path,
+    )
+
+
+def with_newest_copy(error: BaseException, settings: DatabaseSettings) -> BaseException:
+    """The same error; one that says that the file is damaged names the backup to restore, or that there is none."""
+    if not isinstance(error, DatabaseError) or not error.context.get("damaged"):
+        return error
+    newest = newest_copy(settings)
+    if newest is not None:
+        path, at = newest
+        return error.with_step(f"Bring the newest backup back, of {at:%Y-%m-%d %H:%M} UTC: soulspot-db restore {path}")
+    where = settings.backup_path or "DATABASE_BACKUP_PATH (unset)"
+    return error.with_step(
+        f"There is no backup in {where}, and none from before a migration beside the file. "
+        "If you have one elsewhere: soulspot-db restore FILE"
     )
 
 

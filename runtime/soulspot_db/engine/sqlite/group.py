@@ -9,7 +9,7 @@ from soulspot_db.engine.sqlite.connection import Connection
 from soulspot_db.engine.sqlite.lane import Job
 from soulspot_db.engine.sqlite.lease import BeginJob, Done
 
-__all__ = ["LookJob", "WriteQueue", "commit_group"]
+__all__ = ["LookJob", "UpkeepJob", "WriteQueue", "commit_group"]
 
 _MAX_GROUP = 256
 
@@ -19,6 +19,10 @@ class LookJob(Job[None]):
 
     def __init__(self) -> None:
         super().__init__([], lambda _outcome: None)
+
+
+class UpkeepJob(LookJob):
+    """Has the writer renew the planner's statistics; nobody waits for it."""
 
 
 class WriteQueue:

@@ -1,0 +1,92 @@
+"""Files that are whole or not there: written under a name that promises nothing, and renamed once they are on the disk."""
+
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from soulspot_db.errors import DiskFullError
+
+__all__ = ["BESIDE", "finish", "megabytes", "named", "require_room", "size_of", "tidy", "to_disk", "unfinished"]
+
+BESIDE = ("-journal", "-wal", "-shm")
+"""How the files end that SQLite keeps beside a database."""
+_OLD = 86_400  # seconds after which nobody is still at work on a file
+
+
+@contextmanager
+def unfinished(final: Path) -> Iterator[Path]:
+    """An empty file of one's own beside `final`; what is left of it at the end is removed. A killed process leaves it."""
+    path = final.with_name(f"{final.name}.{secrets.token_hex(4)}.unfinished")
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+        yield path
+    finally:
+        for end in ("", *BESIDE):
+            path.with_name(f"{path.name}{end}").unlink(missing_ok=True)
+
+
+def finish(path: Path, final: Path) -> None:
+    """Give a whole file its name, in place of what has it; neither is lost if the power fails."""
+    to_disk(path)
+    path.replace(final)
+    to_disk(final.parent)
+
+
+def to_disk(path: Path) -> None:
+    """Wait until what was written to a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def tidy(folder: Path, names: str) -> None:
+    """Remove what those who were killed have left of files with such names; nobody is at work on it after a day."""
+    for left in named(folder, rf"(?:{names})\.[0-9a-f]{{8}}\.unfinished(-journal|-wal|-shm)?"):
+        with suppress(FileNotFoundError):  # another one removes it as well
+            if time.time() - left.stat().st_mtime > _OLD:
+                left.unlink()
+
+
+def named(folder: Path, names: str) -> list[Path]:
+    """The files whose names are such, the oldest first where the time is in them."""
+    return sorted(path for path in folder.iterdir() if re.fullmatch(names, path.name))
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a database file and of its write-ahead log; 0 where there is none."""
+    return sum(file.stat().st_size for file in (path, path.with_name(f"{path.name}-wal")) if file.exists())
+
+
+def require_room(folder: Path, size: int, what: str, *steps: str, operation: str) -> None:
+    """Refuse to begin what would fill the disk.
+
+    Args:
+        folder: where it is to be written.
+        size: bytes.
+        what: what needs them, as in "a backup needs up to".
+        steps: what to do.
+        operation: for the error.
+
+    Raises:
+        DiskFullError: there are fewer.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise DiskFullError(
+            f"{what} {megabytes(size)}, and {megabytes(free)} are free in {folder}",
+            *steps,
+            operation=operation,
+            database_path=str(folder),
+        )
+
+
+def megabytes(size: int) -> str:
+    """A size in words."""
+    return f"{size / 1_000_000:,.1f} MB"
