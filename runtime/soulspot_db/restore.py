@@ -24,6 +24,7 @@ __all__ = ["Restored", "restore_from"]
 
 _MAGIC = b"SQLite format 3\0"
 _REVISION = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608 - the name is ours
+_ANY_TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table'"
 _TABLES = """SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"""
 
@@ -143,9 +144,9 @@ def _sound(file: Path, new: Path) -> str | None:
 
 def _require_no_revision(file: Path, path: Path) -> None:
     """Refuse the database of another program: one that no migration has made, in the place of one that they have."""
-    if peek(path, "SELECT 1 FROM sqlite_master WHERE type = 'table'", timeout=0) and not peek(
-        path, _REVISION, timeout=0
-    ):
+    # An empty file is not looked into: SQLite would remove the log beside it.
+    has_tables = path.exists() and path.stat().st_size and peek(path, _ANY_TABLE, timeout=0)
+    if has_tables and not peek(path, _REVISION, timeout=0):
         return  # a program without migrations, whose copy has none, too
     raise ConfigurationError(
         f"{file} is a database, and not one of soulspot-db: no migration was applied to it",

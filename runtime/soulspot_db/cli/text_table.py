@@ -16,7 +16,7 @@ def as_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[
     texts = [[cell(value) for value in row] for row in rows]
     heads = [cell(name) for name in columns]
     widths = [max(map(_width, column)) for column in zip(heads, *texts, strict=True)]
-    is_number = [all(isinstance(row[number], (int, float, type(None))) for row in rows) for number in range(len(heads))]
+    is_number = [_are_numbers([row[number] for row in rows]) for number in range(len(heads))]
     yield "  ".join(map(_padded, heads, widths, is_number)).rstrip()
     yield "  ".join("-" * width for width in widths)
     for line in texts:
@@ -44,6 +44,11 @@ def cell(value: Any) -> str:
 
 def _plain(value: Any) -> str:
     return value.hex() if isinstance(value, (bytes, bytearray, memoryview)) else str(value)
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    given = [value for value in values if value is not None]
+    return bool(given) and all(isinstance(value, (int, float)) for value in given)
 
 
 def _width(text: str) -> int:

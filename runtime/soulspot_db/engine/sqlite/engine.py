@@ -310,12 +310,11 @@ class SQLiteEngine:
         while group := queue.take():
             lane.busy = True
             first = group[0]
+            done: Done = []
             if isinstance(first, UpkeepJob):
                 connection.tend(lambda: not self._writes.empty())
-                done = []
             elif isinstance(first, LookJob):
                 connection.look()
-                done = []
             elif isinstance(first, BeginJob):
                 self._holder = (first.lease.holder, time.monotonic())
                 done = serve_lease(connection, first, self._post)
