@@ -74,10 +74,10 @@ class Stage:
         real_read, real_write, real_begin = engine.read, engine.write, engine.begin
         real_read_now = engine.read_now
 
-        def read_now(statement: Any) -> Any:
+        def read_now(statement: Any, trace: Any = None) -> Any:
             return None if self._reads else real_read_now(statement)  # what is to be held goes to a lane
 
-        async def read(statement: Any) -> Any:
+        async def read(statement: Any, trace: Any = None) -> Any:
             when, hold = self._reads.pop(0) if self._reads else ("", None)
             if hold is not None and when == "before":
                 await hold.here()
@@ -94,13 +94,13 @@ class Stage:
             await hold.here()
             return finish(outcome if hold.error is None else Outcome(error=hold.error))
 
-        async def write(statements: Any, finish: Any, tags: Any = ()) -> Any:
+        async def write(statements: Any, finish: Any, tags: Any = (), trace: Any = None) -> Any:
             return await told_late(lambda finish: real_write(statements, finish, tags), finish)
 
         async def begin(**how: Any) -> Any:
             lease = await real_begin(**how)
             real_commit = lease.commit
-            lease.commit = lambda finish, tags: told_late(lambda finish: real_commit(finish, tags), finish)
+            lease.commit = lambda finish, tags, trace=None: told_late(lambda finish: real_commit(finish, tags), finish)
             return lease
 
         engine.read, engine.write, engine.begin, engine.read_now = read, write, begin, read_now

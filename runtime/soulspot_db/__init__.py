@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from soulspot_db.events.bus import Event, EventBus, Subscription
     from soulspot_db.included import Included, Relative
     from soulspot_db.language import rules
-    from soulspot_db.monitoring.hooks import OperationRecord
+    from soulspot_db.monitoring.record import OperationRecord
     from soulspot_db.paging import Page
     from soulspot_db.registry import EntityRegistry
     from soulspot_db.repository import Repository
@@ -77,7 +77,7 @@ else:
             "soulspot_db.events.bus": ["Event", "EventBus", "Subscription"],
             "soulspot_db.included": ["Included", "Relative"],
             "soulspot_db.language": ["rules"],
-            "soulspot_db.monitoring.hooks": ["OperationRecord"],
+            "soulspot_db.monitoring.record": ["OperationRecord"],
             "soulspot_db.paging": ["Page"],
             "soulspot_db.registry": ["EntityRegistry"],
             "soulspot_db.repository": ["Repository"],

@@ -1,6 +1,6 @@
 """What reading and writing an entity share: asking the session, checking arguments, making models."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import BaseModel
@@ -39,46 +39,53 @@ class EntityAccess(Generic[Model]):
         self._session: SessionLike = db.session
         self._plan = db.session.plans.of(self.schema, also)
         self._region = self._plan.region
+        self._monitor = db.session.monitor
 
-    def _remembered(self, asking: Hashable | None, *, fresh: bool) -> Any:
+    def _remembered(self, operation: str, asking: Hashable | None, *, fresh: bool) -> Any:
         """The answer to a question where it is known and can be had at once, else MISS.
 
         What is remembered needs no check: equal arguments of the same types were checked when they were asked first.
         """
-        return MISS if fresh else self._session.peek(self._region, asking)
+        if fresh:
+            return MISS
+        if self._monitor.hooks:
+            figures = self._plan.figures[operation]
+            return self._monitor.remembered(figures, lambda: self._session.peek(self._region, asking))
+        found = self._session.peek(self._region, asking)
+        if found is not MISS:
+            self._plan.figures[operation].hits += 1
+        return found
+
+    def _remembered_many(self, operation: str, asking: Iterable[Hashable], *, fresh: bool) -> Any:
+        """The answers to all questions where they can be had at once, else MISS; one operation."""
+        if fresh:
+            return MISS
+        figures = self._plan.figures[operation]
+        return self._monitor.remembered(figures, lambda: self._session.peek_many(self._region, asking))
 
     # Asking the session. What the engine raises speaks of tables and columns; callers know entities and fields.
 
     def _ask_at_once(self, operation: str, request: Read[T]) -> Any:
         try:
-            return self._session.at_once(request)
+            return self._monitor.at_once(self._plan.figures[operation], self._session, request)
         except DatabaseError as error:
             raise explained(error, self._plan.spec, operation) from error.__cause__
 
     async def _ask(self, operation: str, request: Read[T]) -> T:
-        hooks = self._session.hooks
         try:
-            if hooks:
-                return await hooks.read(self._plan.spec.entity_type, operation, self._session, request)
-            return await self._session.read(request)
+            return await self._monitor.read(self._plan.figures[operation], self._session, request)
         except DatabaseError as error:
             raise explained(error, self._plan.spec, operation) from error.__cause__
 
     async def _ask_many(self, operation: str, request: ReadMany[T]) -> Mapping[Hashable, T]:
-        hooks = self._session.hooks
         try:
-            if hooks:
-                return await hooks.read_many(self._plan.spec.entity_type, operation, self._session, request)
-            return await self._session.read_many(request)
+            return await self._monitor.read_many(self._plan.figures[operation], self._session, request)
         except DatabaseError as error:
             raise explained(error, self._plan.spec, operation) from error.__cause__
 
     async def _do(self, operation: str, request: Write[T]) -> T:
-        hooks = self._session.hooks
         try:
-            if hooks:
-                return await hooks.write(self._plan.spec.entity_type, operation, self._session, request)
-            return await self._session.write(request)
+            return await self._monitor.write(self._plan.figures[operation], self._session, request)
         except DatabaseError as error:
             raise explained(error, self._plan.spec, operation) from error.__cause__
 

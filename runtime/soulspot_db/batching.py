@@ -3,10 +3,11 @@
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.errors import QueryFailedError, ValidationFailedError
+from soulspot_db.trace import Trace
 
 __all__ = ["MOST", "Batches", "ByKey", "chunks"]
 
@@ -14,7 +15,21 @@ MOST = 1000
 """Rows that have a key each in one statement, and a tag each when they are written. SQLite binds at most 32,766 values to one
 statement, and one tag for more rows costs readers less than a tag for each costs the event loop."""
 
-_Request: TypeAlias = "tuple[Sequence[Any], asyncio.Future[Rows]]"
+
+class _Request(NamedTuple):
+    keys: Sequence[Any]
+    future: asyncio.Future[Rows]
+    trace: Trace | None
+
+    def answer(self, rows: Rows, shared: Trace) -> None:
+        if self.trace is not None:
+            self.trace.join(shared)
+        if not self.future.done():
+            self.future.set_result(rows)
+
+    def fail(self, error: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
 
 
 def chunks(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
@@ -44,8 +59,8 @@ class ByKey:
         found: dict[Any, list[tuple[Any, ...]]] = {}
         for row in rows:
             found.setdefault(row[self._position], []).append(row)
-        for keys, _ in requests:
-            yield [row for stored in map(self._stored, keys) for row in found.get(stored, ())]
+        for request in requests:
+            yield [row for stored in map(self._stored, request.keys) for row in found.get(stored, ())]
 
 
 class Batches:
@@ -57,19 +72,19 @@ class Batches:
         read: runs one statement.
     """
 
-    def __init__(self, read: Callable[[Statement], Awaitable[Rows]]) -> None:
+    def __init__(self, read: Callable[[Statement, Trace | None], Awaitable[Rows]]) -> None:
         self._read = read
         # Another loop has turns of its own, and one that has ended in the middle of a turn never comes to its end.
         self._waiting: dict[tuple[asyncio.AbstractEventLoop, ByKey], list[_Request]] = {}
         self._sent: set[asyncio.Task[None]] = set()
 
-    async def rows(self, by: ByKey, keys: Sequence[Any]) -> Rows:
+    async def rows(self, by: ByKey, keys: Sequence[Any], trace: Trace | None = None) -> Rows:
         """The rows with these keys, in any order; at most `MOST` keys."""
         loop = asyncio.get_running_loop()
         waiting = self._waiting.get((loop, by))
         if waiting is not None:
             future: asyncio.Future[Rows] = loop.create_future()
-            waiting.append((keys, future))
+            waiting.append(_Request(keys, future, trace))
             return await future
         others = self._waiting[loop, by] = []
         try:
@@ -81,21 +96,21 @@ class Batches:
         finally:
             del self._waiting[loop, by]
         if not others:
-            return await self._read(by.select(keys))
+            return await self._read(by.select(keys), trace)
         # In a task of its own, because the others must not lose their answer when the first of them is cancelled.
         mine: asyncio.Future[Rows] = loop.create_future()
-        self._send(by, [(keys, mine), *others])
+        self._send(by, [_Request(keys, mine, trace), *others])
         return await mine
 
     def _send(self, by: ByKey, requests: list[_Request]) -> None:
         group: list[_Request] = []
         size = 0
         for request in requests:
-            if size + len(request[0]) > MOST and group:
+            if size + len(request.keys) > MOST and group:
                 self._start(by, group)
                 group, size = [], 0
             group.append(request)
-            size += len(request[0])
+            size += len(request.keys)
         self._start(by, group)
 
     def _start(self, by: ByKey, group: Sequence[_Request]) -> None:
@@ -104,11 +119,14 @@ class Batches:
         task.add_done_callback(self._sent.discard)
 
     async def _answer(self, by: ByKey, group: Sequence[_Request]) -> None:
-        wanted = [request for request in group if not request[1].done()]
+        wanted = [request for request in group if not request.future.done()]
         if not wanted:
             return
+        shared = Trace()
         try:
-            rows = await self._read(by.select(list(dict.fromkeys(key for keys, _ in wanted for key in keys))))
+            rows = await self._read(
+                by.select(list(dict.fromkeys(key for request in wanted for key in request.keys))), shared
+            )
         except Exception as error:  # noqa: BLE001 - not swallowed: it is the callers'
             if len(wanted) > 1 and isinstance(error, (QueryFailedError, ValidationFailedError)):
                 # One key must not spoil the others.
@@ -116,10 +134,8 @@ class Batches:
                     await self._answer(by, [request])
                 return
             # Whatever else it is, such as a time-out, each would meet it again, one after another.
-            for _, future in wanted:
-                if not future.done():
-                    future.set_exception(error)
+            for request in wanted:
+                request.fail(error)
         else:
-            for (_, future), found in zip(wanted, by.shared(wanted, rows), strict=True):
-                if not future.done():
-                    future.set_result(found)
+            for request, found in zip(wanted, by.shared(wanted, rows), strict=True):
+                request.answer(found, shared)

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, cast
 from weakref import WeakKeyDictionary
 
 from typing_extensions import TypeVar
@@ -25,10 +25,12 @@ from soulspot_db.events.bus import EventBus
 from soulspot_db.events.limits import is_seconds
 from soulspot_db.events.publisher import Publisher, PublishesEvents
 from soulspot_db.migrations.guard import guard_for
-from soulspot_db.monitoring.hooks import Hooks
 from soulspot_db.monitoring.loops import LoopWatch
+from soulspot_db.monitoring.monitor import Monitor
+from soulspot_db.monitoring.query_log import QueryLog
 from soulspot_db.monitoring.quiet import log_quietly
 from soulspot_db.monitoring.recorder import StatementRecorder
+from soulspot_db.monitoring.statistics import Statistics
 from soulspot_db.operations import Effects, Write
 from soulspot_db.plan import Plans
 from soulspot_db.records import Records
@@ -40,6 +42,7 @@ from soulspot_db.service import DatabaseService
 from soulspot_db.session import Session
 from soulspot_db.settings import DatabaseSettings
 from soulspot_db.tables import create_statements
+from soulspot_db.trace import Trace
 from soulspot_db.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -72,9 +75,7 @@ class Database(DatabaseService, Generic[Bus]):
         self.settings = settings or DatabaseSettings()
         # Where none is given, the type variable is its default.
         self._events = cast("Bus", EventBus()) if events is None else events
-        self._recorder = StatementRecorder(
-            slow=self.settings.slow_query_threshold, log=self.settings.enable_query_logging
-        )
+        self._recorder = self._make_recorder()
         self._dialect = DIALECTS[self.settings.database_type]
         self._cache = Cache(
             ttl=self.settings.cache_ttl,
@@ -87,9 +88,27 @@ class Database(DatabaseService, Generic[Bus]):
         self._publisher = Publisher(self.events, is_shared=events is not None)
         watch = LoopWatch(self.settings.n_plus_one_threshold)
         cipher = Cipher(self.settings.encryption_keys)
-        plans = Plans(self._cache, self._publisher.wanted, self._dialect, watch, cipher)
-        self.hooks = Hooks()
-        self._session = Session(self._engine, self._cache, self._publisher, plans, self.hooks)
+        self._monitor = Monitor(self._recorder, self.settings.slow_query_threshold)
+        self.hooks = self._monitor.hooks
+        plans = Plans(
+            cache=self._cache,
+            wanted=self._publisher.wanted,
+            dialect=self._dialect,
+            watch=watch,
+            cipher=cipher,
+            figures=self._monitor.figures,
+        )
+        self._session = Session(self._engine, self._cache, self._publisher, plans, self._monitor)
+        self._statistics = Statistics(
+            settings=self.settings,
+            engine=self._engine,
+            cache=self._cache,
+            recorder=self._recorder,
+            monitor=self._monitor,
+            publisher=self._publisher,
+            advice=lambda _sql: None,
+            compiled=lambda: plans.compiled,
+        )
         self._is_open = False
         self._loop: asyncio.AbstractEventLoop | None = None
         # Opening and closing, one after another; a lock belongs to the loop in which it was waited for.
@@ -114,6 +133,15 @@ class Database(DatabaseService, Generic[Bus]):
 
     def _second_tier(self) -> "SecondTier | None":
         return None if self.settings.redis is None else make_second_tier(self.settings, self.settings.redis)
+
+    def _make_recorder(self) -> StatementRecorder:
+        settings = self.settings
+        log = QueryLog(
+            enabled=settings.enable_query_logging,
+            form=settings.query_log_format,
+            parameters=settings.log_parameters,
+        )
+        return StatementRecorder(slow=settings.slow_query_threshold, log=log)
 
     def _make_engine(self) -> Engine:
         if self.settings.database_type == "sqlite":
@@ -159,6 +187,8 @@ class Database(DatabaseService, Generic[Bus]):
                 raise
             self._loop = asyncio.get_running_loop()
             self._is_open = True
+            self._statistics.start(heads)
+            self._publisher.watch(self._monitor.handled)
             if not self._is_told_of_writes:
                 message = "nothing is kept in memory: nobody tells what others write to %s. Set CACHE=host:6379/0, or "
                 more = "DATABASE_SINGLE_INSTANCE=true where nobody else writes"
@@ -170,7 +200,15 @@ class Database(DatabaseService, Generic[Bus]):
             # Only who has migrations pays for importing Alembic, and only when there is something to say.
             from soulspot_db.migrations.check import require_heads  # noqa: PLC0415
 
-            await require_heads(self.settings, heads)
+            trace, failed = Trace(), None
+            try:
+                has_migrated = await require_heads(self.settings, heads)
+            except BaseException as error:  # a cancellation too is told of; raised again
+                has_migrated, failed = True, error
+                raise
+            finally:
+                if has_migrated:
+                    self._monitor.ended("migrate", trace, failed)
 
     async def close(self, *, drain: float | None = 30.0) -> None:
         """Undo what is open, finish what was asked, deliver what was published. Closing twice is safe.
@@ -216,6 +254,8 @@ class Database(DatabaseService, Generic[Bus]):
         await asyncio.shield(self._closing)
 
     async def _close_all(self) -> None:
+        self._statistics.stop()
+        self._publisher.unwatch(self._monitor.handled)
         try:
             try:
                 await self._engine.close()
@@ -289,20 +329,13 @@ class Database(DatabaseService, Generic[Bus]):
             )
         return create_async_engine(url)
 
-    async def stats(self) -> dict[str, Any]:
-        """Connections, cache and statements since this object was made, in the shape of `/api/database/stats`."""
-        connections = self._engine.connections()
-        return {
-            "connections": {
-                "active": connections.active,
-                "idle": connections.total - connections.active,
-                "total": connections.total,
-                "max_pool_size": connections.maximum,
-            },
-            "cache": {"memory": self._cache.stats(), "redis": await self._cache.shared_stats()},
-            "queries": {**self._recorder.queries(), "compiled": self._session.plans.compiled},
-            "top_slow_queries": self._recorder.top_slow_queries(),
-        }
+    async def stats(self, *, detail: Literal["full"] | None = None) -> dict[str, Any]:
+        """Connections, cache and statements since this object was made, in the shape of `/api/database/stats`.
+
+        Args:
+            detail: "full" for operations, slow queries with advice, locks, events and the last ten minutes as well.
+        """
+        return await (self._statistics.plain() if detail is None else self._statistics.full())
 
 
 def _referenced(reference: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.events.event import Event
 from soulspot_db.events.rows import Told
 from soulspot_db.fairness import Turns, spread
+from soulspot_db.trace import Trace
 
 __all__ = ["Effects", "OpenTransaction", "Read", "ReadMany", "Write"]
 
@@ -38,8 +39,8 @@ class Read(Generic[T]):
     depends on once it is known, None where that is all of `tags`. A `point` read finds at most one row, by a unique index,
     until it was tried at once in vain; one with `batch` may be asked together with others: how, and for which key.
 
-    Where `each` is given, it makes something of each row, which takes its time, and `decode` the answer of those. `watch` is
-    told of how many rows the database returned, if it was asked at all.
+    Where `each` is given, it makes something of each row, which takes its time, and `decode` the answer of those. `trace` is
+    told of how many rows the database returned, if it was asked at all, and how long that took.
     """
 
     region: CacheRegion
@@ -52,12 +53,12 @@ class Read(Generic[T]):
     point: bool = False
     batch: tuple[ByKey, Any] | None = None
     each: Callable[[tuple[Any, ...]], Any] | None = None
-    watch: Callable[[int], None] | None = None
+    trace: Trace | None = None
 
     def told(self, rows: Rows) -> Rows:
-        """What the database says, after telling who watches how many rows it is."""
-        if self.watch is not None:
-            self.watch(len(rows))
+        """What the database says, after telling the trace how many rows it is."""
+        if self.trace is not None:
+            self.trace.found(len(rows))
         return rows
 
     def answer_now(self, rows: Rows) -> T:
@@ -84,6 +85,13 @@ class ReadMany(Generic[T]):
     each: Callable[[tuple[Any, ...]], Any]
     decode: Callable[[Collection[Hashable], Sequence[Any]], Mapping[Hashable, T]]
     fresh: bool = False
+    trace: Trace | None = None
+
+    def told(self, rows: Rows) -> Rows:
+        """What the database says, after telling the trace how many rows it is."""
+        if self.trace is not None:
+            self.trace.found(len(rows))
+        return rows
 
     def keys_of(self, asked: Collection[Hashable]) -> list[Any]:
         """The keys of these questions."""
@@ -106,6 +114,14 @@ class Write(Generic[T]):
     tags: Collection[Tag]
     effects: Callable[[Sequence[Rows]], Effects]
     result: Callable[[Sequence[Rows]], T]
+    trace: Trace | None = None
+
+    def settled(self, results: Sequence[Rows]) -> Effects:
+        """The effects, after telling the trace how many rows were written."""
+        if self.trace is not None:
+            inserted = sum(len(statement.bulk.rows) for statement in self.statements if statement.bulk is not None)
+            self.trace.found(sum(map(len, results)) + inserted)
+        return self.effects(results)
 
 
 class OpenTransaction(Protocol):

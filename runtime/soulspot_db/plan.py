@@ -25,6 +25,7 @@ from soulspot_db.language.predicates import Compare, Group, Predicate, is_timed,
 from soulspot_db.language.relations import RelationSpec
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.visibility import EVERYBODY, Visibility, visible
+from soulspot_db.monitoring.figures import EntityFigures, Figures
 from soulspot_db.monitoring.loops import LoopWatch
 from soulspot_db.operations import Effects
 from soulspot_db.query import Queries
@@ -57,6 +58,8 @@ class Plan:
     by_one: ByKey | None
     """How rows are found by a key of one part, several at once."""
     visibility: Visibility
+    figures: EntityFigures
+    """What is counted of each operation."""
 
     @cached_property
     def visible(self) -> Predicate | None:
@@ -221,8 +224,16 @@ class Plans:
     """The plans of one database, by schema."""
 
     def __init__(
-        self, cache: Cache, wanted: Callable[[str], bool], dialect: Dialect, watch: LoopWatch, cipher: Cipher
+        self,
+        *,
+        cache: Cache,
+        wanted: Callable[[str], bool],
+        dialect: Dialect,
+        watch: LoopWatch,
+        cipher: Cipher,
+        figures: Figures,
     ) -> None:
+        self._figures = figures
         self._watch = watch
         self._cipher = cipher
         self._dialect = dialect
@@ -267,6 +278,7 @@ class Plans:
             cipher=self._cipher,
             by_one=_by_key(spec, queries, codec) if len(spec.key) == 1 else None,
             visibility=also,
+            figures=self._figures.of(spec.entity_type, schema.__module__),
         )
 
     def _queries_of(self, entity_type: str) -> Queries:

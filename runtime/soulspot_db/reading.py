@@ -32,14 +32,14 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
     """The methods of a repository that change nothing."""
 
     async def _get(self, key: KeyType, *, fresh: bool = False) -> Model | None:
-        if (found := self._remembered(typed(key), fresh=fresh)) is not MISS:
+        if (found := self._remembered("get", typed(key), fresh=fresh)) is not MISS:
             return cast("Model | None", self._plan.shown(found))
         return await self._find(self._plan.keys.values(key, "get"), "get", fresh=fresh)
 
     async def _find(self, key: Key, operation: str, *, fresh: bool = False, together: bool = False) -> Model | None:
         """The row with this key; `together` with others that are asked for in the same turn of the loop."""
         plan, asking = self._plan, row_question(key)
-        if (found := self._remembered(asking, fresh=fresh)) is not MISS:
+        if (found := self._remembered(operation, asking, fresh=fresh)) is not MISS:
             return cast("Model | None", plan.shown(found))
         request = Read(
             region=plan.region,
@@ -78,7 +78,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
     async def _get_many(self, keys: Sequence[KeyType], *, fresh: bool = False) -> list[Model | None]:
         listed = self._listed(keys, "keys", "get_many")
         # All or none: with a wait in between, some rows could be from before a write and some from after.
-        found = MISS if fresh else self._session.peek_many(self._region, map(typed, listed))
+        found = self._remembered_many("get_many", map(typed, listed), fresh=fresh)
         if found is not MISS:
             return self._visible_of(found)
         values_of = partial(self._plan.keys.values, operation="get_many")
@@ -116,7 +116,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
 
     async def _get_by(self, values: Mapping[str, Any], *, fresh: bool = False) -> Model | None:
         asking = question("get_by", values)
-        if (found := self._remembered(asking, fresh=fresh)) is not MISS:
+        if (found := self._remembered("get_by", asking, fresh=fresh)) is not MISS:
             return first(found)
         where = self._filter({name: {"eq": value} for name, value in values.items()}, "get_by")
         if any(value is None for value in values.values()):
@@ -156,7 +156,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
         self, where: Filter, order_by: str | Sequence[str] | None, limit: int | None, offset: int, *, fresh: bool
     ) -> Sequence[Model]:
         asking = question("query", where, order_by, limit, offset)
-        if (found := self._remembered(asking, fresh=fresh)) is not MISS:
+        if (found := self._remembered("query", asking, fresh=fresh)) is not MISS:
             return cast("Sequence[Model]", found)
         predicate, order = self._filter(where, "query"), self._order(order_by, "query")
         limit = None if limit is None else self._amount("limit", limit)
@@ -166,7 +166,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
 
     async def _count(self, where: Filter = None, *, fresh: bool = False) -> int:
         asking = question("count", where)
-        if (found := self._remembered(asking, fresh=fresh)) is not MISS:
+        if (found := self._remembered("count", asking, fresh=fresh)) is not MISS:
             return cast("int", found)
         predicate = self._filter(where, "count")
         statement = self._plan.queries.count(predicate)
@@ -174,7 +174,7 @@ class ReadRepository(EntityAccess[Model], Generic[Model, KeyType]):
 
     async def _exists(self, where: Filter, *, fresh: bool = False) -> bool:
         asking = question("exists", where)
-        if (found := self._remembered(asking, fresh=fresh)) is not MISS:
+        if (found := self._remembered("exists", asking, fresh=fresh)) is not MISS:
             return cast("bool", found)
         predicate = self._filter(where, "exists")
         statement = self._plan.queries.exists(predicate)

@@ -38,7 +38,7 @@ class RecordTerms(Repository[Entity, Any]):
         if self._plan.spec.natural_key is None:
             return await self._find(self._plan.keys.parse(entity_id, "get"), "get", fresh=fresh)
         asking = question("look_up", entity_id)
-        if (found := self._remembered(asking, fresh=fresh)) is not MISS:
+        if (found := self._remembered("get", asking, fresh=fresh)) is not MISS:
             return first(found)
         key, where = self._locate(entity_id, "get")
 

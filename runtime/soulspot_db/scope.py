@@ -9,6 +9,7 @@ from soulspot_db.monitoring.open_blocks import block_of, opened_here
 from soulspot_db.retry import checked_attempts, with_attempts
 from soulspot_db.savepoint import Once, Savepoint, ending
 from soulspot_db.session import Session
+from soulspot_db.trace import Trace
 from soulspot_db.transaction import Transaction
 
 __all__ = ["TransactionScope", "run_in_transaction"]
@@ -43,9 +44,13 @@ class TransactionScope:
             await savepoint.__aenter__()
             self._savepoint = savepoint
             return joined
-        engine = self._session.engine
-        lease = await engine.begin(read_only=self._read_only, holder=self._opened, latest=self._latest)
-        self._transaction = Transaction(self._session, lease, self._opened, read_only=self._read_only)
+        engine, trace = self._session.engine, Trace()
+        try:
+            lease = await engine.begin(read_only=self._read_only, holder=self._opened, latest=self._latest)
+        except BaseException as error:  # a cancellation too is told of; raised again
+            self._session.monitor.ended("transaction", trace, error)
+            raise
+        self._transaction = Transaction(self._session, lease, self._opened, trace, read_only=self._read_only)
         ambient.enter(self._transaction)
         return self._transaction
 

@@ -14,6 +14,7 @@ from soulspot_db.language.order import Term
 from soulspot_db.language.outputs import Output
 from soulspot_db.language.predicates import Compare, Predicate, all_of
 from soulspot_db.language.queries import QuerySpec
+from soulspot_db.secrecy import has_secrets
 from soulspot_db.selection import selected
 from soulspot_db.statements import ONE, ZERO, Statements
 
@@ -76,7 +77,11 @@ class Selects(Statements):
 
     def find(self, key: Sequence[Any]) -> Statement:
         """The whole row with this primary key."""
-        return Statement(self._find, tuple(map(self._encode, self._key, key)))
+        return Statement(self._find, tuple(map(self._encode, self._key, key)), None, self._is_shown)
+
+    @cached_property
+    def _is_shown(self) -> bool:
+        return not has_secrets(self._table.name)
 
     @cached_property
     def _find(self) -> str:

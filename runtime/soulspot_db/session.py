@@ -15,7 +15,7 @@ from soulspot_db.commit import Commit
 from soulspot_db.engine.base import Engine, Rows, Statement
 from soulspot_db.engine.settled import settled
 from soulspot_db.events.publisher import Publisher
-from soulspot_db.monitoring.hooks import Hooks
+from soulspot_db.monitoring.monitor import Monitor
 from soulspot_db.operations import Effects, OpenTransaction, Read, ReadMany, Write
 from soulspot_db.plan import Plans
 
@@ -33,8 +33,8 @@ class SessionLike(Protocol):
         ...
 
     @property
-    def hooks(self) -> Hooks:
-        """Who is told of every operation."""
+    def monitor(self) -> Monitor:
+        """What every operation passes."""
         ...
 
     def peek(self, region: CacheRegion, key: Hashable) -> Any:
@@ -82,14 +82,14 @@ class HasSession(Protocol):
 class Session:
     """The ordinary session of a database."""
 
-    def __init__(self, engine: Engine, cache: Cache, publisher: Publisher, plans: Plans, hooks: Hooks) -> None:
+    def __init__(self, engine: Engine, cache: Cache, publisher: Publisher, plans: Plans, monitor: Monitor) -> None:
         self.plans = plans
-        self.hooks = hooks
+        self.monitor = monitor
         self.engine = engine
         self.cache = cache
         self.publisher = publisher
         self._home = cache.home
-        self._batches = Batches(lambda statement: self.engine.read(statement))  # noqa: PLW0108 - tests put theirs in its place
+        self._batches = Batches(lambda statement, trace: self.engine.read(statement, trace))  # noqa: PLW0108 - tests put theirs in its place
 
     def current(self) -> OpenTransaction | None:
         """The open transaction of this task, or of the one that started it."""
@@ -102,28 +102,28 @@ class Session:
         return TransactionScope(self, read_only=False, opened=opened, latest=True)
 
     def peek(self, region: CacheRegion, key: Hashable) -> Any:
-        """The cached answer; MISS where only `read` can tell, or somebody wants to be told."""
-        if self._home.thread != get_ident() or self.hooks or self.current() is not None:
+        """The cached answer; MISS where only `read` can tell."""
+        if self._home.thread != get_ident() or self.current() is not None:
             return MISS
         return region.peek(key)
 
     def peek_many(self, region: CacheRegion, keys: Iterable[Hashable]) -> Any:
-        """The cached answers; MISS where only `read_many` can tell all of them, or somebody wants to be told."""
-        if self._home.thread != get_ident() or self.hooks or self.current() is not None:
+        """The cached answers; MISS where only `read_many` can tell all of them."""
+        if self._home.thread != get_ident() or self.current() is not None:
             return MISS
         return region.peek_many(keys)
 
     def at_once(self, request: Read[T]) -> Any:
         """The database's answer to a point read, kept in the cache; MISS where only `read` can tell, or it is its turn."""
-        if not self.engine.reads_now or self._home.thread != get_ident() or self.hooks or self.current() is not None:
+        if not self.engine.reads_now or self._home.thread != get_ident() or self.current() is not None:
             return MISS
         if not request.region.is_ready(fresh=request.fresh):
             return MISS
-        rows = self.engine.read_now(request.statement())
+        rows = self.engine.read_now(request.statement(), request.trace)
         if rows is None:
             request.point = False  # it would take a lane's time a second time to find that out
             return MISS
-        answer = request.answer_now(rows)
+        answer = request.answer_now(request.told(rows))
         if request.key is None:
             return answer
         return request.region.fill(request.key, request.tags, answer, request.narrow)
@@ -154,13 +154,13 @@ class Session:
     async def _asked(self, request: Read[Any]) -> Rows:
         # Of very many at once, the loop answers as many as it has time for; the others have waited for a turn already.
         if request.point and self.engine.reads_now and not self.cache.turns.are_due():
-            rows = self.engine.read_now(request.statement())
+            rows = self.engine.read_now(request.statement(), request.trace)
             if rows is not None:
                 return rows
         if request.batch is not None:
             by, key = request.batch
-            return await self._batches.rows(by, [key])
-        return await self.engine.read(request.statement())
+            return await self._batches.rows(by, [key], request.trace)
+        return await self.engine.read(request.statement(), request.trace)
 
     async def read_many(self, request: ReadMany[T]) -> Mapping[Hashable, T]:
         """Answer many questions in the same way; what the cache does not know is asked together."""
@@ -170,8 +170,8 @@ class Session:
         self._home.require()
 
         async def load(missing: Collection[Hashable]) -> Mapping[Hashable, T]:
-            rows = await self._batches.rows(request.by, request.keys_of(missing))
-            return await request.answers(missing, rows, self.cache.turns)
+            rows = await self._batches.rows(request.by, request.keys_of(missing), request.trace)
+            return await request.answers(missing, request.told(rows), self.cache.turns)
 
         return await request.region.read_many(request.asked, load, fresh=request.fresh)
 
@@ -181,9 +181,9 @@ class Session:
         if transaction is not None:
             return await transaction.write(request)
         self._home.require()
-        commit = self.committing(request.tags, request.effects, request.result)
+        commit = self.committing(request.tags, request.settled, request.result)
         try:
-            return await self.engine.write(request.statements, commit, request.tags)
+            return await self.engine.write(request.statements, commit, request.tags, request.trace)
         finally:
             if commit.dropping is not None:
                 await settled(commit.dropping)

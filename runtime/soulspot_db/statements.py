@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeAlias
 
 import sqlalchemy as sa
+from sqlalchemy.sql.visitors import iterate
 
 from soulspot_db.clauses import Clauses, Encode, Where, narrowed
 from soulspot_db.defaults import utc_now
@@ -11,6 +12,7 @@ from soulspot_db.dialects import Dialect
 from soulspot_db.engine.base import Statement
 from soulspot_db.language.predicates import Predicate
 from soulspot_db.language.spec import EntitySpec
+from soulspot_db.secrecy import has_secrets
 
 __all__ = ["ONE", "ZERO", "Statements"]
 
@@ -42,7 +44,7 @@ class Statements:
         self.clauses = Clauses(
             table, self._columns, key=spec.key, encode=encode, dialect=dialect, find=lambda other: find(other).clauses
         )
-        self._compiled: dict[Any, tuple[str, tuple[int, ...]]] = {}
+        self._compiled: dict[Any, tuple[str, tuple[int, ...], bool]] = {}
 
     @property
     def shapes(self) -> int:
@@ -59,13 +61,14 @@ class Statements:
             if len(self._compiled) >= _MAX_SHAPES:
                 del self._compiled[next(iter(self._compiled))]  # the oldest: keeping count of use costs every call
             compiled = self._compiled[shape] = self._compile(build())
-        sql, order = compiled
-        return Statement(sql, tuple([values[position] for position in order]))
+        sql, order, shown = compiled
+        return Statement(sql, tuple([values[position] for position in order]), None, shown)
 
-    def _compile(self, query: sa.sql.ClauseElement) -> tuple[str, tuple[int, ...]]:
+    def _compile(self, query: sa.sql.ClauseElement) -> tuple[str, tuple[int, ...], bool]:
         compiled: Any = query.compile(dialect=self._dialect.compiler)
+        shown = not any(isinstance(part, sa.Table) and has_secrets(part.name) for part in iterate(query))
         # In one line, as logs and statistics show it; there is no literal in it that could be changed by that.
-        return " ".join(str(compiled).split()), tuple(int(name[1:]) for name in compiled.positiontup or ())
+        return " ".join(str(compiled).split()), tuple(int(name[1:]) for name in compiled.positiontup or ()), shown
 
     def _values(self, where: Where | None) -> list[Any]:
         return list(self.clauses.values(where, utc_now()))

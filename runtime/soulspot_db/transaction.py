@@ -5,6 +5,7 @@ import logging
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from time import perf_counter
 from typing import Any, TypeVar
 
 from soulspot_db.cache.region import MISS, CacheRegion
@@ -14,7 +15,7 @@ from soulspot_db.engine.settled import settled
 from soulspot_db.errors import TransactionError
 from soulspot_db.events.bus import Event, own_event
 from soulspot_db.events.publisher import PublishesEvents
-from soulspot_db.monitoring.hooks import Hooks
+from soulspot_db.monitoring.monitor import Monitor
 from soulspot_db.monitoring.quiet import log_quietly
 from soulspot_db.operations import Read, ReadMany, Write
 from soulspot_db.plan import Plans
@@ -24,6 +25,7 @@ from soulspot_db.retry import awaited, checked_attempts
 from soulspot_db.savepoint import Frame, Savepoint
 from soulspot_db.service import DatabaseService
 from soulspot_db.session import Session
+from soulspot_db.trace import Trace
 
 __all__ = ["Transaction"]
 
@@ -32,9 +34,14 @@ _log = logging.getLogger("soulspot_db.monitoring")
 
 
 class Transaction(DatabaseService):
-    """An open transaction, with every method of the database it belongs to."""
+    """An open transaction, with every method of the database it belongs to.
 
-    def __init__(self, session: Session, lease: Lease, opened: str, *, read_only: bool) -> None:
+    `trace` has begun when it was asked for; what it waited for is over.
+    """
+
+    def __init__(self, session: Session, lease: Lease, opened: str, trace: Trace, *, read_only: bool) -> None:
+        self._trace = trace
+        self._begun = perf_counter()
         self._session = session
         self._lease = lease
         self._opened = opened
@@ -62,9 +69,9 @@ class Transaction(DatabaseService):
         return _TransactionEvents(self)
 
     @property
-    def hooks(self) -> Hooks:
-        """Who is told of every operation."""
-        return self._session.hooks
+    def monitor(self) -> Monitor:
+        """What every operation passes."""
+        return self._session.monitor
 
     def peek(self, region: CacheRegion, key: Hashable) -> Any:  # noqa: ARG002 - as the database's own session has it
         """MISS: the cache does not know what this transaction has written."""
@@ -105,16 +112,22 @@ class Transaction(DatabaseService):
 
     async def read(self, request: Read[T]) -> T:
         """Ask the database itself: the cache does not know what this transaction has written."""
+        if (trace := request.trace) is not None:
+            trace.bypassed = True
         async with self._its_turn():
-            rows = await self._lease.execute([request.statement()], lambda outcome: outcome.result(), read=True)
+            rows = await self._lease.execute(
+                [request.statement()], lambda outcome: outcome.result(), read=True, trace=trace
+            )
         return await request.answer(request.told(rows[0]), self._session.cache.turns)
 
     async def read_many(self, request: ReadMany[T]) -> Mapping[Hashable, T]:
         """Ask the database itself for many rows."""
+        if (trace := request.trace) is not None:
+            trace.bypassed = True
         statement = request.by.select(request.keys_of(request.asked))
         async with self._its_turn():
-            rows = await self._lease.execute([statement], lambda outcome: outcome.result(), read=True)
-        return await request.answers(request.asked, rows[0], self._session.cache.turns)
+            rows = await self._lease.execute([statement], lambda outcome: outcome.result(), read=True, trace=trace)
+        return await request.answers(request.asked, request.told(rows[0]), self._session.cache.turns)
 
     async def write(self, request: Write[T]) -> T:
         """Write; invalidation and events wait for the COMMIT."""
@@ -128,10 +141,10 @@ class Transaction(DatabaseService):
 
             def finish(outcome: Outcome) -> T:
                 rows = outcome.result()
-                frame.effects.add(request.effects(rows))
+                frame.effects.add(request.settled(rows))
                 return request.result(rows)
 
-            return await self._lease.execute(request.statements, finish)
+            return await self._lease.execute(request.statements, finish, trace=request.trace)
 
     def keep(self, event: Event[Any]) -> None:
         """Publish an event of the application's own after the COMMIT."""
@@ -213,6 +226,17 @@ class Transaction(DatabaseService):
     async def end(self, error: BaseException | None) -> None:
         """COMMIT, or ROLLBACK where an error has left the block; from here on every other use of the transaction raises."""
         self.is_open = False
+        failed = error
+        try:
+            await self._end(error)
+        except BaseException as problem:  # a cancellation too is told of; raised again
+            failed = problem
+            raise
+        finally:
+            self._trace.ran(perf_counter() - self._begun, self._begun - self._trace.started)
+            self._session.monitor.ended("transaction", self._trace, failed)
+
+    async def _end(self, error: BaseException | None) -> None:
         try:
             await self._turn.acquire()
         except asyncio.CancelledError:
@@ -229,18 +253,25 @@ class Transaction(DatabaseService):
                 await self._command("ROLLBACK TO frame_2")
                 message = "%s has ended with a nested block open; what that has written is rolled back"
                 log_quietly(_log, logging.WARNING, message, self._opened)
-            effects = self._frames[0].effects
-            commit = self._session.committing(effects.tags, lambda _rows: effects, lambda _rows: None)
-            try:
-                await self._lease.commit(commit, effects.tags)
-            finally:
-                if commit.dropping is not None:
-                    await settled(commit.dropping)
+            await self._commit()
         except BaseException:  # whatever it was, a cancellation too, the connection must be given back; raised again
             self._lease.abandon()  # does nothing once COMMIT or ROLLBACK has been asked for
             raise
         finally:
             self._turn.release()
+
+    async def _commit(self) -> None:
+        effects, trace, failed = self._frames[0].effects, Trace(), None
+        commit = self._session.committing(effects.tags, lambda _rows: effects, lambda _rows: None)
+        try:
+            await self._lease.commit(commit, effects.tags, trace)
+        except BaseException as problem:  # a cancellation too is told of; raised again
+            failed = problem
+            raise
+        finally:
+            self._session.monitor.ended("commit", trace, failed, "COMMIT")
+            if commit.dropping is not None:
+                await settled(commit.dropping)
 
     def _left_by_generator(self, frame: Frame) -> None:
         """Say that writes are undone because an async generator was closed at a `yield` inside the block of a frame.

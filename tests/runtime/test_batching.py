@@ -25,9 +25,9 @@ def asked(db, monkeypatch):
     ran = []
     read = db._engine.read
 
-    async def noted(statement):
+    async def noted(statement, trace=None):
         ran.append(statement)
-        return await read(statement)
+        return await read(statement, trace)
 
     monkeypatch.setattr(db._engine, "read", noted)
     return ran
@@ -94,10 +94,10 @@ async def test_whoever_leaves_whenever_costs_nobody_else_an_answer(db, asked, tu
 async def test_a_key_that_fails_fails_alone(db, asked, monkeypatch):
     read = db._engine.read
 
-    async def refusing(statement):
+    async def refusing(statement, trace=None):
         if "c3" in str(statement.values):
             raise QueryFailedError("refused")
-        return await read(statement)
+        return await read(statement, trace)
 
     monkeypatch.setattr(db._engine, "read", refusing)
     rows = await asyncio.gather(*(db.get("counter", f"c{n}") for n in range(6)), return_exceptions=True)
@@ -107,7 +107,7 @@ async def test_a_key_that_fails_fails_alone(db, asked, monkeypatch):
 
 @pytest.mark.parametrize("error", [PoolExhaustedError, QueryTimeoutError])
 async def test_a_time_out_is_everybodys_and_nobody_waits_for_another(db, asked, monkeypatch, error):
-    async def refusing(statement):
+    async def refusing(statement, trace=None):
         asked.append(statement)
         raise error("it took too long")
 

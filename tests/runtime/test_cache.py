@@ -439,10 +439,10 @@ async def test_many_rows_are_all_from_before_a_write_or_all_from_after_it(db):
     await db.get("counter", "a")
     read, held, go = db.session.engine.read, asyncio.Event(), asyncio.Event()
 
-    async def late(statement):
+    async def late(statement, trace=None):
         held.set()
         await go.wait()
-        return await read(statement)
+        return await read(statement, trace)
 
     db.session.engine.read = late
     asking = asyncio.create_task(db.get_many("counter", ["a", "b"]))

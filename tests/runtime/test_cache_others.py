@@ -141,8 +141,8 @@ async def test_a_load_from_before_a_commit_of_others_is_not_joined_or_kept(open_
     await db.save("counter", {"name": "a"})
     read, held, go = db.session.engine.read, asyncio.Event(), asyncio.Event()
 
-    async def slow(statement):
-        rows = await read(statement)
+    async def slow(statement, trace=None):
+        rows = await read(statement, trace)
         held.set()
         await go.wait()
         return rows

@@ -252,8 +252,8 @@ async def late(db, monkeypatch):
     if db.settings.database_type == "postgresql":
         command = db._engine.command
 
-        async def late_command(connection, sql):
-            await command(connection, sql)
+        async def late_command(connection, sql, trace=None):
+            await command(connection, sql, trace)
             if sql == "COMMIT" and not commits:
                 commits.append(sql)
                 await arrived.wait()

@@ -117,9 +117,9 @@ async def test_writes_of_one_row_are_told_in_the_order_of_their_commits(db):
 async def test_a_write_says_which_rows_it_touches(db, monkeypatch):
     told, write = [], db._engine.write
 
-    async def noted(statements, finish, tags=()):
+    async def noted(statements, finish, tags=(), trace=None):
         told.append([tag for tag in tags if is_row(tag)])
-        return await write(statements, finish, tags)
+        return await write(statements, finish, tags, trace)
 
     monkeypatch.setattr(db._engine, "write", noted)
     await db.save("counter", {"name": "a"})

@@ -1,7 +1,6 @@
 """Hooks: one record for every operation, whatever became of it."""
 
 import asyncio
-import dataclasses
 import functools
 
 import homes
@@ -86,7 +85,12 @@ async def test_inside_a_transaction_the_cache_is_bypassed(db, records):
     async with db.transaction() as tx:
         await db.save("counter", {"name": "a"})
         await tx.get("counter", "a")
-    assert told(records) == [("counter", "save", 1, "bypass", None), ("counter", "get", 1, "bypass", None)]
+    assert told(records) == [
+        ("counter", "save", 1, "bypass", None),
+        ("counter", "get", 1, "bypass", None),
+        ("", "commit", 0, "bypass", None),
+        ("", "transaction", 0, "bypass", None),
+    ]
 
 
 async def test_a_record_has_the_statement_without_values_and_how_long_it_took(db, records):
@@ -95,7 +99,7 @@ async def test_a_record_has_the_statement_without_values_and_how_long_it_took(db
     assert record.statement.startswith("INSERT INTO counters")
     assert "secret" not in record.statement
     assert 0 < record.duration < 5
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         record.rows = 2
 
 
@@ -146,7 +150,7 @@ async def test_a_hook_that_was_removed_is_told_nothing_more(db, records):
 
 
 async def test_without_a_hook_no_record_is_made(db, monkeypatch):
-    monkeypatch.setattr("soulspot_db.monitoring.hooks.OperationRecord", None)
+    monkeypatch.setattr("soulspot_db.monitoring.monitor.OperationRecord", None)
     await db.save("counter", {"name": "a"})
     for _ in range(2):
         assert await db.get("counter", "a") is not None

@@ -48,9 +48,9 @@ async def test_the_rows_are_all_from_memory_or_in_the_order_of_the_keys_from_bot
 async def test_a_key_that_several_ask_for_in_one_turn_is_in_the_statement_once(counters, monkeypatch):
     sent, read = [], counters._engine.read
 
-    async def noted(statement):
+    async def noted(statement, trace=None):
         sent.append(statement)
-        return await read(statement)
+        return await read(statement, trace)
 
     monkeypatch.setattr(counters._engine, "read", noted)
     lists = [["a", "b"], ["b", "c"], ["c", "a"]]

@@ -343,9 +343,9 @@ async def test_a_commit_whose_answer_is_lost_is_told_as_unknown_and_publishes_no
 async def test_a_block_whose_commit_fails_keeps_those_who_write_its_rows_waiting_no_longer(db, monkeypatch):
     command, rolled_back, fail = db._engine.command, asyncio.Event(), asyncio.Event()
 
-    async def failing(connection, sql):
+    async def failing(connection, sql, trace=None):
         if sql != "COMMIT":
-            return await command(connection, sql)
+            return await command(connection, sql, trace)
         await command(connection, "ROLLBACK")
         rolled_back.set()
         await fail.wait()

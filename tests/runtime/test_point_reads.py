@@ -30,9 +30,9 @@ def in_lanes(db, monkeypatch):
     ran = []
     read = db._engine.read
 
-    async def noted(statement):
+    async def noted(statement, trace=None):
         ran.append(statement.sql)
-        return await read(statement)
+        return await read(statement, trace)
 
     monkeypatch.setattr(db._engine, "read", noted)
     return ran
@@ -68,7 +68,7 @@ async def test_without_inline_reads_every_row_is_read_in_a_lane(open_database, m
     db = await open_database(inline_reads=False)
     await db.save("counter", {"name": "a"})
     used = []
-    monkeypatch.setattr(db._engine, "read_now", used.append)
+    monkeypatch.setattr(db._engine, "read_now", lambda statement, _trace: used.append(statement))
     assert (await db.get("counter", "a"))["name"] == "a"
     assert inline(db)._raw is None
 
@@ -86,7 +86,7 @@ async def test_what_the_loop_cannot_finish_is_tried_there_once(db, in_lanes, mon
     await db.save("playlist", {"name": "n", "spotify_id": "s"})
     in_lanes.clear()
     tried = []
-    monkeypatch.setattr(db._engine, "read_now", tried.append)
+    monkeypatch.setattr(db._engine, "read_now", lambda statement, _trace: tried.append(statement))
     if batched:
         assert (await db.get("counter", "a", fresh=True))["name"] == "a"
     else:
@@ -201,9 +201,9 @@ async def test_many_tasks_at_once_let_others_run(db, monkeypatch, turns):
     monkeypatch.setattr(fairness, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     read, turn_of = db._engine.read_now, []
 
-    def noted(statement):
+    def noted(statement, trace=None):
         turn_of.append(turns())
-        return read(statement)
+        return read(statement, trace)
 
     monkeypatch.setattr(db._engine, "read_now", noted)
     rows = await asyncio.gather(*(db.get("counter", f"c{n}", fresh=True) for n in range(500)))

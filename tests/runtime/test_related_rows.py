@@ -91,9 +91,9 @@ async def test_the_naive_loop_with_gather_takes_as_few(songs, db, monkeypatch):
     sent = []
     read = songs._session.engine.read
 
-    async def counted(statement):
+    async def counted(statement, trace=None):
         sent.append(statement.sql)
-        return await read(statement)
+        return await read(statement, trace)
 
     monkeypatch.setattr(songs._session.engine, "read", counted)
     rows = await songs._query(fresh=True)

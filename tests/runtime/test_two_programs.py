@@ -283,8 +283,8 @@ async def test_nobody_joins_a_load_from_before_another_ones_write(open_program):
     await rows(one)
     reads, go, reading = other.session.engine.read, asyncio.Event(), asyncio.Event()
 
-    async def held(statement):
-        answer = await reads(statement)
+    async def held(statement, trace=None):
+        answer = await reads(statement, trace)
         if not reading.is_set():
             reading.set()
             await go.wait()

@@ -164,6 +164,11 @@ class Cache:
         """How often an answer came from memory."""
         return sum(region.hits for region in self._regions)
 
+    @property
+    def misses(self) -> int:
+        """How often it did not."""
+        return sum(region.misses for region in self._regions)
+
     def stats(self) -> dict[str, Any]:
         """The `memory` part of the statistics."""
         return {**_memory(self._regions), "max_size": self._max_size * max(len(self._regions), 1)}

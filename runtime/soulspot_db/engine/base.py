@@ -6,8 +6,10 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from soulspot_db.cache.tags import Tag
 from soulspot_db.errors import DatabaseError
+from soulspot_db.trace import Trace
 
 __all__ = [
+    "Activity",
     "Bulk",
     "Connections",
     "Engine",
@@ -24,9 +26,6 @@ __all__ = [
 T = TypeVar("T")
 Rows: TypeAlias = list[tuple[Any, ...]]
 
-Timing: TypeAlias = tuple[str, float]
-"""A statement's text and the seconds it ran."""
-
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
@@ -41,12 +40,18 @@ class Bulk:
 class Statement:
     """SQL text with its values; the text is shared by all statements of one shape.
 
-    With `bulk` it inserts many rows, all or none, and returns none.
+    With `bulk` it inserts many rows, all or none, and returns none. `shown` is whether a log may show the values, because none is of
+    a field that is kept from others.
     """
 
     sql: str
     values: tuple[Any, ...] = ()
     bulk: Bulk | None = None
+    shown: bool = False
+
+
+Timing: TypeAlias = tuple[Statement, float]
+"""A statement and the seconds it ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,14 @@ class Connections:
     maximum: int
 
 
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """How many transactions are open, and who has the only lane that writes, in words, where there is only one."""
+
+    transactions: int
+    holder: str | None = None
+
+
 class Lease(Protocol):
     """A connection held for one transaction."""
 
@@ -101,7 +114,9 @@ class Lease(Protocol):
         """Whether it has been ended or abandoned."""
         ...
 
-    async def execute(self, statements: Sequence[Statement], finish: Finish[T], *, read: bool = False) -> T:
+    async def execute(
+        self, statements: Sequence[Statement], finish: Finish[T], *, read: bool = False, trace: Trace | None = None
+    ) -> T:
         """Run statements in order, all or none; of a `read`, which changes nothing, a cancelled caller need not see the end."""
         ...
 
@@ -109,7 +124,7 @@ class Lease(Protocol):
         """Begin or end a savepoint."""
         ...
 
-    async def commit(self, finish: Finish[T], tags: Collection[Tag] = ()) -> T:
+    async def commit(self, finish: Finish[T], tags: Collection[Tag] = (), trace: Trace | None = None) -> T:
         """COMMIT what touched `tags` and give the connection back."""
         ...
 
@@ -123,7 +138,7 @@ class Lease(Protocol):
 
 
 class Engine(Protocol):
-    """One database."""
+    """One database. Whatever gets a `trace` tells it how long statements waited and ran."""
 
     async def open(self, guard: Guard | None = None) -> None:
         """Connect; raises ConnectionFailedError. `guard` is asked whenever others have written."""
@@ -142,15 +157,17 @@ class Engine(Protocol):
         """Whether `read_now` is worth trying."""
         ...
 
-    def read_now(self, statement: Statement) -> Rows | None:
+    def read_now(self, statement: Statement, trace: Trace | None = None) -> Rows | None:
         """Run one that finds at most one row, by a unique index, if that needs no waiting; else None."""
         ...
 
-    async def read(self, statement: Statement) -> Rows:
+    async def read(self, statement: Statement, trace: Trace | None = None) -> Rows:
         """Run one statement that changes nothing."""
         ...
 
-    async def write(self, statements: Sequence[Statement], finish: Finish[T], tags: Collection[Tag] = ()) -> T:
+    async def write(
+        self, statements: Sequence[Statement], finish: Finish[T], tags: Collection[Tag] = (), trace: Trace | None = None
+    ) -> T:
         """Commit statements, which may touch `tags`, all or none, possibly together with those of other callers."""
         ...
 
@@ -167,4 +184,8 @@ class Engine(Protocol):
 
     def connections(self) -> Connections:
         """How busy the engine is."""
+        ...
+
+    def activity(self) -> Activity:
+        """Which transactions are open."""
         ...

@@ -1,7 +1,6 @@
 """The event bus: subscriptions to topics, and publishing to all of them."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, overload
 
@@ -13,6 +12,7 @@ from soulspot_db.events.line import Line, Slot
 from soulspot_db.events.patterns import checked_topic, matches, parse_pattern
 from soulspot_db.events.rows import Told
 from soulspot_db.events.subscription import Handler, Subscription
+from soulspot_db.events.tally import Tally, Watcher
 from soulspot_db.fairness import Turns
 
 __all__ = ["Event", "EventBus", "Subscription", "own_event"]
@@ -42,7 +42,7 @@ class EventBus:
         self._by_topic: dict[str, list[Subscription]] = {}
         self._line = Line(self._offer)
         self._published = 0
-        self._counts: Counter[str] = Counter()
+        self._counts = Tally()
         self._turns = Turns()
 
     @overload
@@ -160,6 +160,15 @@ class EventBus:
                 self._by_topic.clear()
             self._by_topic[topic] = found
         return found
+
+    def watch(self, watcher: Watcher) -> None:
+        """Have `watcher` told of every handler that has ended; it must not raise."""
+        self._counts.watchers.append(watcher)
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Tell it no more. Doing it twice is harmless."""
+        if watcher in self._counts.watchers:
+            self._counts.watchers.remove(watcher)
 
     async def settle(self) -> None:
         """Wait until every event published so far, and all that their handlers publish, has been handled."""

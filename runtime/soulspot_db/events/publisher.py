@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from soulspot_db.events.bus import Event, EventBus
 from soulspot_db.events.line import Slot
+from soulspot_db.events.tally import Watcher
 from soulspot_db.monitoring.quiet import log_quietly
 
 __all__ = ["Publisher", "PublishesEvents"]
@@ -43,6 +44,18 @@ class Publisher:
     def reserve(self) -> Slot:
         """The place of a commit among all others, to be taken as soon as it is known; see `Slot`."""
         return self._ours.reserve()
+
+    def watch(self, watcher: Watcher) -> None:
+        """Have somebody told of every handler that has ended."""
+        self._ours.watch(watcher)
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Tell somebody no more. Doing it twice is harmless."""
+        self._ours.unwatch(watcher)
+
+    def stats(self) -> dict[str, int]:
+        """What became of events; see `EventBus.stats`."""
+        return self._ours.stats()
 
     async def settle(self) -> None:
         """Wait until everything has been handed on and, where the bus is ours, handled."""

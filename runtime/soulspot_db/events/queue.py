@@ -3,11 +3,13 @@
 import asyncio
 import inspect
 import logging
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 from typing import Any
 
 from soulspot_db.events.event import Event
+from soulspot_db.events.tally import Tally
 from soulspot_db.events.worker import Worker, has_cancelled_itself
 from soulspot_db.fairness import Turns
 from soulspot_db.monitoring.quiet import log_quietly
@@ -33,7 +35,7 @@ class EventQueue:
         handle: Callable[[Event[Any]], Awaitable[None] | None],
         name: str,
         timeout: float | None,
-        counts: Counter[str],
+        counts: Tally,
         turns: Turns,
     ) -> None:
         self.waiting: deque[Event[Any]] = deque()
@@ -70,11 +72,11 @@ class EventQueue:
         while self.waiting:
             event = self.waiting.popleft()
             self.is_handling = True
-            outcome = "dropped"  # where somebody cancels the worker
+            outcome, started = "dropped", perf_counter()  # where somebody cancels the worker
             try:
                 outcome = await self._outcome(event)
             finally:
-                self._counts[outcome] += 1
+                self._counts.ended(event.event_type, perf_counter() - started, outcome)
                 self.is_handling = False
             if has_cancelled_itself():
                 return  # the cancellation may be raised at any await from here on; another task goes on

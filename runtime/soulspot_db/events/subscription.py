@@ -4,13 +4,13 @@ import asyncio
 import logging
 import time
 import zlib
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from soulspot_db.events.event import Event
 from soulspot_db.events.limits import Limits
 from soulspot_db.events.queue import EventQueue
+from soulspot_db.events.tally import Tally
 from soulspot_db.fairness import Turns
 from soulspot_db.monitoring.quiet import log_quietly
 
@@ -35,7 +35,7 @@ class Subscription:
         counts: where its events are counted: handled, failed, timed_out and dropped.
     """
 
-    def __init__(self, pattern: tuple[str, ...], handler: Handler, limits: Limits, counts: Counter[str]) -> None:
+    def __init__(self, pattern: tuple[str, ...], handler: Handler, limits: Limits, counts: Tally) -> None:
         self.pattern = pattern
         self._handler = handler
         self._limits = limits

@@ -14,12 +14,15 @@ __all__ = ["require_heads"]
 _log = logging.getLogger("soulspot_db.migrations")
 
 
-async def require_heads(settings: DatabaseSettings, heads: Mapping[str, str]) -> None:
+async def require_heads(settings: DatabaseSettings, heads: Mapping[str, str]) -> bool:
     """Return if the database is at the revision that the code was generated for, or can be brought there.
 
     Args:
         settings: which database, and whether it may be migrated now.
         heads: the revision that each generated package needs.
+
+    Returns:
+        Whether anything had to be done for that.
 
     Raises:
         MigrationRequiredError: it is behind, and `auto_migrate` is off.
@@ -31,6 +34,7 @@ async def require_heads(settings: DatabaseSettings, heads: Mapping[str, str]) ->
             await _bring_to(settings, package, current, head)
         elif not is_finished:
             await _finish(settings, package)
+    return not is_finished or any(current != head for head in heads.values())
 
 
 async def _look(settings: DatabaseSettings) -> tuple[str | None, bool]:

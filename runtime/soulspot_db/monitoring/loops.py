@@ -2,21 +2,16 @@
 
 import asyncio
 import logging
-import sys
 import time
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from soulspot_db.monitoring.place import calling_place
 from soulspot_db.monitoring.quiet import log_quietly
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 __all__ = ["LoopWatch"]
 
 _log = logging.getLogger("soulspot_db.monitoring")
-_OURS = __name__.partition(".")[0]
 _PAUSE = 1.0  # seconds; what comes later belongs to no loop
 
 
@@ -54,7 +49,7 @@ class LoopWatch:
         count = count + 1 if now - last < _PAUSE else 1
         counts[entity, relation] = (count, now)
         if count == self._threshold:
-            self._tell(_caller({_OURS, *within}), entity, relation, several)
+            self._tell(calling_place(within).line, entity, relation, several)
 
     def _tell(self, place: str, entity: str, relation: str, several: str) -> None:
         if place in self._told:
@@ -69,13 +64,3 @@ class LoopWatch:
             entity,
             several,
         )
-
-
-def _caller(within: Collection[str]) -> str:
-    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - `inspect` offers the same at many times the cost
-    while frame is not None:
-        module = str(frame.f_globals.get("__name__"))
-        if module not in within and module.partition(".")[0] not in within:
-            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-        frame = frame.f_back
-    return "an unknown place"

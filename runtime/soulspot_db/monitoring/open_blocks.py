@@ -3,32 +3,22 @@
 import asyncio
 import inspect
 import logging
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from soulspot_db.monitoring.place import calling_place
 from soulspot_db.monitoring.quiet import log_quietly
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 __all__ = ["OpenBlock", "OpenBlocks", "block_of", "opened_here"]
 
 _log = logging.getLogger("soulspot_db.monitoring")
-_OURS = __name__.partition(".")[0]
 
 
 def opened_here() -> str:
-    """The current task, and the line outside this package that called into it, as the name of a transaction.
-
-    It walks frames and reads no source, so that every block can afford it.
-    """
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - `inspect` offers the same at many times the cost
-    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == _OURS:
-        frame = frame.f_back
-    return _name(f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "an unknown place")
+    """The current task, and the line outside this package that called into it, as the name of a transaction."""
+    return _name(calling_place().line)
 
 
 def block_of(function: Callable[..., Any]) -> str:

@@ -1,63 +1,94 @@
-"""Counts every statement, remembers the slow ones, writes the query log."""
+"""Counts every statement, and remembers the slow ones."""
 
-import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from cachetools import LRUCache
 
-from soulspot_db.monitoring.quiet import log_quietly
+from soulspot_db.engine.base import Timing
+from soulspot_db.monitoring.query_log import QueryLog
 
-__all__ = ["StatementRecorder"]
+__all__ = ["SlowQuery", "StatementRecorder"]
 
-_log = logging.getLogger("soulspot_db.query")
 _MAX_SLOW = 100
 _TOP = 10
 
 
+@dataclass(slots=True)
+class SlowQuery:
+    """A statement that was slow at least once; of its slow runs."""
+
+    query: str
+    count: int = 0
+    seconds: float = 0.0
+    longest: float = 0.0
+    place: str | None = None
+    """Where it was called the last time, `file:line`."""
+
+    @property
+    def average(self) -> float:
+        """Seconds."""
+        return self.seconds / self.count
+
+
 class StatementRecorder:
-    """The figures behind `stats()`.
+    """The figures of statements behind `stats()`.
 
     Args:
         slow: seconds from which a statement counts as slow.
-        log: whether each statement is logged, at DEBUG; slow ones are logged at WARNING either way.
+        log: told of each.
+        wonder: called with the text of a slow one, to find out why it is.
     """
 
-    def __init__(self, *, slow: float, log: bool) -> None:
+    def __init__(self, *, slow: float, log: QueryLog, wonder: Callable[[str], None] = lambda _sql: None) -> None:
         self._slow = slow
         self._log = log
-        self._total = 0
+        self._wonder = wonder
+        self.total = 0
         self._seconds = 0.0
         self._slow_total = 0
-        self._slowest: LRUCache[str, tuple[int, float]] = LRUCache(_MAX_SLOW)
+        self._slowest: LRUCache[str, SlowQuery] = LRUCache(_MAX_SLOW)
 
-    def record(self, timings: Iterable[tuple[str, float]]) -> None:
-        """Count statements: text without values, and seconds."""
-        logged = self._log and _log.isEnabledFor(logging.DEBUG)
-        for sql, seconds in timings:
-            self._total += 1
+    def record(self, timings: Iterable[Timing]) -> None:
+        """Count statements, each with its seconds."""
+        logged = self._log.is_on
+        for statement, seconds in timings:
+            self.total += 1
             self._seconds += seconds
             if seconds >= self._slow:
                 self._slow_total += 1
-                count, spent = self._slowest.get(sql, (0, 0.0))
-                self._slowest[sql] = (count + 1, spent + seconds)
-                log_quietly(_log, logging.WARNING, "slow statement, %.0f ms: %s", seconds * 1000, _one_line(sql))
+                self._remember(statement.sql, seconds)
+                self._log.write(statement, seconds, slow=True)
+                self._wonder(statement.sql)
             elif logged:
-                log_quietly(_log, logging.DEBUG, "%.3f ms: %s", seconds * 1000, _one_line(sql))
+                self._log.write(statement, seconds, slow=False)
+
+    def _remember(self, sql: str, seconds: float) -> None:
+        found = self._slowest.get(sql)
+        if found is None:
+            found = self._slowest[sql] = SlowQuery(sql)
+        found.count += 1
+        found.seconds += seconds
+        found.longest = max(found.longest, seconds)
+
+    def called_at(self, sql: str, place: str) -> None:
+        """Remember where a slow statement was called."""
+        if (found := self._slowest.get(sql)) is not None:
+            found.place = place
 
     def queries(self) -> dict[str, Any]:
         """The `queries` part of the statistics."""
-        average = self._seconds / self._total * 1000 if self._total else 0.0
-        return {"total": self._total, "slow_queries": self._slow_total, "average_time_ms": round(average, 3)}
+        average = self._seconds / self.total * 1000 if self.total else 0.0
+        return {"total": self.total, "slow_queries": self._slow_total, "average_time_ms": round(average, 3)}
+
+    def slowest(self) -> list[SlowQuery]:
+        """The slow statements, the slowest on average first."""
+        return sorted(self._slowest.values(), key=lambda query: -query.average)[:_TOP]
 
     def top_slow_queries(self) -> list[dict[str, Any]]:
-        """The slow statements, the slowest on average first."""
-        rows: list[dict[str, Any]] = [
-            {"query": sql, "count": count, "avg_time_ms": round(spent / count * 1000, 3)}
-            for sql, (count, spent) in self._slowest.items()
+        """The `top_slow_queries` part of the statistics."""
+        return [
+            {"query": each.query, "count": each.count, "avg_time_ms": round(each.average * 1000, 3)}
+            for each in self.slowest()
         ]
-        return sorted(rows, key=lambda row: -row["avg_time_ms"])[:_TOP]
-
-
-def _one_line(sql: str) -> str:
-    return " ".join(sql.split())

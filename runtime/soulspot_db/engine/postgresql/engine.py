@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
 from soulspot_db.cache.tags import Tag
-from soulspot_db.engine.base import Connections, Finish, Guard, Outcome, Rows, Statement, Timing
+from soulspot_db.engine.base import Activity, Connections, Finish, Guard, Outcome, Rows, Statement, Timing
 from soulspot_db.engine.errors import not_open
 from soulspot_db.engine.lease import abandon_all
 from soulspot_db.engine.postgresql.commits import CommitOrder, Place
@@ -20,6 +20,7 @@ from soulspot_db.engine.settled import settled
 from soulspot_db.errors import DatabaseError
 from soulspot_db.monitoring.open_blocks import OpenBlocks
 from soulspot_db.settings import DatabaseSettings
+from soulspot_db.trace import Trace
 
 __all__ = ["PostgreSQLEngine"]
 
@@ -33,7 +34,7 @@ class PostgreSQLEngine:
 
     Args:
         settings: where it is, how many connections and how long to wait.
-        record: told of every statement's text and seconds.
+        record: told of every statement and its seconds.
     """
 
     def __init__(self, settings: DatabaseSettings, record: Callable[[Iterable[Timing]], None]) -> None:
@@ -82,20 +83,20 @@ class PostgreSQLEngine:
         """False: every answer is waited for."""
         return False
 
-    def read_now(self, statement: Statement) -> Rows | None:  # noqa: ARG002 - as the protocol has it
+    def read_now(self, statement: Statement, trace: Trace | None = None) -> Rows | None:  # noqa: ARG002 - as the protocol has it
         """None: every answer is waited for."""
         return None
 
-    async def read(self, statement: Statement) -> Rows:
+    async def read(self, statement: Statement, trace: Trace | None = None) -> Rows:
         """Run one statement that changes nothing.
 
         Raises:
             PoolExhaustedError: no connection was free in time.
             QueryTimeoutError: the statement ran too long.
         """
-        connection = await self._pool.take()
+        connection = await self._taken(trace)
         try:
-            rows = await self.fetch(connection, statement)
+            rows = await self.fetch(connection, statement, trace)
         except DatabaseError:
             await self._pool.give_back(connection)
             raise
@@ -105,7 +106,15 @@ class PostgreSQLEngine:
         await self._pool.give_back(connection)
         return rows
 
-    async def fetch(self, connection: Any, statement: Statement) -> Rows:
+    async def _taken(self, trace: Trace | None, since: float | None = None) -> Any:
+        """A connection; the trace is told how long it was waited for, from `since` on if that was earlier."""
+        started = time.perf_counter() if since is None else since
+        connection = await self._pool.take()
+        if trace is not None:
+            trace.ran(0.0, time.perf_counter() - started)
+        return connection
+
+    async def fetch(self, connection: Any, statement: Statement, trace: Trace | None = None) -> Rows:
         """Run a statement on a connection, and record how long it took."""
         started = time.perf_counter()
         try:
@@ -117,27 +126,36 @@ class PostgreSQLEngine:
         except DRIVER_ERRORS as error:
             raise await self._told(error, connection, statement.sql) from error
         finally:
-            self._record([(statement.sql, time.perf_counter() - started)])
+            self._ran(statement, started, trace)
 
-    async def write(self, statements: Sequence[Statement], finish: Finish[T], tags: Collection[Tag] = ()) -> T:
+    def _ran(self, statement: Statement, started: float, trace: Trace | None) -> None:
+        seconds = time.perf_counter() - started
+        if trace is not None:
+            trace.ran(seconds)
+        self._record([(statement, seconds)])
+
+    async def write(
+        self, statements: Sequence[Statement], finish: Finish[T], tags: Collection[Tag] = (), trace: Trace | None = None
+    ) -> T:
         """Commit statements, all or none; those that write one row, and the same one, in the order in which they are asked.
 
         Args:
             statements: what to do.
             finish: told of the outcome.
             tags: what may be touched.
+            trace: told how long it took.
 
         Raises:
             PoolExhaustedError: no connection was free in time.
             LockedError: another transaction kept a row locked.
             ConstraintViolationError: a row was refused.
         """
-        has_begun = False
+        has_begun, asked = False, time.perf_counter()
         try:
             async with self._turns.turn(tags):
-                connection = await self._pool.take()
+                connection = await self._taken(trace, asked)
                 has_begun = True
-                return await settled(self.begin_task(self._write(connection, statements, finish, tags)))
+                return await settled(self.begin_task(self._write(connection, statements, finish, tags, trace)))
         except BaseException as error:  # a cancellation too: what hangs on the end is told, and raises it
             if has_begun:
                 raise
@@ -151,12 +169,17 @@ class PostgreSQLEngine:
         return task
 
     async def _write(
-        self, connection: Any, statements: Sequence[Statement], finish: Finish[T], tags: Collection[Tag]
+        self,
+        connection: Any,
+        statements: Sequence[Statement],
+        finish: Finish[T],
+        tags: Collection[Tag],
+        trace: Trace | None,
     ) -> T:
         run, place = self._run_one if len(statements) == 1 else self._run_all, self.place(tags)
         try:
             try:
-                outcome = Outcome(await run(connection, statements, place))
+                outcome = Outcome(await run(connection, statements, place, trace))
             except BaseException as error:  # noqa: BLE001 - not swallowed: `finish` gives it to the caller
                 outcome = Outcome(error=error)
             return finish(outcome)  # at once, so that it comes before what hangs on a later commit
@@ -164,9 +187,11 @@ class PostgreSQLEngine:
             place.leave()
             await self._pool.give_back(connection)
 
-    async def _run_one(self, connection: Any, statements: Sequence[Statement], place: Place) -> Sequence[Rows]:
+    async def _run_one(
+        self, connection: Any, statements: Sequence[Statement], place: Place, trace: Trace | None
+    ) -> Sequence[Rows]:
         try:
-            rows = await self.fetch(connection, statements[0])
+            rows = await self.fetch(connection, statements[0], trace)
         except DatabaseError as error:
             if is_lost(error.__cause__):
                 raise outcome_unknown(self.address) from error  # each statement is its own COMMIT
@@ -174,21 +199,23 @@ class PostgreSQLEngine:
         await place.turn()
         return [rows]
 
-    async def _run_all(self, connection: Any, statements: Sequence[Statement], place: Place) -> Sequence[Rows]:
-        await self.command(connection, "BEGIN")
+    async def _run_all(
+        self, connection: Any, statements: Sequence[Statement], place: Place, trace: Trace | None
+    ) -> Sequence[Rows]:
+        await self.command(connection, "BEGIN", trace)
         try:
-            rows = [await self.fetch(connection, statement) for statement in statements]
+            rows = [await self.fetch(connection, statement, trace) for statement in statements]
         except BaseException:  # whatever it was, half of it must not be left open on the connection; raised again
             await self.roll_back(connection)
             raise
-        await self.commit(connection, place)
+        await self.commit(connection, place, trace)
         return rows
 
     def place(self, tags: Collection[Tag]) -> Place:
         """A place for a commit that touches `tags`."""
         return self._order.place(tags)
 
-    async def command(self, connection: Any, sql: str) -> None:
+    async def command(self, connection: Any, sql: str, trace: Trace | None = None) -> None:
         """Run what begins or ends a transaction or a savepoint."""
         started = time.perf_counter()
         try:
@@ -196,9 +223,9 @@ class PostgreSQLEngine:
         except DRIVER_ERRORS as error:
             raise await self._told(error, connection, sql) from error
         finally:
-            self._record([(sql, time.perf_counter() - started)])
+            self._ran(Statement(sql), started, trace)
 
-    async def commit(self, connection: Any, place: Place) -> None:
+    async def commit(self, connection: Any, place: Place, trace: Trace | None = None) -> None:
         """COMMIT, and wait until what hangs on those before it is done.
 
         Raises:
@@ -206,7 +233,7 @@ class PostgreSQLEngine:
         """
         place.take()
         try:
-            await self.command(connection, "COMMIT")
+            await self.command(connection, "COMMIT", trace)
         except DatabaseError as error:
             if is_lost(error.__cause__):
                 raise outcome_unknown(self.address) from error
@@ -266,6 +293,10 @@ class PostgreSQLEngine:
     def connections(self) -> Connections:
         """How busy the connections are."""
         return self._pool.figures()
+
+    def activity(self) -> Activity:
+        """Which transactions are open."""
+        return Activity(sum(lease.has_begun for lease in self._leases))
 
     async def _told(self, error: BaseException, connection: Any, sql: str) -> DatabaseError:
         """Our error for the driver's."""

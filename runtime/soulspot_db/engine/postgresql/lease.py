@@ -14,6 +14,7 @@ from soulspot_db.engine.postgresql.errors import ended_by_server, is_lost
 from soulspot_db.engine.settled import settled
 from soulspot_db.errors import DatabaseError, QueryTimeoutError
 from soulspot_db.monitoring.open_blocks import OpenBlocks
+from soulspot_db.trace import Trace
 
 __all__ = ["PostgreSQLLease"]
 
@@ -22,10 +23,10 @@ _STATEMENT = "statement"  # the savepoint that the last write stands on
 
 
 class _Engine(Protocol):
-    async def fetch(self, connection: Any, statement: Statement) -> Rows: ...
+    async def fetch(self, connection: Any, statement: Statement, trace: Trace | None = None) -> Rows: ...
     async def command(self, connection: Any, sql: str) -> None: ...
     def place(self, tags: Collection[Tag]) -> Place: ...
-    async def commit(self, connection: Any, place: Place) -> None: ...
+    async def commit(self, connection: Any, place: Place, trace: Trace | None = None) -> None: ...
     async def roll_back(self, connection: Any) -> None: ...
     async def give_back(self, connection: Any) -> None: ...
     def begin_task(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]": ...
@@ -68,9 +69,11 @@ class PostgreSQLLease(OpenLease):
         async with self._turn:  # who abandons it meanwhile must not say ROLLBACK on a connection that is busy
             await self._engine.command(self._connection, sql)
 
-    async def execute(self, statements: Sequence[Statement], finish: Finish[T], *, read: bool = False) -> T:
+    async def execute(
+        self, statements: Sequence[Statement], finish: Finish[T], *, read: bool = False, trace: Trace | None = None
+    ) -> T:
         """Run statements in the transaction, all or none; from a `read` a cancelled caller leaves at once."""
-        task = self._ask(lambda: self._run(statements, read=read), finish)
+        task = self._ask(lambda: self._run(statements, trace, read=read), finish)
         if not read:
             return await settled(task)
         try:
@@ -99,12 +102,12 @@ class PostgreSQLLease(OpenLease):
 
         await settled(self._ask(run, lambda outcome: outcome.result()))
 
-    async def commit(self, finish: Finish[T], tags: Collection[Tag] = ()) -> T:
+    async def commit(self, finish: Finish[T], tags: Collection[Tag] = (), trace: Trace | None = None) -> T:
         """COMMIT and give the connection back; raises TransactionError if the transaction has been lost meanwhile."""
         place = self._engine.place(tags)
 
         async def run() -> Sequence[Rows]:
-            await self._engine.commit(self._connection, place)
+            await self._engine.commit(self._connection, place, trace)
             return []
 
         def finish_and_leave(outcome: Outcome) -> T:
@@ -161,11 +164,11 @@ class PostgreSQLLease(OpenLease):
             self._is_lost = True
             raise ended_by_server()
 
-    async def _run(self, statements: Sequence[Statement], *, read: bool) -> Sequence[Rows]:
+    async def _run(self, statements: Sequence[Statement], trace: Trace | None, *, read: bool) -> Sequence[Rows]:
         if not read:
             await self._stand()
         try:
-            return [await self._engine.fetch(self._connection, statement) for statement in statements]
+            return [await self._engine.fetch(self._connection, statement, trace) for statement in statements]
         except BaseException as error:  # a cancellation too; raised again
             refused = isinstance(error, DatabaseError) and not isinstance(error, QueryTimeoutError)
             if read or not refused or is_lost(error.__cause__):

@@ -243,7 +243,7 @@ class Connection:
 
     def run(self, job: Job[object]) -> list[Rows]:
         """Run a job's statements, all or none: one undoes itself when it fails, several need a savepoint."""
-        self._job = job
+        self._job, started = job, time.perf_counter()
         try:
             alone = len(job.statements) == 1 and job.statements[0].bulk is None
             if alone or not self.in_transaction:
@@ -251,6 +251,7 @@ class Connection:
             return self._run_in_savepoint(job.statements)
         finally:
             self._job = None
+            job.ran(started, time.perf_counter())
 
     def attempt(self, job: Job[Any]) -> Outcome:
         """Run a job; its error is part of the outcome, whatever it is, because it must not end the thread."""
@@ -289,7 +290,7 @@ class Connection:
             raise translate(error, statement.sql, self._path) from error
         finally:
             self._deadline = float("inf")
-            self.timings.append((statement.sql, time.perf_counter() - started))
+            self.timings.append((statement, time.perf_counter() - started))
 
     def _should_stop(self) -> bool:
         self._timed_out = time.monotonic() > self._deadline

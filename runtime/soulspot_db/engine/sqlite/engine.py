@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from soulspot_db.cache.tags import Tag
-from soulspot_db.engine.base import Connections, Finish, Guard, Looked, Outcome, Rows, Statement, Timing
+from soulspot_db.engine.base import Activity, Connections, Finish, Guard, Looked, Outcome, Rows, Statement, Timing
 from soulspot_db.engine.errors import in_another_loop, not_open
 from soulspot_db.engine.lease import abandon_all
 from soulspot_db.engine.settled import settled
@@ -31,6 +31,7 @@ from soulspot_db.errors import (
 from soulspot_db.monitoring.open_blocks import OpenBlocks
 from soulspot_db.monitoring.quiet import log_quietly
 from soulspot_db.settings import DatabaseSettings
+from soulspot_db.trace import Trace
 
 __all__ = ["SQLiteEngine"]
 
@@ -46,7 +47,7 @@ class SQLiteEngine:
 
     Args:
         settings: where the file is, how many connections and how long to wait.
-        record: told of every statement's text and seconds, on the event loop.
+        record: told of every statement and its seconds, on the event loop.
         looked: told of every look for the commits of others.
     """
 
@@ -189,23 +190,25 @@ class SQLiteEngine:
         """Whether point reads are run on the event loop at the moment."""
         return self._inline.is_ready
 
-    def read_now(self, statement: Statement) -> Rows | None:
+    def read_now(self, statement: Statement, trace: Trace | None = None) -> Rows | None:
         """Run one that finds at most one row, by a unique index, on the event loop, unless that could keep it waiting."""
         if self._refusal() is not None or (found := self._inline.rows(statement)) is None:
             return None
         self._look_if_due()
         rows, seconds = found
-        self._recorded([(statement.sql, seconds)])
+        if trace is not None:
+            trace.ran(seconds)
+        self._recorded([(statement, seconds)])
         return rows
 
-    async def read(self, statement: Statement) -> Rows:
+    async def read(self, statement: Statement, trace: Trace | None = None) -> Rows:
         """Run one statement that changes nothing.
 
         Raises:
             PoolExhaustedError: no reader was free in time.
             QueryTimeoutError: the statement ran too long.
         """
-        job: Job[Rows] = Job([statement], lambda outcome: outcome.result()[0], read=True)
+        job: Job[Rows] = Job([statement], lambda outcome: outcome.result()[0], read=True, trace=trace)
         self._put(self._reads, job)
         rows = await job.result_within(self._settings.pool_timeout, self._no_reader)
         self._look_if_due()
@@ -216,6 +219,7 @@ class SQLiteEngine:
         statements: Sequence[Statement],
         finish: Finish[T],
         tags: Collection[Tag] = (),  # noqa: ARG002 - one lane commits, so all is in order
+        trace: Trace | None = None,
     ) -> T:
         """Commit statements, all or none, with those of other callers where they wait together.
 
@@ -223,7 +227,7 @@ class SQLiteEngine:
             LockedError: the writer was not free in time.
             ConstraintViolationError: a row was refused.
         """
-        job = Job(statements, finish)
+        job = Job(statements, finish, trace=trace)
         self._put(self._writes, job)
         return await job.result_within(self._settings.pool_timeout, self._no_writer)
 
@@ -277,6 +281,11 @@ class SQLiteEngine:
         return Connections(
             sum(lane.busy for lane in self._lanes), len(self._lanes), self._settings.connection_pool_size
         )
+
+    def activity(self) -> Activity:
+        """Which transactions are open, and who has the writer."""
+        holder = self._holder
+        return Activity(sum(lease.has_begun for lease in self._leases), None if holder is None else holder[0])
 
     def _put(self, queue: "SimpleQueue[Any]", job: Job[Any]) -> None:
         error = self._refusal()

@@ -1,5 +1,6 @@
 """Group commit: writes that wait together are committed together, and one that fails, fails alone."""
 
+import time
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -90,7 +91,11 @@ def _commit(connection: Connection, jobs: Sequence[Job[Any]]) -> Done:
                 failed = [(member, result) for member, result in done if result.error is not None]
                 again = [member for member, result in done if result.error is None] + [*jobs[position + 1 :]]
                 return failed + [pair for member in again for pair in _commit_alone(connection, member)]
+        started = time.perf_counter()
         connection.commit()
+        ended = time.perf_counter()
+        for job in jobs:
+            job.ran(started, ended)
     except BaseException as error:  # noqa: BLE001 - as above
         connection.rollback()
         failed_alone = {id(member): result for member, result in done if result.error is not None}

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from soulspot_db.engine.base import Finish, Outcome, Statement
 from soulspot_db.errors import DatabaseError
+from soulspot_db.trace import Trace
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
@@ -24,8 +26,14 @@ class Job(Generic[T]):
     thread is finished before its caller goes on, so a cancelled write is either done or will never be.
     """
 
-    def __init__(self, statements: Sequence[Statement], finish: Finish[T], *, read: bool = False) -> None:
+    def __init__(
+        self, statements: Sequence[Statement], finish: Finish[T], *, read: bool = False, trace: Trace | None = None
+    ) -> None:
         self.statements = statements
+        self.queued = time.perf_counter()  # since when it waits, then how long it has waited for its turn
+        self.seconds = 0.0  # that it ran; both are written by the thread that has claimed it
+        self.has_run = False
+        self._trace = trace
         self.stopped = False  # read by the lane's progress handler
         self._finish = finish
         self._read = read
@@ -38,6 +46,13 @@ class Job(Generic[T]):
         """Whether the job is now the caller's of this method, to run or to drop."""
         return self._claim.acquire(blocking=False)
 
+    def ran(self, started: float, ended: float) -> None:
+        """A part of it has run in the thread, between these times of `perf_counter`."""
+        if not self.has_run:
+            self.has_run = True
+            self.queued = started - self.queued
+        self.seconds += ended - started
+
     @property
     def is_wanted(self) -> bool:
         """Whether nobody has claimed it yet, above all its caller, who may have left."""
@@ -45,6 +60,8 @@ class Job(Generic[T]):
 
     def deliver(self, outcome: Outcome) -> None:
         """Finish the job; called on the loop, once."""
+        if self._trace is not None and self.has_run:
+            self._trace.ran(self.seconds, self.queued)
         try:
             result = self._finish(outcome)
         except BaseException as error:  # noqa: BLE001 - not swallowed: it is the caller's, who may be in another task

@@ -1,5 +1,6 @@
 """A transaction on a SQLite lane: while it is open, the lane's thread serves its queue alone."""
 
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from soulspot_db.engine.sqlite.connection import Connection
 from soulspot_db.engine.sqlite.lane import Job
 from soulspot_db.errors import QueryTimeoutError
 from soulspot_db.monitoring.open_blocks import OpenBlocks
+from soulspot_db.trace import Trace
 
 __all__ = ["BeginJob", "Done", "SQLiteLease", "serve_lease"]
 
@@ -20,8 +22,8 @@ Done = list[tuple[Job[Any], Outcome]]
 
 
 class _EndJob(Job[T]):
-    def __init__(self, finish: Finish[T], *, commit: bool) -> None:
-        super().__init__([], finish)
+    def __init__(self, finish: Finish[T], *, commit: bool, trace: Trace | None = None) -> None:
+        super().__init__([], finish, trace=trace)
         self.commit = commit
 
 
@@ -38,25 +40,27 @@ class SQLiteLease(OpenLease):
         super().__init__(holder, blocks, ended)
         self.queue: SimpleQueue[Any] = SimpleQueue()
 
-    async def execute(self, statements: Sequence[Statement], finish: Finish[T], *, read: bool = False) -> T:
+    async def execute(
+        self, statements: Sequence[Statement], finish: Finish[T], *, read: bool = False, trace: Trace | None = None
+    ) -> T:
         """Run statements in the transaction, all or none."""
-        return await self._ask(Job(statements, finish, read=read))
+        return await self._ask(Job(statements, finish, read=read, trace=trace))
 
     async def command(self, sql: str) -> None:
         """Begin or end a savepoint."""
         await self.execute([Statement(sql)], lambda outcome: outcome.result())
 
-    async def commit(self, finish: Finish[T], tags: Collection[Tag] = ()) -> T:  # noqa: ARG002 - one lane commits
+    async def commit(self, finish: Finish[T], tags: Collection[Tag] = (), trace: Trace | None = None) -> T:  # noqa: ARG002 - one lane commits
         """COMMIT; raises TransactionError if the transaction has been lost meanwhile."""
-        return await self._end(finish, commit=True)
+        return await self._end(finish, commit=True, trace=trace)
 
     async def rollback(self) -> None:
         """ROLLBACK, whatever state the transaction is in."""
         if not self._over:
             await self._end(_done, commit=False)
 
-    async def _end(self, finish: Finish[T], *, commit: bool) -> T:
-        asked = self._ask(_EndJob(finish, commit=commit))
+    async def _end(self, finish: Finish[T], *, commit: bool, trace: Trace | None = None) -> T:
+        asked = self._ask(_EndJob(finish, commit=commit, trace=trace))
         self._leave()
         return await asked
 
@@ -130,7 +134,11 @@ def _step(connection: Connection, job: Job[Any]) -> Sequence[list[tuple[Any, ...
         # Without this, the statement would commit on its own.
         raise transaction_gone()
     if isinstance(job, _EndJob):
-        connection.commit()
+        started = time.perf_counter()
+        try:
+            connection.commit()
+        finally:
+            job.ran(started, time.perf_counter())
         return []
     return connection.run(job)
 

@@ -1,0 +1,169 @@
+"""The one place that every operation passes: it is timed, counted, and told to hooks."""
+
+from collections.abc import Callable, Hashable, Mapping
+from datetime import UTC, datetime
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
+
+from soulspot_db.cache.region import MISS
+from soulspot_db.errors import DatabaseError
+from soulspot_db.monitoring.figures import Figures, OperationFigures
+from soulspot_db.monitoring.hooks import Hooks
+from soulspot_db.monitoring.place import calling_place
+from soulspot_db.monitoring.record import CacheOutcome, OperationRecord
+from soulspot_db.monitoring.recorder import StatementRecorder
+from soulspot_db.operations import Read, ReadMany, Write
+from soulspot_db.trace import Trace
+
+__all__ = ["Monitor"]
+
+T = TypeVar("T")
+_WAITED = 0.001  # seconds; less is the way to a lane and back
+
+
+class _Session(Protocol):
+    def at_once(self, request: Read[T]) -> Any: ...
+    async def read(self, request: Read[T]) -> T: ...
+    async def read_many(self, request: ReadMany[T]) -> Mapping[Hashable, T]: ...
+    async def write(self, request: Write[T]) -> T: ...
+
+
+class Monitor:
+    """The operations of one database.
+
+    Args:
+        recorder: of its statements.
+        slow: seconds from which it is told where an operation was called.
+    """
+
+    def __init__(self, recorder: StatementRecorder, slow: float) -> None:
+        self.hooks = Hooks()
+        self.figures = Figures()
+        self.waited = 0
+        self.waited_seconds = 0.0
+        self.last_error: dict[str, str] | None = None
+        self._recorder = recorder
+        self._slow = slow
+
+    def remembered(self, figures: OperationFigures, peek: Callable[[], Any]) -> Any:
+        """The answer of memory, or MISS."""
+        started = perf_counter()
+        found = peek()
+        if found is not MISS:
+            figures.hits += 1
+            if self.hooks:
+                took = perf_counter() - started
+                record = OperationRecord(figures.entity_type, figures.operation, "", took, took, 0.0, 0, "hit", None)
+                self.hooks.tell(record)
+        return found
+
+    def at_once(self, figures: OperationFigures, session: _Session, request: Read[T]) -> Any:
+        """What the database says without a wait, or MISS; then the operation goes on."""
+        trace = request.trace = Trace()
+        try:
+            found = session.at_once(request)
+        except DatabaseError as problem:
+            self._over(figures, trace, problem.code, lambda: request.statement().sql)
+            raise
+        if found is not MISS:
+            self._over(figures, trace, None, lambda: request.statement().sql)
+        return found
+
+    async def read(self, figures: OperationFigures, session: _Session, request: Read[T]) -> T:
+        """Have `session` answer."""
+        trace = request.trace = request.trace or Trace()
+        with _Watched(self, figures, trace, lambda: request.statement().sql):
+            return await session.read(request)
+
+    async def read_many(
+        self, figures: OperationFigures, session: _Session, request: ReadMany[T]
+    ) -> Mapping[Hashable, T]:
+        """Have `session` answer many questions, which are one operation."""
+        trace = request.trace = Trace()
+        with _Watched(self, figures, trace, lambda: request.by.select(request.keys_of(request.asked)).sql):
+            return await session.read_many(request)
+
+    async def write(self, figures: OperationFigures, session: _Session, request: Write[T]) -> T:
+        """Have `session` write."""
+        trace = request.trace = Trace()
+        trace.bypassed = True
+        with _Watched(self, figures, trace, lambda: request.statements[-1].sql):
+            return await session.write(request)
+
+    def ended(self, operation: str, trace: Trace, error: BaseException | None, statement: str = "") -> None:
+        """A transaction, a COMMIT or a migration is over."""
+        trace.bypassed = True
+        self._over(self.figures.of("")[operation], trace, None if error is None else _code(error), lambda: statement)
+
+    def handled(self, topic: str, seconds: float, outcome: str) -> None:
+        """A handler of an event has ended. Topics are the application's, and may be many: they are counted together."""
+        error = None if outcome == "handled" else outcome
+        self.figures.of("")["handle"].add(seconds, seconds, 0, failed=error is not None)
+        if self.hooks:
+            self.hooks.tell(OperationRecord(topic, "handle", "", seconds, 0.0, seconds, 0, "bypass", error))
+
+    def waited_for(self, seconds: float) -> None:
+        """Somebody has waited for so long for the writer, a lane or a lock."""
+        if seconds >= _WAITED:
+            self.waited += 1
+            self.waited_seconds += seconds
+
+    def _over(self, figures: OperationFigures, trace: Trace, error: str | None, statement: Callable[[], str]) -> None:
+        duration = perf_counter() - trace.started
+        # Parts of it may have run at the same time.
+        running = min(trace.running, duration)
+        figures.add(duration, running, trace.rows, failed=error is not None)
+        self.waited_for(trace.queued)
+        if error is not None:
+            self.last_error = {"code": error, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+        is_slow = duration >= self._slow
+        if not is_slow and not self.hooks:
+            return
+        sql = statement()
+        module, place = calling_place((figures.within,)) if is_slow else (None, None)
+        if place is not None:
+            self._recorder.called_at(sql, place)
+        cache: CacheOutcome = "bypass" if trace.bypassed else "miss" if trace.asked else "hit"
+        waiting = duration - running
+        self.hooks.tell(
+            OperationRecord(
+                figures.entity_type,
+                figures.operation,
+                sql,
+                duration,
+                waiting,
+                running,
+                trace.rows,
+                cache,
+                error,
+                module,
+                place,
+            )
+        )
+
+
+class _Watched:
+    """A block that is an operation."""
+
+    __slots__ = ("_figures", "_monitor", "_statement", "_trace")
+
+    def __init__(self, monitor: Monitor, figures: OperationFigures, trace: Trace, statement: Callable[[], str]) -> None:
+        self._monitor = monitor
+        self._figures = figures
+        self._trace = trace
+        self._statement = statement
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A cancellation is told of as well.
+        code = None if error is None else _code(error)
+        self._monitor._over(self._figures, self._trace, code, self._statement)  # noqa: SLF001 - one thing in two classes
+
+
+def _code(error: BaseException) -> str:
+    return error.code if isinstance(error, DatabaseError) else type(error).__name__

@@ -1,0 +1,144 @@
+"""The figures of one database: those of `stats()`, and all of them."""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import Any
+
+from soulspot_db.cache.cache import Cache
+from soulspot_db.engine.base import Engine
+from soulspot_db.events.publisher import Publisher
+from soulspot_db.monitoring.details import operations, overall, slow_queries
+from soulspot_db.monitoring.history import History, Totals
+from soulspot_db.monitoring.monitor import Monitor
+from soulspot_db.monitoring.recorder import StatementRecorder
+from soulspot_db.settings import DatabaseSettings
+
+__all__ = ["Statistics"]
+
+
+class Statistics:
+    """Reads the counters of a database's parts. It asks the database nothing, so that it answers whatever became of that.
+
+    Args:
+        settings: which database.
+        engine: its connections and transactions.
+        cache: its entries, in both tiers.
+        recorder: its statements.
+        monitor: its operations.
+        publisher: its events.
+        advice: what would make a slow statement faster, where that is known.
+        compiled: how many statements are held as text, one for each shape.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: DatabaseSettings,
+        engine: Engine,
+        cache: Cache,
+        recorder: StatementRecorder,
+        monitor: Monitor,
+        publisher: Publisher,
+        advice: Callable[[str], str | None],
+        compiled: Callable[[], int],
+    ) -> None:
+        self._compiled = compiled
+        self._settings = settings
+        self._engine = engine
+        self._cache = cache
+        self._recorder = recorder
+        self._monitor = monitor
+        self._publisher = publisher
+        self._advice = advice
+        self._history = History(self._totals)
+        self._opened = monotonic()
+        self._revision: str | None = None
+
+    def start(self, heads: Mapping[str, str]) -> None:
+        """The database is open, at these revisions."""
+        self._opened = monotonic()
+        self._revision = ", ".join(sorted(heads.values())) or None
+        self._history.start()
+
+    def stop(self) -> None:
+        """It is closed."""
+        self._history.stop()
+
+    async def plain(self) -> dict[str, Any]:
+        """Connections, cache and statements."""
+        connections = self._engine.connections()
+        return {
+            "connections": {
+                "active": connections.active,
+                "idle": connections.total - connections.active,
+                "total": connections.total,
+                "max_pool_size": connections.maximum,
+            },
+            "cache": {"memory": self._cache.stats(), "redis": await self._cache.shared_stats()},
+            "queries": self._recorder.queries(),
+            "top_slow_queries": self._recorder.top_slow_queries(),
+        }
+
+    async def full(self) -> dict[str, Any]:
+        """These, and everything else that is counted."""
+        plain, monitor, activity = await self.plain(), self._monitor, self._engine.activity()
+        commits, transactions = monitor.figures.of("")["commit"], monitor.figures.of("")["transaction"]
+        events = self._publisher.stats()
+        return {
+            **plain,
+            "cache": {**plain["cache"], "entities": self._cache.by_entity()},
+            "uptime_s": round(monotonic() - self._opened, 1),
+            "database": {
+                "type": self._settings.database_type,
+                "address": self._settings.address,
+                **await asyncio.to_thread(self._sizes),
+            },
+            "operations": operations(monitor.figures),
+            "latency": overall(monitor.figures),
+            "history": self._history.steps,
+            "slow_queries": slow_queries(self._recorder.slowest(), self._advice),
+            "locks": {
+                "waited": monitor.waited,
+                "waited_ms": round(monitor.waited_seconds * 1000, 3),
+                "holder": activity.holder,
+            },
+            "transactions": {
+                "open": activity.transactions,
+                "committed": commits.count - commits.errors,
+                "rolled_back": transactions.count - commits.count + commits.errors,
+            },
+            "events": {
+                "pending": events["pending"],
+                "handled": events["handled"],
+                "failed": events["failed"] + events["timed_out"] + events["dropped"],
+            },
+            "compiled": self._compiled(),
+            "migration": {"revision": self._revision, "head": self._revision},
+            "last_error": monitor.last_error,
+        }
+
+    def _totals(self) -> Totals:
+        figures = tuple(self._monitor.figures)
+        return Totals(
+            queries=self._recorder.total,
+            hits=self._cache.hits,
+            misses=self._cache.misses,
+            errors=sum(each.errors for each in figures),
+            waiting=sum(each.waiting for each in figures),
+        )
+
+    def _sizes(self) -> dict[str, int | None]:
+        """Bytes of the file and of its write-ahead log; a server's are its own."""
+        if self._settings.database_type != "sqlite":
+            return {"size_bytes": None, "wal_bytes": None}
+        path = str(self._settings.database_path)
+        return {"size_bytes": _size(path), "wal_bytes": _size(f"{path}-wal")}
+
+
+def _size(path: str) -> int | None:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - what is not there has no size
+    except OSError:
+        return None
