@@ -200,11 +200,11 @@ class Database(DatabaseService, Generic[Bus]):
             # Only who has migrations pays for importing Alembic, and only when there is something to say.
             from soulspot_db.migrations.check import require_heads  # noqa: PLC0415
 
-            trace, failed = Trace(), None
+            trace, failed, has_migrated = Trace(), None, True
             try:
                 has_migrated = await require_heads(self.settings, heads)
             except BaseException as error:  # a cancellation too is told of; raised again
-                has_migrated, failed = True, error
+                failed = error
                 raise
             finally:
                 if has_migrated:
