@@ -102,7 +102,7 @@ class EntityRegistry:
             raise UnknownEntityError(
                 f"unknown entity type {entity_type!r}" + (f"; {hint}" if hint else ""),
                 f"Use one of the registered types: {', '.join(known) or 'none are registered'}.",
-                "Import the generated package (import soulspot_db_entities) before the first call.",
+                "Import the generated package before the first call; commands take it as `--package`.",
                 entity_type=str(entity_type),
             )
         if isinstance(found, str):

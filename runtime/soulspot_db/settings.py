@@ -146,6 +146,12 @@ class DatabaseSettings(BaseSettings):
             raise ValueError("it has a NUL character, or bytes that are not UTF-8")
         return value
 
+    @field_validator("redis", mode="before")
+    @classmethod
+    def _is_off_where_empty(cls, value: object) -> object:
+        # As `CACHE=${CACHE:-}` of a compose file has it; the only way to switch off what `.env` says.
+        return None if value == "" else value
+
     @field_validator("redis")
     @classmethod
     def _leads_to_redis(cls, value: str | None) -> str | None:

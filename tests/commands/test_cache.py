@@ -106,9 +106,13 @@ def test_without_a_redis_it_says_who_can_forget(program, environment):
 
 def test_a_redis_that_cannot_be_reached_is_an_error(program, environment):
     environment.setenv("CACHE", "127.0.0.1:1/0")
-    found = program("cache", "clear")
-    assert found.code == 1
-    assert "cannot be reached" in found.err
+    for command in ("clear", "stats"):
+        found = program("cache", command)
+        assert found.code == 1
+        assert found.err.count("cannot be reached") == 1
+        assert "nothing was forgotten" in found.err
+        assert "CACHE_TLS" in found.err
+        assert "last writes" not in found.err
 
 
 def test_an_entity_that_there_is_not_is_an_error(program, environment):

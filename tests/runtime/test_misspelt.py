@@ -57,3 +57,27 @@ def test_variables_that_are_settings_are_not_told(monkeypatch, caplog):
         monkeypatch.setenv(variable, "x.db")
     DatabaseSettings()
     assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("CACHE_TTL", "DATABASE_CACHE_TTL"),
+        ("CACHE_PASSWRD", "CACHE_PASSWORD"),
+        ("CACHE_TSL", "CACHE_TLS"),
+        ("CACHE_RECHECK", "DATABASE_CACHE_RECHECK"),
+    ],
+)
+def test_a_misspelt_variable_of_the_cache_is_told_with_the_right_name(monkeypatch, caplog, variable, meant):
+    monkeypatch.setenv(variable, "1")
+    DatabaseSettings()
+    assert f"{variable} is not a setting and has no effect; did you mean {meant}?" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "variable", ["CACHE_DIR", "CACHE_URL", "CACHE_HOST", "CACHE_TYPE", "CACHE_TLS", "CACHE_PREFIX"]
+)
+def test_a_variable_of_another_program_and_one_that_is_right_are_let_be(monkeypatch, caplog, variable):
+    monkeypatch.setenv(variable, "true")
+    DatabaseSettings()
+    assert variable not in caplog.text

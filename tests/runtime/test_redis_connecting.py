@@ -255,3 +255,55 @@ def test_a_loop_that_ended_without_closing_leaves_nothing_that_the_next_one_trip
         for number in range(3):
             asyncio.run(use(number))
         asyncio.run(db.close())
+
+
+@pytest.mark.sqlite_only
+async def test_a_replica_is_refused_because_nothing_can_be_written_to_it(open_database):
+    with redis_servers.redis_server() as primary, redis_servers.redis_server() as replica:
+        replica.ask("REPLICAOF", "127.0.0.1", str(primary.port))
+        with pytest.raises(ConfigurationError, match="is a replica"):
+            await opened(open_database, replica.address)
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("command", ["info", "select", "set", "mget", "unlink", "dbsize"])
+async def test_a_user_who_may_not_connect_as_is_needed_is_refused_with_the_commands(open_database, command):
+    with redis_servers.redis_server() as server:
+        server.ask("ACL", "SETUSER", "default", f"-{command}")
+        with pytest.raises(ConfigurationError, match="Permit INFO, SELECT, MGET") as caught:
+            await opened(open_database, server.address.removesuffix("0") + "1")
+        assert command in str(caught.value)
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("command", ["unlink", "mget", "set"])
+async def test_a_user_who_may_not_do_what_is_needed_costs_no_call_and_is_told_as_it_is(open_database, command, caplog):
+    with redis_servers.redis_server() as server:
+        db = await opened(open_database, server.address)
+        server.ask("ACL", "SETUSER", "default", f"-{command}")
+        with caplog.at_level(logging.WARNING, "soulspot_db.cache"):
+            for number in range(3):
+                await within(5, db.save("counter", {"name": f"n{number}"}))
+                assert (await within(5, db.get("counter", f"n{number}")))["value"] == 0
+            await until(lambda: "refuses a command" in caplog.text)
+        assert "cannot be used" in caplog.text
+        assert command in caplog.text
+        server.ask("ACL", "SETUSER", "default", f"+{command}")
+        await until(lambda: db.session.cache.tier.is_up)
+
+
+@pytest.mark.sqlite_only
+async def test_one_that_comes_back_and_refuses_the_password_is_told_of_once(open_database, caplog):
+    with redis_servers.redis_server() as server:
+        server.stop()
+        with caplog.at_level(logging.WARNING, "soulspot_db.cache"):
+            db = await within(5, opened(open_database, server.address))
+            assert "cannot be reached" in caplog.text
+            server.start()
+            server.ask("CONFIG", "SET", "requirepass", "geheim")
+            await until(lambda: "refuses the password" in caplog.text)
+            await asyncio.sleep(1.2)  # more than one more try
+        told = [record.message for record in caplog.records if "refuses the password" in record.message]
+        assert len(told) == 1
+        assert "geheim" not in caplog.text
+        assert await db.count("counter") == 0

@@ -184,7 +184,6 @@ def test_a_host_a_port_and_a_number_mean_a_redis(text, address):
 @pytest.mark.parametrize(
     "text",
     [
-        "",
         "localhost",
         "localhost:6379",
         "localhost/0",
@@ -217,3 +216,10 @@ def test_an_error_names_the_variable_of_redis_that_is_wrong(monkeypatch, variabl
     monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigurationError, match=f"{variable}: "):
         DatabaseSettings()
+
+
+def test_an_empty_cache_switches_off_what_the_env_file_says(tmp_path, monkeypatch):
+    (tmp_path / ".env").write_text("CACHE=redis:6379/0\n")
+    assert DatabaseSettings().redis == "redis:6379/0"
+    monkeypatch.setenv("CACHE", "")
+    assert DatabaseSettings().redis is None

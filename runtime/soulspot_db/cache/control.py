@@ -137,6 +137,11 @@ class CacheControl:
         self._cache.home.require()
         return await self._records(entity_type).warmed(where, order_by, limit)
 
+    @property
+    def reason(self) -> str | None:
+        """Why the second tier is not asked at the moment, in words; None where it is, or there is none."""
+        return None if self._cache.tier is None else self._cache.tier.reason
+
     def stats(self) -> dict[str, dict[str, Any]]:
         """The hit rates of each entity that was asked for, in memory and in Redis, since the database was made."""
         return self._cache.by_entity()

@@ -89,6 +89,8 @@ class RedisConnection:
                 except exceptions.OutOfMemoryError:
                     # Only what is to be kept needs memory: a stamp that is not there is missed at once.
                     answers.append(None)
+        except (exceptions.NoPermissionError, exceptions.ReadOnlyError) as error:
+            raise self._forbids(error) from error
         except _NO_ANSWER as error:
             raise UnreachableError(str(error)) from error
         return answers
@@ -98,13 +100,17 @@ class RedisConnection:
         connection = self._connection = self._made()
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
-            await connection.send_command("INFO", "server")
-            told = _told(cast("bytes", await connection.read_response()))
+            told: dict[str, str] = {}
+            for section in ("server", "replication"):
+                await connection.send_command("INFO", section)
+                told |= _told(cast("bytes", await connection.read_response()))
         except exceptions.AuthenticationError as error:
             raise ConfigurationError(
                 f"Redis at {self._settings.redis} refuses the password, or the lack of one",
                 "Set CACHE_PASSWORD to the server's own, or leave it out where the server has none.",
             ) from error
+        except exceptions.NoPermissionError as error:
+            raise self._forbids(error) from error
         except exceptions.ResponseError as error:
             raise ConfigurationError(
                 f"Redis at {self._settings.redis} refuses a connection: {error}",
@@ -115,6 +121,16 @@ class RedisConnection:
         self._check(told)
         # Never that of another run: what an earlier one has saved, or another server had, is never found.
         self._prefix = f"{self._settings.redis_prefix}:{self._database}:{told['run_id']}:".encode()
+        # What is not permitted is told now, and not by each answer that cannot be kept.
+        probe = self._prefix + b"probe"
+        await self._answers([("SET", probe, b"", "PX", 1), ("MGET", probe), ("UNLINK", probe), ("DBSIZE",)])
+
+    def _forbids(self, error: Exception) -> ConfigurationError:
+        return ConfigurationError(
+            f"Redis at {self._settings.redis} answers, and refuses a command: {error}",
+            "Permit INFO, SELECT, MGET, SET, UNLINK and DBSIZE to the user 'default', for all keys.",
+            "Name the primary in CACHE where this is a replica.",
+        )
 
     def _made(self) -> Connection:
         address, password = self._settings.cache_address, self._settings.redis_password
@@ -141,6 +157,11 @@ class RedisConnection:
             raise ConfigurationError(
                 f"Redis at {self._settings.redis} is part of a Redis Cluster, which cannot be the cache",
                 "Use a single server, or a primary with replicas.",
+            )
+        if told.get("role") == "slave" and told.get("slave_read_only", "1") == "1":
+            raise ConfigurationError(
+                f"Redis at {self._settings.redis} is a replica, to which nothing can be written",
+                "Name the primary in CACHE.",
             )
         if "run_id" not in told or _numbers(version) < _OLDEST:
             raise ConfigurationError(

@@ -70,6 +70,8 @@ class SecondTier:
         self._is_open = False
         self.is_up = False
         """Whether it is asked at all."""
+        self.reason: str | None = None
+        """Why it is not, in words."""
 
     @property
     def owes(self) -> int:
@@ -210,15 +212,19 @@ class SecondTier:
         return found
 
     def _lost(self, error: Exception) -> None:
-        if self.is_up:
-            self.is_up = False
-            message = "Redis at %s cannot be reached (%s); reads go to the database until it is back"
-            log_quietly(_log, logging.WARNING, message, self._address, str(error) or "no answer in time")
+        before, self.reason = self.reason, str(error) or "no answer in time"
+        refuses = isinstance(error, ConfigurationError)
+        # One that is back, and cannot be used, is another matter for whoever has started it.
+        if self.is_up or (refuses and self.reason != before):
+            message = "Redis at %s cannot be %s (%s); reads go to the database until it %s"
+            can = ("used", "can be") if refuses else ("reached", "is back")
+            log_quietly(_log, logging.WARNING, message, self._address, can[0], self.reason, can[1])
+        self.is_up = False
 
     def _found_again(self) -> None:
         self._failures = 0
         if not self.is_up:
-            self.is_up = True
+            self.is_up, self.reason = True, None
             log_quietly(_log, logging.WARNING, "Redis at %s is back", self._address)
 
     def _tell_what_is_left(self) -> None:

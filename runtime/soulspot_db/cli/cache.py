@@ -1,6 +1,7 @@
 """`soulspot-db cache`."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 import click
@@ -29,7 +30,10 @@ def stats() -> None:
         tier = make_second_tier(settings, address)
         await tier.open("")
         try:
-            return f"{address}: {_counted(await tier.size(), address)} keys in the database of Redis, of all programs"
+            size = await tier.size()
+            if size is None:
+                raise _missing(address, tier.reason)
+            return f"{address}: {size} keys in the database of Redis, of all programs"
         finally:
             await tier.close()
 
@@ -65,6 +69,7 @@ def invalidate(*, pattern: str, package: str | None) -> None:
 
 
 def _run(work: Callable[[DatabaseSettings, str], Awaitable[str]]) -> None:
+    logging.getLogger("soulspot_db.cache").setLevel(logging.ERROR)  # what it would tell a program, the error says
     try:
         click.echo(asyncio.run(_with_address(work)))
     except DatabaseError as error:
@@ -86,11 +91,19 @@ async def _with_address(work: Callable[[DatabaseSettings, str], Awaitable[str]])
 async def _told(settings: DatabaseSettings, address: str, forget: Callable[[Database], Awaitable[None]]) -> None:
     # Who has something forgotten does not ask for other tables.
     async with Database(settings.model_copy(update={"auto_migrate": False})) as db:
+        await _require(db, address)  # first: what cannot be told would be owed
         await forget(db)
-        _counted((await db.stats())["cache"]["redis"]["size"], address)
+        await _require(db, address)
 
 
-def _counted(size: int | None, address: str) -> int:
-    if size is None:
-        raise ConfigurationError(f"Redis at {address} cannot be reached", "Start it, or correct CACHE.")
-    return size
+async def _require(db: Database, address: str) -> None:
+    if (await db.stats())["cache"]["redis"]["size"] is None:
+        raise _missing(address, db.cache.reason)
+
+
+def _missing(address: str, reason: str | None) -> ConfigurationError:
+    return ConfigurationError(
+        f"Redis at {address} cannot be reached ({reason or 'no answer in time'}); nothing was forgotten there",
+        "Start it, or correct CACHE.",
+        "Set CACHE_TLS=true where it speaks TLS, and leave it out where it does not: neither answers the other.",
+    )
