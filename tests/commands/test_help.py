@@ -28,6 +28,7 @@ OURS = [
     "restore",
     "schema",
     "shell",
+    "stats",
 ]
 HEAVY = ["alembic", "jinja2", "pydantic", "soulspot_db.database", "soulspot_db_codegen", "sqlalchemy", "yaml"]
 

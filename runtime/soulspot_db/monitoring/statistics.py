@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Any
 
 from soulspot_db.cache.cache import Cache
+from soulspot_db.copy_names import newest_copy
 from soulspot_db.engine.base import Engine
 from soulspot_db.events.publisher import Publisher
 from soulspot_db.monitoring.details import operations, overall, slow_queries
@@ -84,6 +85,7 @@ class Statistics:
     async def full(self) -> dict[str, Any]:
         """These, and everything else that is counted."""
         plain, monitor, activity = await self.plain(), self._monitor, self._engine.activity()
+        copy = await asyncio.to_thread(newest_copy, self._settings)
         commits, transactions = monitor.figures.of("")["commit"], monitor.figures.of("")["transaction"]
         events = self._publisher.stats()
         return {
@@ -115,6 +117,7 @@ class Statistics:
                 "failed": events["failed"] + events["timed_out"] + events["dropped"],
             },
             "compiled": self._compiled(),
+            "backup": None if copy is None else {"file": str(copy[0]), "at": copy[1].isoformat(timespec="seconds")},
             "migration": {"revision": self._revision, "head": self._revision},
             "last_error": monitor.last_error,
         }
