@@ -88,7 +88,8 @@ class Database(DatabaseService, Generic[Bus]):
         self._publisher = Publisher(self.events, is_shared=events is not None)
         watch = LoopWatch(self.settings.n_plus_one_threshold)
         cipher = Cipher(self.settings.encryption_keys)
-        self._monitor = Monitor(self._recorder, self.settings.slow_query_threshold)
+        loops = watch if self.settings.development else None
+        self._monitor = Monitor(self._recorder, self.settings.slow_query_threshold, loops)
         self.hooks = self._monitor.hooks
         plans = Plans(
             cache=self._cache,

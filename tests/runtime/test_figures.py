@@ -354,3 +354,27 @@ async def test_an_operation_that_is_cancelled_is_counted_as_an_error(db, records
             await within(5, waiting)
     row = next(row for row in (await db.stats(detail="full"))["operations"] if row["operation"] == "save")
     assert (row["count"], row["errors"]) == (1, 1)
+
+
+async def test_in_development_rows_read_one_after_another_are_told_of_with_the_line(open_database, caplog):
+    db = await open_database(development=True, n_plus_one_threshold=5)
+    await db.save_many("counter", [{"name": f"c{number}"} for number in range(9)])
+    with caplog.at_level(logging.WARNING, "soulspot_db.monitoring"):
+        for number in range(9):
+            await db.get("counter", f"c{number}", fresh=True)
+    (line,) = [record.message for record in caplog.records if "one row after another" in record.message]
+    assert f"{__file__}:" in line
+    assert "get_many(keys)" in line
+
+
+@pytest.mark.parametrize("how", ["together", "from memory", "in production"])
+async def test_rows_read_together_or_from_memory_are_no_loop_and_nobody_looks_in_production(open_database, caplog, how):
+    db = await open_database(development=how != "in production", n_plus_one_threshold=5)
+    await db.save("counter", {"name": "c"})
+    await db.get("counter", "c")
+    with caplog.at_level(logging.WARNING, "soulspot_db.monitoring"):
+        if how == "together":
+            await asyncio.gather(*(db.get("counter", f"c{number}") for number in range(9)))
+        for _ in range(9):
+            await db.get("counter", "c", fresh=how == "in production")
+    assert "one row after another" not in caplog.text

@@ -40,27 +40,32 @@ class LoopWatch:
             several: the loader for several rows.
             within: modules whose lines are not the caller's.
         """
+        if self._is_loop(entity, relation):
+            message = "a loop at %s loads %s of %s one row after another: %s(rows) loads them with one statement"
+            self._tell(calling_place(within).line, message, relation, entity, several)
+
+    def reads_one(self, entity: str, within: Collection[str]) -> None:
+        """Note that one row is read by its key; arguments as above."""
+        if self._is_loop(entity, "get"):
+            message = (
+                "a loop at %s reads %s one row after another: get_many(keys) reads them with one statement, and "
+                "`include` brings the rows of a relation along with those that name them"
+            )
+            self._tell(calling_place(within).line, message, entity)
+
+    def _is_loop(self, entity: str, what: str) -> bool:
+        """Whether this is the one with which it has become a loop."""
         task = asyncio.current_task()
         if not self._threshold or task is None:
-            return
+            return False
         counts = self._counts.setdefault(task, {})
-        count, last = counts.get((entity, relation), (0, 0.0))
+        count, last = counts.get((entity, what), (0, 0.0))
         now = time.monotonic()
         count = count + 1 if now - last < _PAUSE else 1
-        counts[entity, relation] = (count, now)
-        if count == self._threshold:
-            self._tell(calling_place(within).line, entity, relation, several)
+        counts[entity, what] = (count, now)
+        return count == self._threshold
 
-    def _tell(self, place: str, entity: str, relation: str, several: str) -> None:
-        if place in self._told:
-            return
-        self._told.add(place)
-        log_quietly(
-            _log,
-            logging.WARNING,
-            "a loop at %s loads %s of %s one row after another: %s(rows) loads them with one statement",
-            place,
-            relation,
-            entity,
-            several,
-        )
+    def _tell(self, place: str, message: str, *args: str) -> None:
+        if place not in self._told:
+            self._told.add(place)
+            log_quietly(_log, logging.WARNING, message, place, *args)

@@ -10,6 +10,7 @@ from soulspot_db.cache.region import MISS
 from soulspot_db.errors import DatabaseError
 from soulspot_db.monitoring.figures import Figures, OperationFigures
 from soulspot_db.monitoring.hooks import Hooks
+from soulspot_db.monitoring.loops import LoopWatch
 from soulspot_db.monitoring.place import calling_place
 from soulspot_db.monitoring.record import CacheOutcome, OperationRecord
 from soulspot_db.monitoring.recorder import StatementRecorder
@@ -19,6 +20,7 @@ from soulspot_db.trace import Trace
 __all__ = ["Monitor"]
 
 T = TypeVar("T")
+_ONE = frozenset({"get", "get_or_raise", "get_by"})
 _WAITED = 0.001  # seconds; less is the way to a lane and back
 
 
@@ -35,9 +37,10 @@ class Monitor:
     Args:
         recorder: of its statements.
         slow: seconds from which it is told where an operation was called.
+        loops: notices rows that are read one after another, for developers.
     """
 
-    def __init__(self, recorder: StatementRecorder, slow: float) -> None:
+    def __init__(self, recorder: StatementRecorder, slow: float, loops: LoopWatch | None = None) -> None:
         self.hooks = Hooks()
         self.figures = Figures()
         self.waited = 0
@@ -45,6 +48,7 @@ class Monitor:
         self.last_error: dict[str, str] | None = None
         self._recorder = recorder
         self._slow = slow
+        self._loops = loops
 
     def remembered(self, figures: OperationFigures, peek: Callable[[], Any]) -> Any:
         """The answer of memory, or MISS."""
@@ -117,6 +121,8 @@ class Monitor:
         self.waited_for(trace.queued)
         if error is not None:
             self.last_error = {"code": error, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+        if self._loops is not None and trace.asked and figures.operation in _ONE:
+            self._loops.reads_one(figures.entity_type, (figures.within,))
         is_slow = duration >= self._slow
         if not is_slow and not self.hooks:
             return
