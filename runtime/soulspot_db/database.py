@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from soulspot_db.cache.tier import SecondTier
+    from soulspot_db.health.health import Health
 
 __all__ = ["Database"]
 
@@ -110,6 +111,7 @@ class Database(DatabaseService, Generic[Bus]):
             advice=lambda _sql: None,
             compiled=lambda: plans.compiled,
         )
+        self._health: Health | None = None
         self._is_open = False
         self._loop: asyncio.AbstractEventLoop | None = None
         # Opening and closing, one after another; a lock belongs to the loop in which it was waited for.
@@ -329,6 +331,23 @@ class Database(DatabaseService, Generic[Bus]):
                 username=settings.user, password=settings.password.get_secret_value() if settings.password else None
             )
         return create_async_engine(url)
+
+    async def health(self) -> dict[str, Any]:
+        """Whether it can do its work now, within two seconds and whatever is wrong; cheap enough for every second.
+
+        Returns:
+            `status`, which is ok, degraded or failing, and `checks`: of each its status (ok, warn, fail), `latency_ms` and
+            `message`. One that fails makes it failing.
+        """
+        if self._health is None:
+            # Who never asks does not pay for it.
+            from soulspot_db.health.checks import checks_for  # noqa: PLC0415
+            from soulspot_db.health.health import Health  # noqa: PLC0415
+
+            self._health = Health(
+                checks_for(self.settings, self._engine, self._cache.tier, EntityRegistry.migration_heads)
+            )
+        return await self._health.report()
 
     async def stats(self, *, detail: Literal["full"] | None = None) -> dict[str, Any]:
         """Connections, cache and statements since this object was made, in the shape of `/api/database/stats`.
