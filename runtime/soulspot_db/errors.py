@@ -16,6 +16,7 @@ DatabaseError
 ├── UnknownEntityError          DATABASE_UNKNOWN_ENTITY         also a ValueError
 ├── UnknownFieldError           DATABASE_UNKNOWN_FIELD
 ├── NotFoundError               DATABASE_NOT_FOUND
+├── AccessDeniedError           DATABASE_ACCESS_DENIED
 ├── UnsafeWriteError            DATABASE_UNSAFE_WRITE
 ├── TransactionError            DATABASE_TRANSACTION_INVALID
 ├── CommitOutcomeUnknownError   DATABASE_COMMIT_OUTCOME_UNKNOWN
@@ -29,6 +30,7 @@ import copy
 from typing import Any, ClassVar, Self
 
 __all__ = [
+    "AccessDeniedError",
     "CommitOutcomeUnknownError",
     "ConfigurationError",
     "ConnectionFailedError",
@@ -216,6 +218,13 @@ class NotFoundError(DatabaseError):
 
     code = "DATABASE_NOT_FOUND"
     page = "validation"
+
+
+class AccessDeniedError(DatabaseError):
+    """Whoever asks over HTTP may not look."""
+
+    code = "DATABASE_ACCESS_DENIED"
+    page = "web"
 
 
 class UnsafeWriteError(DatabaseError):
