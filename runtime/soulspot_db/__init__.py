@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from soulspot_db.database import Database
     from soulspot_db.entity import UNSET, Entity, EntityCreate, EntitySchema, EntityUpdate
     from soulspot_db.errors import (
+        AccessDeniedError,
         CommitOutcomeUnknownError,
         ConfigurationError,
         ConnectionFailedError,
@@ -50,6 +51,7 @@ else:
             "soulspot_db.database": ["Database"],
             "soulspot_db.entity": ["UNSET", "Entity", "EntityCreate", "EntitySchema", "EntityUpdate"],
             "soulspot_db.errors": [
+                "AccessDeniedError",
                 "CommitOutcomeUnknownError",
                 "ConfigurationError",
                 "ConnectionFailedError",
@@ -90,6 +92,7 @@ else:
 
 __all__ = [
     "UNSET",
+    "AccessDeniedError",
     "CommitOutcomeUnknownError",
     "ConfigurationError",
     "ConnectionFailedError",

@@ -7,6 +7,7 @@ from soulspot_db import Database, DatabaseService, Transaction
 
 PUBLIC = [
     "UNSET",
+    "AccessDeniedError",
     "CommitOutcomeUnknownError",
     "ConfigurationError",
     "ConnectionFailedError",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,11 +37,13 @@ def checks_for(
     is_file = settings.database_type == "sqlite"
     write = probes.can_write_file if is_file else probes.can_write_server
     checks = [
-        Check("read", lambda: probes.can_read(engine), "a connection that reads"),
-        Check("write", lambda: write(engine), "its turn to write"),
-        Check("migration", lambda: surroundings.migration(engine, heads()), "the revision of the database", _LASTS),
-        Check("pool", lambda: surroundings.connections(engine), "the connections"),
-        Check("backup", lambda: asyncio.to_thread(last_backup, settings), "the folder of the backups", _LASTS),
+        Check("read", lambda: probes.can_read(engine), lambda: "a connection that reads"),
+        Check("write", lambda: write(engine), partial(probes.turn_to_write, engine)),
+        Check(
+            "migration", lambda: surroundings.migration(engine, heads()), lambda: "the revision of the database", _LASTS
+        ),
+        Check("pool", lambda: surroundings.connections(engine), lambda: "the connections"),
+        Check("backup", lambda: asyncio.to_thread(last_backup, settings), lambda: "the folder of the backups", _LASTS),
     ]
     if is_file:
         checks += [
@@ -49,9 +52,9 @@ def checks_for(
             _of_file("wal", files.write_ahead_log, settings.database_path),
         ]
     if tier is not None:
-        checks.append(Check("redis", lambda: surroundings.redis(tier), "Redis"))
+        checks.append(Check("redis", lambda: surroundings.redis(tier), lambda: "Redis"))
     return checks
 
 
 def _of_file(name: str, look: Callable[[Path], Finding], path: Path) -> Check:
-    return Check(name, lambda: asyncio.to_thread(look, path), "the disk", _LASTS)
+    return Check(name, lambda: asyncio.to_thread(look, path), lambda: "the disk", _LASTS)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from soulspot_db.copies import newest_copy
+from soulspot_db.copy_names import newest_copy
 from soulspot_db.health.finding import Finding, fine, warned
 from soulspot_db.settings import DatabaseSettings
 

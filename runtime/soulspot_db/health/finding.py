@@ -22,13 +22,13 @@ class Check:
     Args:
         name: its key in the answer.
         ask: answers it; what it raises is a failure.
-        waits_for: what it waits for, in words; told where no answer comes in time.
+        waits_for: what it waits for, in words; asked where no answer comes in time.
         lasts: seconds for which its answer is given again, because it costs more than a statement.
     """
 
     name: str
     ask: Callable[[], Awaitable[Finding]]
-    waits_for: str
+    waits_for: Callable[[], str]
     lasts: float = 0.0
 
 

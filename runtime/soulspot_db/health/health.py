@@ -68,7 +68,7 @@ class _Run:
             return self._asking.result()
         if not self._check.lasts:
             self._asking.cancel()  # its place in a queue; a thread cannot be stopped, and its answer is of use later
-        return _told(failed(f"no answer within {_PATIENCE:g} s: waited for {self._check.waits_for}"), began)
+        return _told(failed(f"no answer within {_PATIENCE:g} s: waited for {self._check.waits_for()}"), began)
 
     async def _ask(self) -> dict[str, Any]:
         began = time.perf_counter()

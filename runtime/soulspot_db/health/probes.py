@@ -3,7 +3,7 @@
 from soulspot_db.engine.base import Engine, Outcome, Rows, Statement
 from soulspot_db.health.finding import Finding, failed, fine
 
-__all__ = ["can_read", "can_write_file", "can_write_server"]
+__all__ = ["can_read", "can_write_file", "can_write_server", "turn_to_write"]
 
 _HOLDER = "the health check"
 _READ = Statement("SELECT 1")
@@ -36,6 +36,14 @@ async def can_write_server(engine: Engine) -> Finding:
     if is_read_only:
         return failed("the server takes no writes: default_transaction_read_only is on")
     return fine("a transaction that may write could begin")
+
+
+def turn_to_write(engine: Engine) -> str:
+    """What keeps the second or third of these waiting, as far as it is known."""
+    holder = engine.activity().holder
+    if holder == _HOLDER:  # it is first in this program, so it is another one that has the lock
+        return "its turn to write, which another program has"
+    return f"its turn to write, which {holder} has" if holder else "its turn to write"
 
 
 async def _tried(engine: Engine, statement: Statement) -> Rows:

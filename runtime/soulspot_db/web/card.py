@@ -7,7 +7,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from soulspot_db.errors import DatabaseError
-from soulspot_db.web.sparkline import HEIGHT, WIDTH
 from soulspot_db.web.view import details, verdict
 from soulspot_db.web.words import printable
 
@@ -33,16 +32,13 @@ def render_page(
 
 
 def _render(template: str, figures: Mapping[str, Any] | DatabaseError, health: Mapping[str, Any], **more: Any) -> str:
-    has_figures = not isinstance(figures, DatabaseError)
     return (
         _environment()
         .get_template(f"{template}.jinja")
         .render(
             health=verdict(health),
-            details=details(figures) if has_figures else None,
-            reason="" if has_figures else printable(figures.message, 400),
-            width=WIDTH,
-            height=HEIGHT,
+            details=None if isinstance(figures, DatabaseError) else details(figures),
+            reason=printable(figures.message, 400) if isinstance(figures, DatabaseError) else "",
             **more,
         )
     )

@@ -80,7 +80,9 @@ class Door:
         try:
             answer = self._auth(request)
             return bool(await answer if inspect.isawaitable(answer) else answer)
-        except Exception as error:  # whatever it is, also one of ours, it is the application's own and tells clients nothing
+        except (
+            Exception
+        ) as error:  # whatever it is, also one of ours, it is the application's own and tells clients nothing
             _log.exception("auth failed, and nobody was let in")
             raise broken() from error
 

@@ -46,13 +46,17 @@ def method_unknown() -> ValidationFailedError:
 
 def value_unknown(name: str, values: str) -> ValidationFailedError:
     """The error for a query that means nothing; it repeats nothing of what was sent."""
-    return ValidationFailedError(f"the query of this address can only be {name}={values}", "Correct it, or leave it out.")
+    return ValidationFailedError(
+        f"the query of this address can only be {name}={values}", "Correct it, or leave it out."
+    )
 
 
 def too_late(seconds: float) -> QueryTimeoutError:
     """The error for figures that could not be had in time."""
     return QueryTimeoutError(
-        f"the figures could not be had within {seconds:g} s", "Look at /health, which says what is wrong.", timeout=seconds
+        f"the figures could not be had within {seconds:g} s",
+        "Look at /health, which says what is wrong.",
+        timeout=seconds,
     )
 
 

@@ -1,7 +1,9 @@
 """What each address answers."""
 
 import asyncio
+from collections.abc import Awaitable
 from http import HTTPStatus
+from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
@@ -41,13 +43,12 @@ class Pages:
     async def metrics(self, _request: Request) -> Response:
         """The figures as Prometheus reads them."""
         try:
-            # Only who exports them has the library.
-            from soulspot_db.monitoring.prometheus import metrics_text  # noqa: PLC0415
+            exporter = import_module("soulspot_db.monitoring.prometheus")  # only who exports them has the library
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "prometheus_client":
                 raise
             raise no_metrics("prometheus_client") from error
-        body, content_type = metrics_text(self._db)
+        body, content_type = exporter.metrics_text(self._db)
         return Response(body, headers={"content-type": content_type})
 
     async def card(self, request: Request) -> Response:
@@ -72,7 +73,8 @@ class Pages:
 
     async def _seen(self) -> tuple[dict[str, Any] | DatabaseError, dict[str, Any]]:
         """Figures and health; without figures, the reason: a card says what is wrong, since HTMX shows no error."""
-        return await asyncio.gather(self._figures_or_why(), self._db.health())
+        figures, health = await asyncio.gather(self._figures_or_why(), self._db.health())
+        return figures, health
 
     async def _figures_or_why(self) -> dict[str, Any] | DatabaseError:
         try:
@@ -81,7 +83,7 @@ class Pages:
             return error
 
 
-async def _within(figures: Any) -> dict[str, Any]:
+async def _within(figures: Awaitable[dict[str, Any]]) -> dict[str, Any]:
     try:
         async with asyncio.timeout(_PATIENCE):
             return await figures

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["HEIGHT", "WIDTH", "Sparkline", "sparkline"]
+__all__ = ["Sparkline", "sparkline"]
 
-WIDTH, HEIGHT = 120, 28
+_WIDTH, _HEIGHT = 120, 28
 _SLOTS = 60  # steps of ten seconds
 _MARGIN = 1.5  # so that the stroke is not cut
 
@@ -17,6 +17,8 @@ class Sparkline:
     line: str
     area: str
     label: str
+    width: int = _WIDTH
+    height: int = _HEIGHT
 
 
 def sparkline(values: Sequence[float | None], *, top: float, label: str) -> Sparkline | None:
@@ -36,18 +38,20 @@ def sparkline(values: Sequence[float | None], *, top: float, label: str) -> Spar
         first, last = run[0][0], run[-1][0]
         along = " ".join(f"{x:g},{y:g}" for x, y in run)
         lines.append(f"M{along}" if len(run) > 1 else f"M{along} h0.01")  # a round end makes a dot of it
-        areas.append(f"M{first:g},{HEIGHT} L{along} L{last:g},{HEIGHT} Z")
+        areas.append(f"M{first:g},{_HEIGHT} L{along} L{last:g},{_HEIGHT} Z")
     return Sparkline(" ".join(lines), " ".join(areas), label)
 
 
 def _runs(values: Sequence[float | None], top: float) -> list[list[tuple[float, float]]]:
     """Points of values that follow each other without a gap."""
     runs: list[list[tuple[float, float]]] = [[]]
-    step = (WIDTH - 2 * _MARGIN) / (_SLOTS - 1)
+    step = (_WIDTH - 2 * _MARGIN) / (_SLOTS - 1)
     for position, value in enumerate(values, _SLOTS - len(values)):
         if value is None:
             runs.append([])
         else:
             share = min(max(value / top, 0.0), 1.0)
-            runs[-1].append((round(_MARGIN + position * step, 2), round(_MARGIN + (1 - share) * (HEIGHT - 2 * _MARGIN), 2)))
+            runs[-1].append(
+                (round(_MARGIN + position * step, 2), round(_MARGIN + (1 - share) * (_HEIGHT - 2 * _MARGIN), 2))
+            )
     return [run for run in runs if run]

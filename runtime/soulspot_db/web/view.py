@@ -135,7 +135,9 @@ def _rates(rates: Sequence[float]) -> Sparkline | None:
     if not rates:
         return None
     top = max(rates)
-    label = f"Queries per second in the last ten minutes: {number(min(rates))} to {number(top)}, now {number(rates[-1])}"
+    label = (
+        f"Queries per second in the last ten minutes: {number(min(rates))} to {number(top)}, now {number(rates[-1])}"
+    )
     return sparkline(rates, top=top, label=label)
 
 
@@ -180,14 +182,20 @@ def _facts(figures: Mapping[str, Any]) -> list[Fact]:
     state = "the code needs " + printable(head, 80) if head and revision != head else "up to date" if head else ""
     backup, error = figures["backup"], figures["last_error"]
     facts = [
-        Fact("Events pending", number(events["pending"]), f"{number(events['handled'])} handled, {number(events['failed'])} failed"),
+        Fact(
+            "Events pending",
+            number(events["pending"]),
+            f"{number(events['handled'])} handled, {number(events['failed'])} failed",
+        ),
         Fact(
             "Transactions open",
             number(transactions["open"]),
             f"{number(transactions['committed'])} committed, {number(transactions['rolled_back'])} rolled back",
         ),
         Fact("Last migration", printable(revision or "none", 80), state),
-        Fact("Last backup", ago(backup["at"]), printable(backup["file"], 200), backup["at"]) if backup else Fact("Last backup", "none"),
+        Fact("Last backup", ago(backup["at"]), printable(backup["file"], 200), backup["at"])
+        if backup
+        else Fact("Last backup", "none"),
         Fact("Last error", printable(error["code"], 80), ago(error["at"])) if error else Fact("Last error", "none"),
     ]
     if database["size_bytes"] is not None:
