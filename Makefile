@@ -3,10 +3,13 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 TYPED := runtime generator generated tests/typing docs/examples
 
-.PHONY: demo test test-all check bench generate clean
+.PHONY: demo pictures test test-all check bench generate clean
 
 demo: $(INSTALLED)
-	$(BIN)/python docs/examples/demo.py
+	$(BIN)/python docs/examples/demo.py $(if $(SERVE),--serve)
+
+pictures: $(INSTALLED)
+	$(BIN)/python docs/examples/pictures.py
 
 test: check
 	$(BIN)/pytest -n auto

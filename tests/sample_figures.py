@@ -3,7 +3,22 @@
 from copy import deepcopy
 from typing import Any
 
-__all__ = ["figures", "health"]
+__all__ = ["HOSTILE", "figures", "health", "hostile_figures"]
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "{{7*7}}{% for x in y %}",
+    "</table></section><iframe src=//elsewhere.test>",
+    "javascript:alert(1)",
+    "nul \0 and bell \a",
+    "right \u202eto left\u2066",
+    "half a pair \ud800",
+    "x" * 10_000,
+    "<b>" * 3_000,
+]
+
 
 _OPERATION = {"rows": 0, "p99_ms": 3.0, "max_ms": 9.5, "waiting_ms": 0.02, "running_ms": 0.1}
 _FIGURES: dict[str, Any] = {
@@ -77,3 +92,17 @@ def figures(**changes: Any) -> dict[str, Any]:
 def health(**changes: Any) -> dict[str, Any]:
     """A report with one warning."""
     return {**deepcopy(_HEALTH), **changes}
+
+
+def hostile_figures(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both, with this text wherever others wrote some."""
+    found = figures()
+    found["database"]["address"] = text
+    found["operations"][0].update(entity=text, operation=text)
+    found["slow_queries"][0].update(query=text, place=text, advice=text)
+    found["locks"]["holder"] = text
+    found["migration"] = {"revision": text, "head": f"{text}!"}
+    found["backup"]["file"] = text
+    found["last_error"]["code"] = text
+    checks = {"write": {"status": "fail", "latency_ms": 1.0, "message": text}, text: health()["checks"]["read"]}
+    return found, health(status="failing", checks=checks)

@@ -1,7 +1,9 @@
 """The demo proves what it says: in small it comes out right, and a single difference makes it exit with 1."""
 
+import asyncio
 import re
 import shutil
+import signal
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -9,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 
 import demo
+import httpx
 import pytest
 from demo_parts import catalogue, commands
 from demo_parts.clients import FakeSpotify
@@ -68,6 +71,20 @@ async def test_a_log_gets_tables_and_no_moving_bars(database_file, console):
     assert output.count("tracks scanned") == 1
     assert re.search(r"tracks +│ +69 │ +69 │ +69 │ +69 │ ok", output)
     assert len(output.splitlines()) < 50
+
+
+async def test_with_a_page_it_goes_on_until_ctrl_c_and_then_proves_the_same(database_file, console):
+    playing = asyncio.create_task(demo.play(database_file, SMALL, console, serve=True))
+    async with asyncio.timeout(60):
+        while "Done." not in console.file.getvalue():
+            await asyncio.sleep(0.02)
+        (address,) = set(re.findall(r"http://[^ ;]+", console.file.getvalue()))
+        async with httpx.AsyncClient() as client:
+            page = await client.get(address)
+        assert page.status_code == 200
+        assert "track.save" in page.text
+        signal.raise_signal(signal.SIGINT)
+        assert await playing is True
 
 
 def test_a_run_in_which_everything_is_right_exits_with_0_and_leaves_no_file(fast_commands, tmp_path):

@@ -3,7 +3,7 @@
 from html.parser import HTMLParser
 
 import pytest
-from sample_figures import figures, health
+from sample_figures import HOSTILE, figures, health, hostile_figures
 from soulspot_db import DatabaseError
 from soulspot_db.web.card import render_card, render_page
 from soulspot_db.web.sparkline import sparkline
@@ -28,37 +28,11 @@ class Parsed(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-HOSTILE = [
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "' onmouseover='alert(1)",
-    "{{7*7}}{% for x in y %}",
-    "</table></section><iframe src=//elsewhere.test>",
-    "javascript:alert(1)",
-    "nul \0 and bell \a",
-    "right \u202eto left\u2066",
-    "half a pair \ud800",
-    "x" * 10_000,
-    "<b>" * 3_000,
-]
 TAGS = {
     *("link", "section", "header", "div", "h1", "h2", "h3", "p", "svg", "circle", "path", "dl", "dt", "dd", "b", "span", "table"),
     *("caption", "thead", "tbody", "tr", "th", "td", "details", "summary", "code", "pre", "small", "time", "ul", "li", "bdi"),
     *("html", "head", "meta", "title", "body", "main", "footer", "a"),
 }  # fmt: skip
-
-
-def hostile_figures(text):
-    found = figures()
-    found["database"]["address"] = text
-    found["operations"][0].update(entity=text, operation=text)
-    found["slow_queries"][0].update(query=text, place=text, advice=text)
-    found["locks"]["holder"] = text
-    found["migration"] = {"revision": text, "head": f"{text}!"}
-    found["backup"]["file"] = text
-    found["last_error"]["code"] = text
-    checks = {"write": {"status": "fail", "latency_ms": 1.0, "message": text}, text: health()["checks"]["read"]}
-    return found, health(status="failing", checks=checks)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:20]))
