@@ -4,7 +4,6 @@ Permissions apply to it, also where the tests are run by root.
 """
 
 import asyncio
-import ctypes
 import json
 import logging
 import os
@@ -14,16 +13,7 @@ from typing import Any
 
 import support
 from soulspot_db import Database, DatabaseError
-
-_PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 24, 1, 2
-
-
-def _give_up_privileges() -> None:
-    """Root's power over permissions; what is taken out of the bounding set is lost with the next program."""
-    prctl = ctypes.CDLL(None).prctl
-    for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
-        prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
-    os.execv(sys.executable, [sys.executable, *sys.argv, "given up"])
+from unprivileged import give_up_privileges
 
 
 async def _use(path: Path, told: dict[str, Any]) -> None:
@@ -55,5 +45,5 @@ def run(path: Path) -> None:
 
 if __name__ == "__main__":
     if os.geteuid() == 0 and len(sys.argv) == 2:
-        _give_up_privileges()
+        give_up_privileges()
     run(Path(sys.argv[1]))

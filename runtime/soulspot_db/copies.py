@@ -6,12 +6,12 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from soulspot_db.errors import DiskFullError
 
-__all__ = ["BESIDE", "finish", "megabytes", "named", "require_room", "size_of", "tidy", "to_disk", "unfinished"]
+__all__ = ["BESIDE", "finish", "is_abandoned", "left_unfinished", "megabytes", "named", "require_room", "size_of", "tidy", "to_disk", "unfinished"]
 
 BESIDE = ("-journal", "-wal", "-shm")
 """How the files end that SQLite keeps beside a database."""
@@ -47,11 +47,23 @@ def to_disk(path: Path) -> None:
 
 
 def tidy(folder: Path, names: str) -> None:
-    """Remove what those who were killed have left of files with such names; nobody is at work on it after a day."""
-    for left in named(folder, rf"(?:{names})\.[0-9a-f]{{8}}\.unfinished(-journal|-wal|-shm)?"):
-        with suppress(FileNotFoundError):  # another one removes it as well
-            if time.time() - left.stat().st_mtime > _OLD:
-                left.unlink()
+    """Remove what those who were killed have left of files with such names."""
+    for left in left_unfinished(folder, names):
+        left.unlink(missing_ok=True)  # another one removes it as well
+
+
+def left_unfinished(folder: Path, names: str) -> list[Path]:
+    """What those who were killed have left of files with such names; nobody is at work on it after a day."""
+    found = named(folder, rf"(?:{names})\.[0-9a-f]{{8}}\.unfinished(-journal|-wal|-shm)?")
+    return [left for left in found if is_abandoned(left)]
+
+
+def is_abandoned(left: Path) -> bool:
+    """Whether an unfinished file is there, and nobody is at work on it any more."""
+    try:
+        return time.time() - left.stat().st_mtime > _OLD
+    except FileNotFoundError:
+        return False
 
 
 def named(folder: Path, names: str) -> list[Path]:

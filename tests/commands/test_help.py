@@ -18,6 +18,7 @@ OURS = [
     "cache",
     "check",
     "diff",
+    "doctor",
     "generate",
     "init",
     "keys",

@@ -76,6 +76,16 @@ class RedisConnection:
         batch.size = int(answers[-1]) if batch.wants_size else None
         return dict(zip(names, found, strict=True))
 
+    async def room(self) -> tuple[int, str]:
+        """How many bytes the server may keep, 0 for no limit, and what it does once they are used up; after `check`.
+
+        Raises:
+            UnreachableError: nobody answered.
+        """
+        (told,) = await self._answers([("INFO", "memory")])
+        memory = _told(told)
+        return int(memory.get("maxmemory", 0)), memory.get("maxmemory_policy", "")
+
     async def _answers(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         connection = self._connection
         if connection is None:

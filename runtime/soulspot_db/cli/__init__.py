@@ -11,7 +11,7 @@ __all__ = ["main"]
 
 _OURS = {
     name: f"soulspot_db.cli.{name}:{name}"
-    for name in ("backup", "cache", "check", "keys", "migrate", "optimize", "restore", "shell", "stats")
+    for name in ("backup", "cache", "check", "doctor", "keys", "migrate", "optimize", "restore", "shell", "stats")
 }
 _GROUP = "soulspot_db.commands"
 

@@ -1,6 +1,7 @@
 """An archive of a PostgreSQL database, made and read by its own programs."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from soulspot_db.errors import ConfigurationError, ConnectionFailedError
 from soulspot_db.settings import DatabaseSettings
 
-__all__ = ["dump", "revision_in", "undump"]
+__all__ = ["dump", "dump_version", "revision_in", "undump"]
 
 _NO_DATA = "\\."  # ends the rows of a table in an archive's text
 
@@ -59,6 +60,15 @@ def _where(settings: DatabaseSettings) -> list[str]:
     hosts, ports, _name = settings.servers
     where = ["--host", ",".join(hosts), "--port", ",".join(map(str, ports))]
     return where if settings.user is None else [*where, "--username", settings.user]
+
+
+def dump_version() -> int | None:
+    """The major version of the `pg_dump` that is installed here; None where there is none."""
+    if (found := shutil.which("pg_dump")) is None:
+        return None
+    done = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - as above
+    match = re.search(r" (\d+)", done.stdout)
+    return int(match[1]) if match else None
 
 
 def _run(settings: DatabaseSettings, what: str, program: str, *arguments: str) -> str:

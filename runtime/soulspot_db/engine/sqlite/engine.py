@@ -21,7 +21,7 @@ from soulspot_db.engine.sqlite.inline import InlineReads
 from soulspot_db.engine.sqlite.lane import Job, Lane
 from soulspot_db.engine.sqlite.lease import BeginJob, Done, SQLiteLease, serve_lease
 from soulspot_db.engine.sqlite.upkeep import Upkeep
-from soulspot_db.engine.sqlite.versions import warn_of_company
+from soulspot_db.engine.sqlite.versions import OLDEST, warn_of_company
 from soulspot_db.errors import (
     ConfigurationError,
     DatabaseError,
@@ -36,7 +36,6 @@ from soulspot_db.trace import Trace
 __all__ = ["SQLiteEngine"]
 
 T = TypeVar("T")
-_OLDEST = (3, 37)  # the first with STRICT tables
 # Seconds at least between two looks that reads ask for, so that these hardly cost the writer anything.
 _LOOKS_APART = 0.05
 _log = logging.getLogger("soulspot_db.monitoring")
@@ -108,7 +107,7 @@ class SQLiteEngine:
         return await asyncio.to_thread(os.path.realpath, self._path)
 
     def _check(self) -> None:
-        if sqlite3.sqlite_version_info < _OLDEST:
+        if sqlite3.sqlite_version_info < OLDEST:
             raise ConfigurationError(
                 f"SQLite {sqlite3.sqlite_version} is too old",
                 "Use a Python that brings SQLite 3.37 or newer; older ones have no STRICT tables.",

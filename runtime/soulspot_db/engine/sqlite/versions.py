@@ -5,9 +5,13 @@ import sqlite3
 
 from soulspot_db.monitoring.quiet import log_quietly
 
-__all__ = ["has_wal_reset_bug", "warn_of_company"]
+__all__ = ["HERE", "OLDEST", "Version", "has_wal_reset_bug", "warn_of_company"]
 
 Version = tuple[int, int, int]
+HERE: Version = sqlite3.sqlite_version_info
+"""The one that this Python brings."""
+OLDEST = (3, 37)
+"""The first with STRICT tables."""
 
 _log = logging.getLogger("soulspot_db.monitoring")
 _FIRST, _MENDED = (3, 7, 0), (3, 51, 3)
@@ -23,7 +27,7 @@ def has_wal_reset_bug(version: Version) -> bool:
     return _FIRST <= version < _MENDED and not mended
 
 
-def warn_of_company(path: str, version: Version = sqlite3.sqlite_version_info) -> None:
+def warn_of_company(path: str, version: Version = HERE) -> None:
     """Log that others write the same file, where this version of SQLite does not stand that.
 
     Args:
