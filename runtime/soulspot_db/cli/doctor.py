@@ -26,9 +26,9 @@ __all__ = ["doctor"]
     help="The migrations folder; default: the project's, or the installed package's.",
 )
 def doctor(*, as_json: bool, folder: Path | None) -> None:
-    """Say what is wrong with the database named by DATABASE, and what to do.
+    """Say what is wrong with the database, and what to do.
 
-    Nothing is changed, and SoulSpot may go on meanwhile. Exits with 1 if something must be done.
+    It is the one that DATABASE names. Nothing is changed, and SoulSpot may go on meanwhile. Exits with 1 if something must be done.
     """
     try:
         settings = settings_here()
