@@ -11,7 +11,19 @@ from pathlib import Path
 
 from soulspot_db.errors import DiskFullError
 
-__all__ = ["BESIDE", "finish", "is_abandoned", "left_unfinished", "megabytes", "named", "require_room", "size_of", "tidy", "to_disk", "unfinished"]
+__all__ = [
+    "BESIDE",
+    "finish",
+    "is_abandoned",
+    "left_unfinished",
+    "megabytes",
+    "named",
+    "require_room",
+    "size_of",
+    "tidy",
+    "to_disk",
+    "unfinished",
+]
 
 BESIDE = ("-journal", "-wal", "-shm")
 """How the files end that SQLite keeps beside a database."""

@@ -4,7 +4,7 @@ import os
 import re
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from soulspot_db.copy_names import newest_copy
 from soulspot_db.engine.errors import refused_by_constraint
@@ -22,6 +22,7 @@ from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["IS_DAMAGED", "locked_by_others", "translate", "with_newest_copy", "wrong_path"]
 
+E = TypeVar("E", bound=BaseException)
 _CONSTRAINTS = {
     sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY: "primary key",
     sqlite3.SQLITE_CONSTRAINT_ROWID: "primary key",
@@ -110,7 +111,7 @@ def _unusable(error: BaseException, extended: int, sql: str, path: str) -> Datab
     )
 
 
-def with_newest_copy(error: BaseException, settings: DatabaseSettings) -> BaseException:
+def with_newest_copy(error: E, settings: DatabaseSettings) -> E:
     """The same error; one that says that the file is damaged names the backup to restore, or that there is none."""
     if not isinstance(error, DatabaseError) or not error.context.get("damaged"):
         return error
