@@ -39,7 +39,9 @@ class EntityAccess(Generic[Model]):
         self._session: SessionLike = db.session
         self._plan = db.session.plans.of(self.schema, also)
         self._region = self._plan.region
+        self._figures = self._plan.figures
         self._monitor = db.session.monitor
+        self._listening = self._monitor.hooks.listening
 
     def _remembered(self, operation: str, asking: Hashable | None, *, fresh: bool) -> Any:
         """The answer to a question where it is known and can be had at once, else MISS.
@@ -48,44 +50,43 @@ class EntityAccess(Generic[Model]):
         """
         if fresh:
             return MISS
-        if self._monitor.hooks:
-            figures = self._plan.figures[operation]
-            return self._monitor.remembered(figures, lambda: self._session.peek(self._region, asking))
+        if self._listening:
+            return self._monitor.remembered(self._figures[operation], lambda: self._session.peek(self._region, asking))
         found = self._session.peek(self._region, asking)
         if found is not MISS:
-            self._plan.figures[operation].hits += 1
+            self._figures[operation].hits += 1
         return found
 
     def _remembered_many(self, operation: str, asking: Iterable[Hashable], *, fresh: bool) -> Any:
         """The answers to all questions where they can be had at once, else MISS; one operation."""
         if fresh:
             return MISS
-        figures = self._plan.figures[operation]
+        figures = self._figures[operation]
         return self._monitor.remembered(figures, lambda: self._session.peek_many(self._region, asking))
 
     # Asking the session. What the engine raises speaks of tables and columns; callers know entities and fields.
 
     def _ask_at_once(self, operation: str, request: Read[T]) -> Any:
         try:
-            return self._monitor.at_once(self._plan.figures[operation], self._session, request)
+            return self._monitor.at_once(self._figures[operation], self._session, request)
         except DatabaseError as error:
             raise explained(error, self._plan.spec, operation) from error.__cause__
 
     async def _ask(self, operation: str, request: Read[T]) -> T:
         try:
-            return await self._monitor.read(self._plan.figures[operation], self._session, request)
+            return await self._monitor.read(self._figures[operation], self._session, request)
         except DatabaseError as error:
             raise explained(error, self._plan.spec, operation) from error.__cause__
 
     async def _ask_many(self, operation: str, request: ReadMany[T]) -> Mapping[Hashable, T]:
         try:
-            return await self._monitor.read_many(self._plan.figures[operation], self._session, request)
+            return await self._monitor.read_many(self._figures[operation], self._session, request)
         except DatabaseError as error:
             raise explained(error, self._plan.spec, operation) from error.__cause__
 
     async def _do(self, operation: str, request: Write[T]) -> T:
         try:
-            return await self._monitor.write(self._plan.figures[operation], self._session, request)
+            return await self._monitor.write(self._figures[operation], self._session, request)
         except DatabaseError as error:
             raise explained(error, self._plan.spec, operation) from error.__cause__
 

@@ -55,6 +55,11 @@ class Read(Generic[T]):
     each: Callable[[tuple[Any, ...]], Any] | None = None
     trace: Trace | None = None
 
+    @property
+    def sql(self) -> str:
+        """The text of the statement."""
+        return self.statement().sql
+
     def told(self, rows: Rows) -> Rows:
         """What the database says, after telling the trace how many rows it is."""
         if self.trace is not None:
@@ -93,6 +98,11 @@ class ReadMany(Generic[T]):
             self.trace.found(len(rows))
         return rows
 
+    @property
+    def sql(self) -> str:
+        """The text of the statement that asks for all."""
+        return self.by.select(self.keys_of(self.asked)).sql
+
     def keys_of(self, asked: Collection[Hashable]) -> list[Any]:
         """The keys of these questions."""
         return [self.keys[question] for question in asked]
@@ -115,6 +125,11 @@ class Write(Generic[T]):
     effects: Callable[[Sequence[Rows]], Effects]
     result: Callable[[Sequence[Rows]], T]
     trace: Trace | None = None
+
+    @property
+    def sql(self) -> str:
+        """The text of the last statement."""
+        return self.statements[-1].sql
 
     def settled(self, results: Sequence[Rows]) -> Effects:
         """The effects, after telling the trace how many rows were written."""

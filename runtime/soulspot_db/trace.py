@@ -8,18 +8,18 @@ __all__ = ["Trace"]
 class Trace:
     """One operation, from the call on. Used on the event loop alone."""
 
-    __slots__ = ("asked", "bypassed", "queued", "rows", "running", "started")
+    # On the class, because most operations change few of them, and each that is set costs every call.
+    running = 0.0
+    """Seconds that its statements, and the COMMIT they were part of, ran in the database."""
+    queued = 0.0
+    """Seconds that they waited for their turn: for a lane, a connection, another process that had the lock."""
+    rows = 0
+    asked = False
+    bypassed = False
+    """Whether the cache could not be asked, as in a transaction."""
 
     def __init__(self) -> None:
         self.started = perf_counter()
-        self.running = 0.0
-        """Seconds that its statements, and the COMMIT they were part of, ran in the database."""
-        self.queued = 0.0
-        """Seconds that they waited for their turn: for a lane, a connection, another process that had the lock."""
-        self.rows = 0
-        self.asked = False
-        self.bypassed = False
-        """Whether the cache could not be asked, as in a transaction."""
 
     def found(self, rows: int) -> None:
         """The database was asked, and returned or wrote so many rows."""

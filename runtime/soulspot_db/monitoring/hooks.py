@@ -24,13 +24,11 @@ class Hooks:
     """
 
     def __init__(self) -> None:
-        self._hooks: list[Hook] = []
+        self.listening: list[Hook] = []
+        """Those who are told; empty is what most calls see, and must cost nothing."""
 
     def __len__(self) -> int:
-        return len(self._hooks)
-
-    def __bool__(self) -> bool:
-        return bool(self._hooks)
+        return len(self.listening)
 
     def add(self, hook: Hook) -> Hook:
         """Have `hook` told of every operation from now on; usable as a decorator.
@@ -44,17 +42,17 @@ class Hooks:
                 "Write `def`, not `async def`; start a task in it for what has to wait.",
                 operation="hooks.add",
             )
-        self._hooks.append(hook)
+        self.listening.append(hook)
         return hook
 
     def remove(self, hook: Hook) -> None:
         """Do not tell `hook` any more. Doing it twice is harmless."""
-        if hook in self._hooks:
-            self._hooks.remove(hook)
+        if hook in self.listening:
+            self.listening.remove(hook)
 
     def tell(self, record: OperationRecord) -> None:
         """Tell every hook."""
-        for hook in tuple(self._hooks):
+        for hook in tuple(self.listening):
             try:
                 hook(record)
             except (Exception, asyncio.CancelledError):  # noqa: BLE001 - logged; who only watches must not change anything

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from soulspot_db.cache.region import MISS
 from soulspot_db.errors import DatabaseError
@@ -31,6 +31,15 @@ class _Session(Protocol):
     async def write(self, request: Write[T]) -> T: ...
 
 
+class _HasText(Protocol):
+    @property
+    def sql(self) -> str: ...
+
+
+class _Said(NamedTuple):
+    sql: str
+
+
 class Monitor:
     """The operations of one database.
 
@@ -42,6 +51,7 @@ class Monitor:
 
     def __init__(self, recorder: StatementRecorder, slow: float, loops: LoopWatch | None = None) -> None:
         self.hooks = Hooks()
+        self._listening = self.hooks.listening
         self.figures = Figures()
         self.waited = 0
         self.waited_seconds = 0.0
@@ -56,7 +66,7 @@ class Monitor:
         found = peek()
         if found is not MISS:
             figures.hits += 1
-            if self.hooks:
+            if self._listening:
                 took = perf_counter() - started
                 record = OperationRecord(figures.entity_type, figures.operation, "", took, took, 0.0, 0, "hit", None)
                 self.hooks.tell(record)
@@ -68,16 +78,16 @@ class Monitor:
         try:
             found = session.at_once(request)
         except DatabaseError as problem:
-            self._over(figures, trace, problem.code, lambda: request.statement().sql)
+            self._over(figures, trace, problem.code, request)
             raise
         if found is not MISS:
-            self._over(figures, trace, None, lambda: request.statement().sql)
+            self._over(figures, trace, None, request)
         return found
 
     async def read(self, figures: OperationFigures, session: _Session, request: Read[T]) -> T:
         """Have `session` answer."""
         trace = request.trace = request.trace or Trace()
-        with _Watched(self, figures, trace, lambda: request.statement().sql):
+        with _Watched(self, figures, trace, request):
             return await session.read(request)
 
     async def read_many(
@@ -85,48 +95,44 @@ class Monitor:
     ) -> Mapping[Hashable, T]:
         """Have `session` answer many questions, which are one operation."""
         trace = request.trace = Trace()
-        with _Watched(self, figures, trace, lambda: request.by.select(request.keys_of(request.asked)).sql):
+        with _Watched(self, figures, trace, request):
             return await session.read_many(request)
 
     async def write(self, figures: OperationFigures, session: _Session, request: Write[T]) -> T:
         """Have `session` write."""
         trace = request.trace = Trace()
         trace.bypassed = True
-        with _Watched(self, figures, trace, lambda: request.statements[-1].sql):
+        with _Watched(self, figures, trace, request):
             return await session.write(request)
 
     def ended(self, operation: str, trace: Trace, error: BaseException | None, statement: str = "") -> None:
         """A transaction, a COMMIT or a migration is over."""
         trace.bypassed = True
-        self._over(self.figures.of("")[operation], trace, None if error is None else _code(error), lambda: statement)
+        self._over(self.figures.of("")[operation], trace, None if error is None else _code(error), _Said(statement))
 
     def handled(self, topic: str, seconds: float, outcome: str) -> None:
         """A handler of an event has ended. Topics are the application's, and may be many: they are counted together."""
         error = None if outcome == "handled" else outcome
         self.figures.of("")["handle"].add(seconds, seconds, 0, failed=error is not None)
-        if self.hooks:
+        if self._listening:
             self.hooks.tell(OperationRecord(topic, "handle", "", seconds, 0.0, seconds, 0, "bypass", error))
 
-    def waited_for(self, seconds: float) -> None:
-        """Somebody has waited for so long for the writer, a lane or a lock."""
-        if seconds >= _WAITED:
-            self.waited += 1
-            self.waited_seconds += seconds
-
-    def _over(self, figures: OperationFigures, trace: Trace, error: str | None, statement: Callable[[], str]) -> None:
+    def _over(self, figures: OperationFigures, trace: Trace, error: str | None, asked: _HasText) -> None:
         duration = perf_counter() - trace.started
         # Parts of it may have run at the same time.
-        running = min(trace.running, duration)
+        running = trace.running if trace.running < duration else duration  # noqa: FURB136 - every call passes here
         figures.add(duration, running, trace.rows, failed=error is not None)
-        self.waited_for(trace.queued)
+        if trace.queued >= _WAITED:
+            self.waited += 1
+            self.waited_seconds += trace.queued
         if error is not None:
             self.last_error = {"code": error, "at": datetime.now(UTC).isoformat(timespec="seconds")}
         if self._loops is not None and trace.asked and figures.operation in _ONE:
             self._loops.reads_one(figures.entity_type, (figures.within,))
         is_slow = duration >= self._slow
-        if not is_slow and not self.hooks:
+        if not is_slow and not self._listening:
             return
-        sql = statement()
+        sql = asked.sql
         module, place = calling_place((figures.within,)) if is_slow else (None, None)
         if place is not None:
             self._recorder.called_at(sql, place)
@@ -152,13 +158,13 @@ class Monitor:
 class _Watched:
     """A block that is an operation."""
 
-    __slots__ = ("_figures", "_monitor", "_statement", "_trace")
+    __slots__ = ("_asked", "_figures", "_monitor", "_trace")
 
-    def __init__(self, monitor: Monitor, figures: OperationFigures, trace: Trace, statement: Callable[[], str]) -> None:
+    def __init__(self, monitor: Monitor, figures: OperationFigures, trace: Trace, asked: _HasText) -> None:
         self._monitor = monitor
         self._figures = figures
         self._trace = trace
-        self._statement = statement
+        self._asked = asked
 
     def __enter__(self) -> None:
         return None
@@ -168,7 +174,7 @@ class _Watched:
     ) -> None:
         # A cancellation is told of as well.
         code = None if error is None else _code(error)
-        self._monitor._over(self._figures, self._trace, code, self._statement)  # noqa: SLF001 - one thing in two classes
+        self._monitor._over(self._figures, self._trace, code, self._asked)  # noqa: SLF001 - one thing in two classes
 
 
 def _code(error: BaseException) -> str:
