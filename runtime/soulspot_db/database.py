@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from soulspot_db.cache.tier import SecondTier
     from soulspot_db.health.health import Health
+    from soulspot_db.monitoring.counters import Counters
 
 __all__ = ["Database"]
 
@@ -348,6 +349,14 @@ class Database(DatabaseService, Generic[Bus]):
                 checks_for(self.settings, self._engine, self._cache.tier, EntityRegistry.migration_heads)
             )
         return await self._health.report()
+
+    def counters(self) -> "Counters":
+        """What exporters read: all that is counted, without asking the database.
+
+        Any thread may ask, not the event loop's alone. It looks at the sizes of files and at the names of backups, so on the loop of a
+        program with a slow disk it is better called through `asyncio.to_thread`.
+        """
+        return self._statistics.counters()
 
     async def stats(self, *, detail: Literal["full"] | None = None) -> dict[str, Any]:
         """Connections, cache and statements since this object was made, in the shape of `/api/database/stats`.

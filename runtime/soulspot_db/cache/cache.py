@@ -14,6 +14,7 @@ from soulspot_db.cache.trust import Trust
 from soulspot_db.fairness import Turns
 from soulspot_db.home import Home
 from soulspot_db.language.document import CacheDocument
+from soulspot_db.monitoring.counters import TierCounts
 
 if TYPE_CHECKING:
     from soulspot_db.cache.tier import SecondTier
@@ -172,6 +173,20 @@ class Cache:
     def stats(self) -> dict[str, Any]:
         """The `memory` part of the statistics."""
         return {**_memory(self._regions), "max_size": self._max_size * max(len(self._regions), 1)}
+
+    def counts(self) -> dict[tuple[str, str], TierCounts]:
+        """Hits and misses by tier and entity; any thread may ask."""
+        found: dict[tuple[str, str], TierCounts] = {}
+        for entity, regions in self._of_entities.copy().items():
+            several = tuple(regions)
+            found["memory", entity] = TierCounts(
+                sum(each.hits for each in several), sum(each.misses for each in several)
+            )
+            if self.tier is not None:
+                found["redis", entity] = TierCounts(
+                    sum(each.shared_hits for each in several), sum(each.shared_misses for each in several)
+                )
+        return found
 
     async def shared_stats(self) -> dict[str, Any] | None:
         """The `redis` part of the statistics; None without a second tier."""

@@ -203,7 +203,7 @@ class EventBus:
             "failed": self._counts["failed"],
             "timed_out": self._counts["timed_out"],
             "dropped": self._counts["dropped"],
-            "pending": sum(subscription.unfinished for subscription in self._subscriptions),
+            "pending": sum(subscription.unfinished for subscription in tuple(self._subscriptions)),
             "subscriptions": len(self._subscriptions),
         }
 

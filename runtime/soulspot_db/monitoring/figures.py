@@ -24,7 +24,7 @@ class OperationFigures:
         "operation",
         "rows",
         "running",
-        "timed",
+        "succeeded",
         "waiting",
         "within",
     )
@@ -35,12 +35,17 @@ class OperationFigures:
         self.within = within
         self.hits = 0
         """Answers from memory at once, which are not timed: that would cost more than they do."""
-        self.timed = 0
+        self.succeeded = 0
         self.errors = 0
         self.rows = 0
         self.waiting = 0.0
         self.running = 0.0
         self.latencies = Latencies()
+
+    @property
+    def timed(self) -> int:
+        """How many calls were not answered from memory at once."""
+        return self.succeeded + self.errors
 
     @property
     def count(self) -> int:
@@ -49,11 +54,14 @@ class OperationFigures:
 
     def add(self, duration: float, running: float, rows: int, *, failed: bool) -> None:
         """Count a call that took `duration` seconds, of which its statements ran for `running`."""
-        self.timed += 1
+        # Each count is kept by itself: the difference of two could fall for a thread that reads them meanwhile.
+        if failed:
+            self.errors += 1
+        else:
+            self.succeeded += 1
         self.running += running
         self.waiting += duration - running
         self.rows += rows
-        self.errors += failed
         self.latencies.add(duration)
 
 
@@ -85,5 +93,6 @@ class Figures:
         return found
 
     def __iter__(self) -> Iterator[OperationFigures]:
-        for entity in tuple(self._entities.values()):
-            yield from tuple(entity.values())
+        # Copies, because an exporter's thread may read while the loop counts.
+        for entity in self._entities.copy().values():
+            yield from dict(entity).values()

@@ -40,7 +40,7 @@ class Latencies:
     @property
     def bins(self) -> dict[float, int]:
         """How many there were of each duration in seconds."""
-        return {_mapping.value(key): count for key, count in sorted(self._bins.items())}
+        return {_mapping.value(key): count for key, count in sorted(self._bins.copy().items())}
 
     @staticmethod
     def percentiles(of: Iterable["Latencies"]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from soulspot_db.cache.region import MISS
 from soulspot_db.errors import DatabaseError
+from soulspot_db.monitoring.codes import counted_code
 from soulspot_db.monitoring.figures import Figures, OperationFigures
 from soulspot_db.monitoring.hooks import Hooks
 from soulspot_db.monitoring.loops import LoopWatch
@@ -53,6 +54,8 @@ class Monitor:
         self.hooks = Hooks()
         self._listening = self.hooks.listening
         self.figures = Figures()
+        self.errors: dict[str, int] = {}
+        """By code; as many as we have, and `other`."""
         self.waited = 0
         self.waited_seconds = 0.0
         self.last_error: dict[str, str] | None = None
@@ -114,8 +117,14 @@ class Monitor:
         """A handler of an event has ended. Topics are the application's, and may be many: they are counted together."""
         error = None if outcome == "handled" else outcome
         self.figures.of("")["handle"].add(seconds, seconds, 0, failed=error is not None)
+        if error is not None:
+            self._count(error)
         if self._listening:
             self.hooks.tell(OperationRecord(topic, "handle", "", seconds, 0.0, seconds, 0, "bypass", error))
+
+    def _count(self, error: str) -> None:
+        code = counted_code(error)
+        self.errors[code] = self.errors.get(code, 0) + 1
 
     def _over(self, figures: OperationFigures, trace: Trace, error: str | None, asked: _HasText) -> None:
         duration = perf_counter() - trace.started
@@ -126,6 +135,7 @@ class Monitor:
             self.waited += 1
             self.waited_seconds += trace.queued
         if error is not None:
+            self._count(error)
             self.last_error = {"code": error, "at": datetime.now(UTC).isoformat(timespec="seconds")}
         if self._loops is not None and trace.asked and figures.operation in _ONE:
             self._loops.reads_one(figures.entity_type, (figures.within,))

@@ -46,8 +46,8 @@ class StatementRecorder:
         self._log = log
         self._wonder = wonder
         self.total = 0
-        self._seconds = 0.0
-        self._slow_total = 0
+        self.seconds = 0.0
+        self.slow_total = 0
         self._slowest: LRUCache[str, SlowQuery] = LRUCache(_MAX_SLOW)
 
     def record(self, timings: Iterable[Timing]) -> None:
@@ -55,9 +55,9 @@ class StatementRecorder:
         logged = self._log.is_on
         for statement, seconds in timings:
             self.total += 1
-            self._seconds += seconds
+            self.seconds += seconds
             if seconds >= self._slow:
-                self._slow_total += 1
+                self.slow_total += 1
                 self._remember(statement.sql, seconds)
                 self._log.write(statement, seconds, slow=True)
                 self._wonder(statement.sql)
@@ -79,8 +79,8 @@ class StatementRecorder:
 
     def queries(self) -> dict[str, Any]:
         """The `queries` part of the statistics."""
-        average = self._seconds / self.total * 1000 if self.total else 0.0
-        return {"total": self.total, "slow_queries": self._slow_total, "average_time_ms": round(average, 3)}
+        average = self.seconds / self.total * 1000 if self.total else 0.0
+        return {"total": self.total, "slow_queries": self.slow_total, "average_time_ms": round(average, 3)}
 
     def slowest(self) -> list[SlowQuery]:
         """The slow statements, the slowest on average first."""

@@ -10,6 +10,7 @@ from soulspot_db.cache.cache import Cache
 from soulspot_db.copy_names import newest_copy
 from soulspot_db.engine.base import Engine
 from soulspot_db.events.publisher import Publisher
+from soulspot_db.monitoring.counters import Counters
 from soulspot_db.monitoring.details import operations, overall, slow_queries
 from soulspot_db.monitoring.history import History, Totals
 from soulspot_db.monitoring.monitor import Monitor
@@ -121,6 +122,32 @@ class Statistics:
             "migration": {"revision": self._revision, "head": self._revision},
             "last_error": monitor.last_error,
         }
+
+    def counters(self) -> Counters:
+        """All that is counted, at once. Any thread may ask; it looks at files and folders, and so may wait for a disk."""
+        monitor, recorder, sizes = self._monitor, self._recorder, self._sizes()
+        operations = tuple(monitor.figures)
+        blocks = {each.operation: each for each in operations if not each.entity_type}
+        commits, transactions = blocks.get("commit"), blocks.get("transaction")
+        copy = newest_copy(self._settings)
+        return Counters(
+            operations=operations,
+            errors=monitor.errors.copy(),
+            cache=self._cache.counts(),
+            statements=recorder.total,
+            statement_seconds=recorder.seconds,
+            slow_statements=recorder.slow_total,
+            connections=self._engine.connections(),
+            open_transactions=self._engine.activity().transactions,
+            committed=commits.succeeded if commits else 0,
+            rolled_back=transactions.errors if transactions else 0,
+            waits=monitor.waited,
+            wait_seconds=monitor.waited_seconds,
+            events=self._publisher.stats(),
+            file_bytes=sizes["size_bytes"],
+            wal_bytes=sizes["wal_bytes"],
+            last_copy=None if copy is None else copy[1],
+        )
 
     def _totals(self) -> Totals:
         figures = tuple(self._monitor.figures)

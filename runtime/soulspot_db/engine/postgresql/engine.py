@@ -296,7 +296,7 @@ class PostgreSQLEngine:
 
     def activity(self) -> Activity:
         """Which transactions are open."""
-        return Activity(sum(lease.has_begun for lease in self._leases))
+        return Activity(sum(lease.has_begun for lease in tuple(self._leases)))
 
     async def _told(self, error: BaseException, connection: Any, sql: str) -> DatabaseError:
         """Our error for the driver's."""

@@ -284,7 +284,7 @@ class SQLiteEngine:
     def activity(self) -> Activity:
         """Which transactions are open, and who has the writer."""
         holder = self._holder
-        return Activity(sum(lease.has_begun for lease in self._leases), None if holder is None else holder[0])
+        return Activity(sum(lease.has_begun for lease in tuple(self._leases)), None if holder is None else holder[0])
 
     def _put(self, queue: "SimpleQueue[Any]", job: Job[Any]) -> None:
         error = self._refusal()
