@@ -148,9 +148,8 @@ def test_the_section_about_typed_repositories_names_every_method_that_they_can_h
 
 def test_the_table_of_extras_lists_those_that_change_anything_for_users():
     extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"])
-    unused = {"prometheus", "otel"}  # of what is planned
     listed = re.findall(r"^\| `soulspot-db\[(\w+)\]`", section("projects.md", "The extras"), re.MULTILINE)
-    assert extras - unused - {"bench", "dev"} == set(listed)
+    assert extras - {"bench", "dev"} == set(listed)
 
 
 @pytest.mark.parametrize("page", documents(), ids=named)
