@@ -58,13 +58,16 @@ async def test_a_write_is_refused_the_rest_is_read_and_it_recovers_by_itself(sma
 
 
 async def test_what_was_acknowledged_before_the_disk_was_full_is_there_when_it_is_opened_again(small_disk):
-    path, acknowledged = small_disk / "soulspot.db", []
+    path, acknowledged = small_disk / "soulspot.db", 3
     async with Database(settings(database_path=path)) as db:
         await create_tables(db)
+        for number in range(acknowledged):
+            await db.save("counter", {"name": f"before {number}"})
         filler = fill(small_disk)
         with suppress(DiskFullError):
             for number in range(500):
-                acknowledged.append(await db.save("counter", {"name": f"{number:0200d}"}))
+                await db.save("counter", {"name": f"{number:0200d}"})
+                acknowledged += 1
     filler.unlink()
     async with Database(settings(database_path=path)) as db:
-        assert await db.count("counter") == len(acknowledged)
+        assert await db.count("counter") == acknowledged
