@@ -90,7 +90,8 @@ def _give_back(connection: sqlite3.Connection, path: Path, *, vacuum: bool) -> s
         connection.execute("VACUUM").fetchall()
         return f"written anew: {megabytes(free)} were free in it"
     if connection.execute("PRAGMA auto_vacuum").fetchone()[0] == _INCREMENTAL:
-        connection.execute("PRAGMA incremental_vacuum").fetchall()
+        # As a script, because it has a step for each page and no column, and `execute` takes the first step alone.
+        connection.executescript("PRAGMA incremental_vacuum")
         return f"free pages: {megabytes(free - _free(connection))} given back to the disk"
     hint = "; `soulspot-db optimize --vacuum` gives them back, and needs room for two copies" if free else ""
     return f"free pages: {megabytes(free)} are used again by what is written next{hint}"
