@@ -13,8 +13,8 @@ from sqlalchemy.util import greenlet_spawn
 
 from soulspot_db.engine.postgresql.driver import driver_missing
 from soulspot_db.engine.sqlite.connection import TO_WAL, connect
-from soulspot_db.engine.sqlite.errors import translate
-from soulspot_db.errors import DatabaseError, LockedError
+from soulspot_db.engine.sqlite.errors import translate, with_newest_copy
+from soulspot_db.errors import ConnectionFailedError, DatabaseError, LockedError
 from soulspot_db.migrations.stopping import Stop, current_stop, entered
 from soulspot_db.settings import DatabaseSettings
 
@@ -74,7 +74,8 @@ def writing(settings: DatabaseSettings) -> AbstractContextManager[Connection]:
 def told(error: DBAPIError, settings: DatabaseSettings, outcome: str = "") -> DatabaseError:
     """The error of ours for what the driver raised; `outcome` says what it leaves, where that is known."""
     if settings.database_type == "sqlite":
-        return translate(error.orig or error, error.statement or "", str(settings.database_path))
+        path = str(settings.database_path)
+        return with_newest_copy(translate(error.orig or error, error.statement or "", path), settings)
     found: DatabaseError = _server().told(error, settings, outcome)
     return found
 
@@ -110,6 +111,8 @@ def _reading(settings: DatabaseSettings, pragmas: Iterable[str] = ()) -> Iterato
             yield connection
     except DBAPIError as error:
         raise told(error, settings) from error
+    except ConnectionFailedError as error:
+        raise with_newest_copy(error, settings) from error.__cause__
 
 
 @contextmanager

@@ -114,7 +114,7 @@ class SQLiteConsole:
         self._was_late = time.monotonic() > self._deadline
         return self._was_late or self._is_stopped
 
-    def _told(self, error: Exception, sql: str) -> BaseException:
+    def _told(self, error: Exception, sql: str) -> DatabaseError:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if self._was_late:
             return ran_too_long(self._settings.query_timeout, sql)
@@ -122,8 +122,7 @@ class SQLiteConsole:
             return only_reads(str(error))
         if isinstance(error, (sqlite3.ProgrammingError, sqlite3.Warning)):  # which the module itself raises
             return QueryFailedError(str(error), "Write one statement at a time, without parameters.", query=sql)
-        told: DatabaseError = translate(error, sql, self._path)
-        return with_newest_copy(told, self._settings)
+        return with_newest_copy(translate(error, sql, self._path), self._settings)
 
     def _authorize(  # noqa: PLR0911 - one for each kind
         self, action: int, what: str | None, which: str | None, database: str | None, _inside: str | None

@@ -45,6 +45,7 @@ _CONNECTION = {
 # How SQLite names a unique index over expressions, which has no columns to name.
 _INDEX = re.compile(r"index '(?P<name>.*)'")
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_RESTORE = "soulspot-db restore"
 IS_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 """What SQLite says of a file that was damaged, or was never a database."""
 
@@ -113,16 +114,16 @@ def _unusable(error: BaseException, extended: int, sql: str, path: str) -> Datab
 
 def with_newest_copy(error: E, settings: DatabaseSettings) -> E:
     """The same error; one that says that the file is damaged names the backup to restore, or that there is none."""
-    if not isinstance(error, DatabaseError) or not error.context.get("damaged"):
+    if not isinstance(error, DatabaseError) or not error.context.get("damaged") or _RESTORE in error.resolution:
         return error
     newest = newest_copy(settings)
     if newest is not None:
         path, at = newest
-        return error.with_step(f"Bring the newest backup back, of {at:%Y-%m-%d %H:%M} UTC: soulspot-db restore {path}")
+        return error.with_step(f"Bring the newest backup back, of {at:%Y-%m-%d %H:%M} UTC: {_RESTORE} {path}")
     where = settings.backup_path or "DATABASE_BACKUP_PATH (unset)"
     return error.with_step(
         f"There is no backup in {where}, and none from before a migration beside the file. "
-        "If you have one elsewhere: soulspot-db restore FILE"
+        f"If you have one elsewhere: {_RESTORE} FILE"
     )
 
 
