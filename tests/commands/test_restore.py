@@ -102,6 +102,7 @@ os._exit(1)
     subprocess.run([sys.executable, "-c", code], check=False)
     assert database.with_name("soulspot.db-wal").stat().st_size > 0
     assert program("restore", backup).code == 0
+    assert [path.name for path in database.parent.iterdir() if path.suffix != ".db"] == []
     assert which(database) == "new"
     assert which(*kept_beside(database)) == "from the log"
 

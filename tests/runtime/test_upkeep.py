@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 import support
 from soulspot_db.engine.base import Statement
-from soulspot_db.engine.sqlite import upkeep
+from soulspot_db.engine.sqlite import connection, upkeep
 
 FILL = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) INSERT INTO wide SELECT i, i % 9, i FROM n"
 
@@ -20,20 +20,20 @@ async def db(open_database):
 
 async def filled(db, rows=5_000):
     def make():
-        with closing(sqlite3.connect(db.settings.database_path, isolation_level=None)) as connection:
-            connection.execute("CREATE TABLE wide (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER) STRICT")
-            connection.execute("CREATE INDEX wide_a ON wide (a)")
-            connection.execute("CREATE INDEX wide_b ON wide (b)")
-            connection.execute(FILL.format(rows))
+        with closing(sqlite3.connect(db.settings.database_path, isolation_level=None)) as raw:
+            raw.execute("CREATE TABLE wide (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER) STRICT")
+            raw.execute("CREATE INDEX wide_a ON wide (a)")
+            raw.execute("CREATE INDEX wide_b ON wide (b)")
+            raw.execute(FILL.format(rows))
 
     await asyncio.to_thread(make)
 
 
 def statistics(db):
-    with closing(sqlite3.connect(db.settings.database_path)) as connection:
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'").fetchone() is None:
+    with closing(sqlite3.connect(db.settings.database_path)) as raw:
+        if raw.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'").fetchone() is None:
             return {}
-        return dict(connection.execute("SELECT idx, stat FROM sqlite_stat1 WHERE tbl = 'wide'"))
+        return dict(raw.execute("SELECT idx, stat FROM sqlite_stat1 WHERE tbl = 'wide'"))
 
 
 async def use_indexes(db):
@@ -54,8 +54,8 @@ async def test_it_is_done_soon_after_opening_and_again_later(open_database, monk
     db = await open_database()
     await filled(db)
     await until(lambda: set(statistics(db)) == {"wide_a", "wide_b"})
-    with closing(sqlite3.connect(db.settings.database_path, isolation_level=None, timeout=5)) as connection:
-        connection.execute("DELETE FROM sqlite_stat1")
+    with closing(sqlite3.connect(db.settings.database_path, isolation_level=None, timeout=5)) as raw:
+        raw.execute("DELETE FROM sqlite_stat1")
     await until(lambda: set(statistics(db)) == {"wide_a", "wide_b"})
 
 
@@ -112,16 +112,25 @@ async def test_while_another_process_has_the_lock_closing_neither_waits_nor_fail
     assert statistics(db) == {}
 
 
-async def test_of_a_file_that_was_replaced_nothing_is_written(db, tmp_path):
-    await filled(db)
-    await use_indexes(db)
+@pytest.mark.parametrize("is_replaced", [True, False])
+async def test_of_a_file_that_was_replaced_nothing_is_written(db, monkeypatch, is_replaced):
+    written = []
+    monkeypatch.setattr(connection, "tend", lambda *_arguments, **_options: written.append("statistics"))
     path = db.settings.database_path
-    moved = path.rename(path.with_name("moved.db"))
-    path.write_bytes(b"")
+    if is_replaced:
+        path.rename(path.with_name("moved.db"))
+        path.write_bytes(b"")
     await db.close()
-    assert path.read_bytes() == b""
-    with closing(sqlite3.connect(f"file:{moved}?mode=ro", uri=True)) as connection:
-        assert connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'").fetchone() is None
+    assert bool(written) != is_replaced
+    assert not is_replaced or path.read_bytes() == b""
+
+
+async def test_a_file_that_is_read_only_is_left_alone(db, monkeypatch):
+    written = []
+    monkeypatch.setattr(connection, "tend", lambda *_arguments, **_options: written.append("statistics"))
+    db.session.engine._writer.is_read_only = True  # as permissions make it, which do not bind root
+    await db.close()
+    assert written == []
 
 
 async def test_it_is_not_taken_for_a_commit_of_others(open_database):
