@@ -8,7 +8,7 @@ from pathlib import Path
 
 import support
 from soulspot_db import Database
-from unprivileged_reader import _give_up_privileges
+from unprivileged import give_up_privileges
 
 
 async def _health(path: Path) -> None:
@@ -18,5 +18,5 @@ async def _health(path: Path) -> None:
 
 if __name__ == "__main__":
     if os.geteuid() == 0 and len(sys.argv) == 2:
-        _give_up_privileges()
+        give_up_privileges()
     asyncio.run(_health(Path(sys.argv[1])))
