@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.parser import text_string_to_metric_families
 from soulspot_db import ConfigurationError, DatabaseError, DatabaseSettings, EventBus
 from soulspot_db.database import Database
+from soulspot_db.monitoring.figures import Figures
 from soulspot_db.monitoring.prometheus import DatabaseCollector, metrics_text
 from support import locked, until, within
 
@@ -290,6 +291,17 @@ async def test_a_thread_may_read_while_the_loop_counts_and_no_count_ever_falls(o
         await asyncio.to_thread(thread.join)
         sys.setswitchinterval(switching)
     assert problems == []
+
+
+def test_operations_that_are_called_while_others_are_read_disturb_nobody():
+    figures = Figures()
+    for entity in ("album", "track"):
+        figures.of(entity)["get"].add(0.1, 0.1, 1, failed=False)
+    reading = iter(figures)
+    next(reading)
+    figures.of("album")["save"].add(0.1, 0.1, 1, failed=False)
+    figures.of("artist")["get"].add(0.1, 0.1, 1, failed=False)
+    assert [each.entity_type for each in reading] == ["track"]
 
 
 async def test_collecting_asks_the_database_nothing(db):
