@@ -378,3 +378,10 @@ async def test_rows_read_together_or_from_memory_are_no_loop_and_nobody_looks_in
         for _ in range(9):
             await db.get("counter", "c", fresh=how == "in production")
     assert "one row after another" not in caplog.text
+
+
+async def test_a_task_that_is_nothing_but_a_call_has_no_line_of_its_own(open_database):
+    db, records = await open_database(slow_query_threshold=1e-6), []
+    db.hooks.add(records.append)
+    await asyncio.create_task(db.query("counter"))
+    assert (records[0].module, records[0].place) == (None, "an unknown place")

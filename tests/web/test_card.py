@@ -94,6 +94,13 @@ def test_every_figure_is_on_the_card():
         assert shown in text
 
 
+def test_of_the_place_of_a_statement_its_end_is_shown():
+    queries = [{**figures()["slow_queries"][0], "place": "/home/somebody/soulspot/library/scan.py:88"}]
+    html = render_card(figures(slow_queries=queries), health())
+    assert "…/library/scan.py:88" in html
+    assert "somebody" not in html
+
+
 def test_what_is_off_or_not_known_is_said():
     found = figures(backup=None, last_error=None, slow_queries=[], history=[], operations=[])
     found["cache"]["redis"] = None

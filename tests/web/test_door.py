@@ -8,7 +8,7 @@ from soulspot_db import ConfigurationError, DatabaseError
 from soulspot_db.web import database_app
 from starlette.requests import Request
 
-ADDRESSES = ["/", "/card", "/card.css", "/health", "/stats", "/stats?detail=full", "/metrics", "/nothing"]
+ADDRESSES = ["/", "/card", "/card.css", "/icon.svg", "/health", "/stats", "/stats?detail=full", "/metrics", "/nothing"]
 FIVE = {"code", "message", "context", "resolution", "docs_url"}
 PREFIX = "/api/database"
 

@@ -166,9 +166,7 @@ async def test_a_postgresql_that_hangs_stops_or_takes_no_writes_fails(open_datab
         address.psql("ALTER DATABASE postgres SET default_transaction_read_only = on")
         await db._engine._pool.expire()
         assert failing(await asked(db, 503)) == {"write"}
-        address.psql(
-            "SET default_transaction_read_only = off; ALTER DATABASE postgres RESET default_transaction_read_only"
-        )
+        address.psql("BEGIN READ WRITE; ALTER DATABASE postgres RESET default_transaction_read_only; COMMIT")
         await db._engine._pool.expire()
         await asked(db, 200)
         server.stop()

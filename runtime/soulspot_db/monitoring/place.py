@@ -32,6 +32,8 @@ def calling_place(within: Collection[str] = ()) -> Place:
     while frame is not None:
         module = str(frame.f_globals.get("__name__"))
         package = module.partition(".")[0]
+        if package == "asyncio":
+            break  # a task of its own: below it is the loop, which called nobody
         if package != _OURS and module not in within and package not in within:
             return Place(module, f"{frame.f_code.co_filename}:{frame.f_lineno}")
         frame = frame.f_back

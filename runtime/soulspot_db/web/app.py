@@ -33,6 +33,7 @@ def database_app(db: Database, *, auth: Auth | None, public: bool = False) -> AS
             Route("/card", pages.card),
             Route("/card.css", pages.style),
             Route("/health", pages.health),
+            Route("/icon.svg", pages.icon),
             Route("/metrics", pages.metrics),
             Route("/stats", pages.stats),
         ],

@@ -28,6 +28,7 @@ class Pages:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._style = files(__package__).joinpath("card.css").read_bytes()
+        self._icon = files(__package__).joinpath("icon.svg").read_bytes()
 
     async def stats(self, request: Request) -> Response:
         """The figures; all of them with `?detail=full`."""
@@ -67,6 +68,10 @@ class Pages:
     async def style(self, _request: Request) -> Response:
         """The style sheet of the card."""
         return Response(self._style, media_type="text/css")
+
+    async def icon(self, _request: Request) -> Response:
+        """The icon of the page; without one, browsers ask the application around it."""
+        return Response(self._icon, media_type="image/svg+xml")
 
     async def _figures(self) -> dict[str, Any]:
         return await _within(self._db.stats(detail="full"))

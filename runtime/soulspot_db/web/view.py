@@ -1,5 +1,6 @@
 """What the card says, in the order in which it says it: figures become text here, and templates only print."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -160,9 +161,15 @@ def _slow(query: Mapping[str, Any]) -> dict[str, str]:
         "count": number(query["count"]),
         "average": milliseconds(query["avg_time_ms"]),
         "longest": milliseconds(query["max_time_ms"]),
-        "place": printable(query["place"] or "", 300),
+        "place": _place(query["place"] or ""),
         "advice": printable(query["advice"] or "", 1_000),
     }
+
+
+def _place(place: str) -> str:
+    """The end of a path; where on the machine the program lies is of no interest here."""
+    parts = re.split(r"[/\\]", place)
+    return printable(("…/" if len(parts) > 2 else "") + "/".join(parts[-2:]), 200)
 
 
 def _operation(row: Mapping[str, Any]) -> dict[str, str]:
