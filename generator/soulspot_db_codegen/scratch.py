@@ -4,9 +4,9 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 
 from soulspot_db.language.conditions import quoted
-from soulspot_db.language.table import ColumnSpec, TableIndexSpec, TableSpec, index_part
+from soulspot_db.language.table import ColumnSpec, TableSpec, index_sql
 
-__all__ = ["expect_rows", "index_sql", "scratch_database"]
+__all__ = ["expect_rows", "scratch_database"]
 
 # The types of STRICT tables; what is not here is text.
 _STORED: Mapping[str, str] = {
@@ -35,14 +35,6 @@ def scratch_database(tables: Iterable[TableSpec]) -> sqlite3.Connection:
 def _column(column: ColumnSpec) -> str:
     kind = _STORED.get(column["type"]["name"], "TEXT")
     return f"{quoted(column['name'])} {kind}{'' if column['nullable'] else ' NOT NULL'}"
-
-
-def index_sql(table: str, index: TableIndexSpec) -> str:
-    """The statement that makes an index."""
-    parts = ", ".join(map(index_part, index["columns"]))
-    where = "" if index["where"] is None else f" WHERE {index['where']['sqlite']}"
-    unique = "UNIQUE " if index["unique"] else ""
-    return f"CREATE {unique}INDEX {quoted(index['name'])} ON {quoted(table)} ({parts}){where}"
 
 
 def expect_rows(connection: sqlite3.Connection, rows: Mapping[str, int]) -> None:

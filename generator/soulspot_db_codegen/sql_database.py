@@ -13,9 +13,7 @@ from soulspot_db.language.nearest import nearest
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.language.sql_statement import SqlError, SqlStatement
 from soulspot_db.language.sql_tokens import Token
-from soulspot_db.language.table import describe
-
-from soulspot_db_codegen.scratch import index_sql
+from soulspot_db.language.table import describe, index_sql
 
 __all__ = ["SqlDatabase"]
 

@@ -1,51 +1,17 @@
 """Indexes that may spare a query a scan or a sort, the likeliest first; whether one does is for SQLite to say."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from soulspot_db.language.indexes import constraint_name
+from soulspot_db.language.advised import Advised
 from soulspot_db.language.predicates import Compare, Group, Predicate, Related
 from soulspot_db.language.spec import EntitySpec
-from soulspot_db.language.table import IndexColumnSpec, TableIndexSpec
 
 from soulspot_db_codegen.explain.statements import Asked
 
-__all__ = ["Advised", "advice"]
+__all__ = ["advice"]
 
 _EQUAL = frozenset({"eq", "is", "is_null"})
 _FROM_THERE = frozenset({"lt", "lte", "gt", "gte", "starts_with"})
-
-
-@dataclass(frozen=True, slots=True)
-class Advised:
-    """An index, in the words of a schema: `field`, `field desc` or `lower(field)`; perhaps of the rows that have a value alone."""
-
-    entity: str
-    parts: tuple[str, ...]
-    filled: str | None = None
-
-    @property
-    def line(self) -> str:
-        """What to write among the indexes of the entity."""
-        where = "" if self.filled is None else f", where: {{{self.filled}: {{ne: null}}}}"
-        return f"{{fields: [{', '.join(self.parts)}]{where}}}"
-
-    def index(self, entity: EntitySpec) -> TableIndexSpec:
-        """The index of the table."""
-        where = None if self.filled is None else f'"{entity.fields[self.filled].column}" IS NOT NULL'
-        return TableIndexSpec(
-            name=constraint_name("advised", entity.table_name, *self.parts),
-            columns=[_column(part, entity) for part in self.parts],
-            unique=False,
-            where=None if where is None else {"sqlite": where},
-        )
-
-
-def _column(part: str, entity: EntitySpec) -> IndexColumnSpec:
-    name, _, direction = part.partition(" ")
-    function = "lower" if name.startswith("lower(") else None
-    field = entity.fields[name.removeprefix("lower(").removesuffix(")")]
-    return IndexColumnSpec(column=field.column, function=function, descending=direction == "desc")
 
 
 def advice(asked: Asked, entity: EntitySpec) -> Iterator[tuple[Advised, ...]]:

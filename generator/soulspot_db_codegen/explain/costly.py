@@ -4,17 +4,18 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
+from soulspot_db.language.advised import Advised
 from soulspot_db.language.queries import QuerySpec
 from soulspot_db.language.spec import EntitySpec
-from soulspot_db.language.table import TableSpec
+from soulspot_db.language.table import TableSpec, index_sql
 
 from soulspot_db_codegen.documents import Located
 from soulspot_db_codegen.errors import Diagnostic
-from soulspot_db_codegen.explain.advice import Advised, advice
+from soulspot_db_codegen.explain.advice import advice
 from soulspot_db_codegen.explain.plan import LARGE, Cost, costs
 from soulspot_db_codegen.explain.sql_texts import in_sql
 from soulspot_db_codegen.explain.statements import Asked, questions
-from soulspot_db_codegen.scratch import expect_rows, index_sql, scratch_database
+from soulspot_db_codegen.scratch import expect_rows, scratch_database
 
 __all__ = ["costly_queries"]
 

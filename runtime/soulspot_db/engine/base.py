@@ -1,11 +1,12 @@
 """What the rest of the runtime asks of a database, whichever it is."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from soulspot_db.cache.tags import Tag
 from soulspot_db.errors import DatabaseError
+from soulspot_db.monitoring.slow.known import Known
 from soulspot_db.trace import Trace
 
 __all__ = [
@@ -188,4 +189,8 @@ class Engine(Protocol):
 
     def activity(self) -> Activity:
         """Which transactions are open."""
+        ...
+
+    async def explained(self, statement: Statement, tables: Mapping[str, Known]) -> str | None:
+        """Which index would help a statement, in a sentence, or None; asked beside the connections that callers wait for."""
         ...

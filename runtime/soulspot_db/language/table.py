@@ -23,6 +23,7 @@ __all__ = [
     "checks",
     "describe",
     "index_part",
+    "index_sql",
     "storage_check",
     "storage_of",
     "stored_literal",
@@ -202,6 +203,14 @@ def index_part(part: IndexColumnSpec) -> str:
     """One part of an index in SQL."""
     column = quoted(part["column"])
     return (f"{part['function']}({column})" if part["function"] else column) + (" DESC" if part["descending"] else "")
+
+
+def index_sql(table: str, index: TableIndexSpec) -> str:
+    """The statement that makes an index in SQLite."""
+    parts = ", ".join(map(index_part, index["columns"]))
+    where = "" if index["where"] is None else f" WHERE {index['where']['sqlite']}"
+    unique = "UNIQUE " if index["unique"] else ""
+    return f"CREATE {unique}INDEX {quoted(index['name'])} ON {quoted(table)} ({parts}){where}"
 
 
 def storage_check(column: str, field_type: str) -> str | None:

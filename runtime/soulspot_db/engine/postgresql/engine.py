@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from soulspot_db.cache.tags import Tag
@@ -13,12 +13,14 @@ from soulspot_db.engine.lease import abandon_all
 from soulspot_db.engine.postgresql.commits import CommitOrder, Place
 from soulspot_db.engine.postgresql.connection import is_closed, terminate
 from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, READ_ONLY, is_lost, outcome_unknown, translate
+from soulspot_db.engine.postgresql.explained import explained
 from soulspot_db.engine.postgresql.lease import PostgreSQLLease
 from soulspot_db.engine.postgresql.pool import ConnectionPool
 from soulspot_db.engine.postgresql.rows import RowTurns
 from soulspot_db.engine.settled import settled
 from soulspot_db.errors import DatabaseError
 from soulspot_db.monitoring.open_blocks import OpenBlocks
+from soulspot_db.monitoring.slow.known import Known
 from soulspot_db.settings import DatabaseSettings
 from soulspot_db.trace import Trace
 
@@ -297,6 +299,14 @@ class PostgreSQLEngine:
     def activity(self) -> Activity:
         """Which transactions are open."""
         return Activity(sum(lease.has_begun for lease in tuple(self._leases)))
+
+    async def explained(self, statement: Statement, tables: Mapping[str, Known]) -> str | None:
+        """Which index would help a statement, in a sentence, or None; asked beside the pool.
+
+        Raises:
+            DatabaseError: the server cannot be reached, or does not explain it.
+        """
+        return await explained(self._settings, statement, tables)
 
     async def _told(self, error: BaseException, connection: Any, sql: str) -> DatabaseError:
         """Our error for the driver's."""

@@ -5,7 +5,7 @@ import logging
 import os.path
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from soulspot_db.engine.lease import abandon_all
 from soulspot_db.engine.settled import settled
 from soulspot_db.engine.sqlite.connection import Connection, Look
 from soulspot_db.engine.sqlite.errors import locked_by_others, with_newest_copy, wrong_path
+from soulspot_db.engine.sqlite.explained import explained
 from soulspot_db.engine.sqlite.group import LookJob, UpkeepJob, WriteQueue, commit_group
 from soulspot_db.engine.sqlite.inline import InlineReads
 from soulspot_db.engine.sqlite.lane import Job, Lane
@@ -30,6 +31,7 @@ from soulspot_db.errors import (
 )
 from soulspot_db.monitoring.open_blocks import OpenBlocks
 from soulspot_db.monitoring.quiet import log_quietly
+from soulspot_db.monitoring.slow.known import Known
 from soulspot_db.settings import DatabaseSettings
 from soulspot_db.trace import Trace
 
@@ -285,6 +287,14 @@ class SQLiteEngine:
         """Which transactions are open, and who has the writer."""
         holder = self._holder
         return Activity(sum(lease.has_begun for lease in tuple(self._leases)), None if holder is None else holder[0])
+
+    async def explained(self, statement: Statement, tables: Mapping[str, Known]) -> str | None:
+        """Which index would help a statement, in a sentence, or None; asked beside the lanes.
+
+        Raises:
+            DatabaseError: the file cannot be read.
+        """
+        return await explained(self._path, statement, tables)
 
     def _put(self, queue: "SimpleQueue[Any]", job: Job[Any]) -> None:
         error = self._refusal()

@@ -1,0 +1,1 @@
+"""Why a statement was slow, and which index would help."""
