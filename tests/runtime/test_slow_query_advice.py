@@ -1,19 +1,19 @@
 """Advice for slow statements: right where an index helps, which is then made to see it, and silent where none does."""
 
-import re
+import asyncio
+import shutil
 import sqlite3
+from contextlib import closing
 
 import homes
 import pytest
 import slow_schemas
-from slow_schemas import asked
-from soulspot_db import EntityRegistry
-from soulspot_db.language.advised import Advised
-from soulspot_db.language.table import index_sql
+from slow_cases import RIGHT, SILENT, advice, lines, make_index, query, sent
+from soulspot_db import ConnectionFailedError, EntityRegistry, LockedError
+from soulspot_db.engine.base import Statement
+from soulspot_db.engine.sqlite.explained import explained
 from soulspot_db.monitoring.slow.entities import known_tables
 from support import outside
-
-DATABASES = homes.BOTH
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +33,6 @@ def known(registry):
     slow_schemas.register()
 
 
-async def sent(db, ask):
-    """The last statement that `ask` sends."""
-    with asked(db) as statements:
-        await ask(db)
-    return statements[-1]
-
-
-async def advice(db, statement):
-    return await db._engine.explained(statement, known_tables())
-
-
 def plan(db, statement):
     """How the file's own SQLite runs a statement."""
     connection = sqlite3.connect(db.settings.database_path)
@@ -54,74 +43,6 @@ def plan(db, statement):
         connection.close()
 
 
-def make_index(db, line, entity):
-    """Make the index of a line, as a migration would."""
-    spec = known_tables()[next(t for t, known in known_tables().items() if known.name == entity)].spec
-    index = Advised(entity, tuple(re.search(r"\[(.*)\]", line)[1].split(", "))).index(spec)
-    index["name"] = "made"
-    outside(db, index_sql(spec.table_name, index))
-
-
-def query(entity, filters=None, **options):
-    return lambda db: db.query(entity, filters, **options)
-
-
-RIGHT = {
-    "equality": (query("track", {"singer_id": 3}), "singer_id"),
-    "two equalities of which one finds few": (query("track", {"singer_id": 3, "rating": 5}), "singer_id"),
-    "two equalities that find few together": (query("track", {"shelf": 5, "place": 5}), "shelf, place"),
-    "equality and range": (query("track", {"rating": 5, "added": {"gt": 29_000}}), "added|rating, added"),
-    "equality, then order": (query("track", {"mood": "mood 1"}, order_by="title", limit=5), "mood, title"),
-    "another column of an index": (query("track", {"heard": 77}), "heard"),
-    "order against that of an index": (query("track", order_by="year, genre", limit=5), "year, genre"),
-    "order": (query("track", order_by="added desc", limit=5), "added desc"),
-    "order of two": (query("track", order_by="rating desc, added", limit=5), "rating desc, added"),
-    "order of those that are not deleted": (
-        query("track", {"gone": None}, order_by="added desc", limit=9),
-        "added desc",
-    ),
-    "letters of either case": (query("track", {"title": {"ieq": "title 7"}}), "lower(title)"),
-    "beginning of a text": (query("track", {"title": {"starts_with": "Title 299"}}), "title"),
-    "list": (query("track", {"singer_id": {"in": [1, 2, 3]}}), "singer_id"),
-    "range that finds few": (query("track", {"added": {"gt": 29_900}}), "added"),
-    "count": (lambda db: db.count("track", {"title": "Title 9"}), "title"),
-    "exists": (lambda db: db.exists("track", {"title": "none"}), "title"),
-    "related rows": (query("singer", {"tracks": {"some": {"rating": 3}}}), "singer_id"),
-    "no related rows": (query("track", {"id": {"lt": 20}, "plays": {"none": {}}}), "track_id"),
-    "loading related rows": (lambda db: db.related("singer", "1", "tracks"), "singer_id"),
-    "query in SQL, column of another name": (lambda db: db.run_query("track", "of_album", {"album": 3}), "album"),
-    "update": (lambda db: db.update_where("track", {"title": "none"}, {"rating": 1}), "title"),
-    "delete": (lambda db: db.delete_where("track", {"title": "none"}), "title"),
-}
-SILENT = {
-    "key": query("track", {"id": 5}),
-    "index that is there": query("track", {"genre": "genre 5", "year": 10}),
-    "all rows": query("track"),
-    "all rows in an order": query("track", order_by="title"),
-    "first rows by key": query("track", order_by="id", limit=5),
-    "first rows of all": query("track", limit=5),
-    "count of all": lambda db: db.count("track"),
-    "text within": query("track", {"title": {"contains": "29"}}),
-    "end of a text": query("track", {"title": {"ends_with": "29"}}),
-    "letters of either case within": query("track", {"title": {"icontains": "x"}}),
-    "text within, first in an order": query("track", {"title": {"contains": "nowhere"}}, order_by="added", limit=5),
-    "few values": query("track", {"mood": "mood 1"}),
-    "all but one": query("track", {"singer_id": {"ne": 3}}),
-    "range that finds much": query("track", {"added": {"gt": 10}}),
-    "alternatives of which one reads all": query("track", {"or": [{"singer_id": 3}, {"title": {"contains": "z"}}]}),
-    "not": query("track", {"not": {"singer_id": 3}}),
-    "two columns of a row": query("track", {"added": {"gt": {"field": "heard"}}}),
-    "most have none": query("track", {"gone": None}),
-    "small table": query("label", {"name": "label 9"}),
-    "order of a small table": query("label", order_by="name", limit=5),
-}
-
-
-def lines(text):
-    return re.findall(r'"- (\{.*?\})"', text or "")
-
-
-@pytest.mark.sqlite_only
 @pytest.mark.parametrize("analysed", [False, True], ids=["as it is", "analysed"])
 @pytest.mark.parametrize("case", RIGHT)
 async def test_the_index_that_is_advised_changes_the_plan(db, case, analysed):
@@ -133,18 +54,13 @@ async def test_the_index_that_is_advised_changes_the_plan(db, case, analysed):
     assert found is not None
     assert lines(found)[0] in [f"{{fields: [{parts}]}}" for parts in wanted.split("|")], found
     before = plan(db, statement)
-    assert "optimize" not in found or not analysed
-    for line, entity in re.findall(r'"- (\{.*?\})".*? to the indexes of (\w+)', found)[:1]:
-        make_index(db, line, entity)
-    if "optimize" in found:
-        outside(db, "ANALYZE")
+    make_index(db, found)
     after = plan(db, statement)
     assert after != before
     assert any("made" in step for step in after)
     assert await advice(db, statement) == (found.partition("; ")[2] or None)
 
 
-@pytest.mark.sqlite_only
 @pytest.mark.parametrize("analysed", [False, True], ids=["as it is", "analysed"])
 @pytest.mark.parametrize("case", SILENT)
 async def test_nothing_is_advised_where_no_index_helps(db, case, analysed):
@@ -152,3 +68,123 @@ async def test_nothing_is_advised_where_no_index_helps(db, case, analysed):
         outside(db, "ANALYZE")
     statement = await sent(db, SILENT[case])
     assert await advice(db, statement) is None
+
+
+async def test_an_index_that_narrows_too_little_is_replaced(db):
+    outside(db, "CREATE INDEX old ON tracks (shelf)")
+    outside(db, "ANALYZE")
+    statement = await sent(db, query("track", {"shelf": 5, "place": 5}))
+    assert (
+        await advice(db, statement) == 'much of track is read: add "- {fields: [shelf, place]}" to the indexes of track'
+    )
+
+
+async def test_what_is_found_by_an_index_and_then_sorted_is_told(db):
+    outside(db, "CREATE INDEX old ON tracks (genre)")
+    outside(db, "ANALYZE")
+    statement = await sent(db, query("track", {"genre": "genre 1"}, order_by="added desc", limit=5))
+    assert await advice(db, statement) == (
+        "all that is found of track is sorted to return the first rows: "
+        'add "- {fields: [genre, added desc]}" to the indexes of track'
+    )
+
+
+async def test_alternatives_get_the_indexes_that_are_missing(db):
+    either = {"or": [{"singer_id": 3}, {"title": "Title 5"}]}
+    statement = await sent(db, query("track", either))
+    both = 'track is read whole: add "- {fields: [singer_id]}" and "- {fields: [title]}" to the indexes of track'
+    assert await advice(db, statement) == both
+    outside(db, "CREATE INDEX there ON tracks (title)")
+    one = 'track is read whole: add "- {fields: [singer_id]}" to the indexes of track'
+    assert await advice(db, statement) == one
+
+
+async def test_a_delete_is_told_of_the_references_that_sqlite_looks_for(db):
+    statement = await sent(db, lambda db: db.delete("track", "30000"))
+    assert await advice(db, statement) == (
+        'play is read whole for each row that is deleted: add "- {fields: [track_id]}" to the indexes of play'
+    )
+
+
+@pytest.mark.parametrize(
+    "sql", ["INSERT INTO tracks (id) SELECT id FROM tracks WHERE title = ?", "PRAGMA optimize", "COMMIT"]
+)
+async def test_other_statements_are_not_explained(db, sql):
+    assert await advice(db, Statement(sql)) is None
+
+
+async def test_without_values_a_pattern_may_begin_with_anything(db):
+    statement = await sent(db, query("track", {"title": {"starts_with": "Title 299"}}))
+    assert await advice(db, Statement(statement.sql)) is None
+
+
+async def test_without_values_an_index_counts_by_how_many_values_there_are(db):
+    rare, common = await sent(db, query("track", {"singer_id": 3})), await sent(db, query("track", {"mood": "a"}))
+    assert lines(await advice(db, Statement(rare.sql))) == ["{fields: [singer_id]}"]
+    assert await advice(db, Statement(common.sql)) is None
+
+
+async def test_a_value_that_is_rare_among_few_has_an_index(db):
+    outside(db, "UPDATE tracks SET mood = 'rare' WHERE id = 7")
+    rare, common = await sent(db, query("track", {"mood": "rare"})), await sent(db, query("track", {"mood": "mood 1"}))
+    assert lines(await advice(db, rare)) == ["{fields: [mood]}"]
+    assert await advice(db, common) is None
+
+
+async def test_tables_of_others_get_no_advice(db):
+    outside(db, "CREATE TABLE theirs AS SELECT * FROM tracks")
+    assert await advice(db, Statement("SELECT * FROM theirs WHERE title = ?", ("a",))) is None
+
+
+async def test_rows_that_were_deleted_do_not_make_a_table_large(db):
+    statement = await sent(db, query("play", {"track_id": 5}))
+    outside(db, "DELETE FROM plays WHERE id < 29500")
+    assert await advice(db, statement) is None
+
+
+async def test_the_file_is_only_read(db):
+    statement = await sent(db, query("track", {"singer_id": 3}))
+    before = outside(db, "SELECT * FROM sqlite_schema"), outside(db, "PRAGMA data_version")
+    await advice(db, statement)
+    assert (outside(db, "SELECT * FROM sqlite_schema"), outside(db, "PRAGMA data_version")) == before
+
+
+async def test_it_is_found_out_while_the_writer_and_all_readers_are_at_work(db):
+    statement = await sent(db, query("track", {"singer_id": 3}))
+    async with db.transaction():
+        await db.update("track", "1", {"rating": 3})
+        readers = [await db._engine.begin(read_only=True, holder="a test") for _ in range(2)]
+        for reader in readers:
+            await reader.execute([Statement("SELECT 1 FROM tracks")], lambda outcome: outcome.result(), read=True)
+        assert db._engine.connections().active == 3
+        assert lines(await advice(db, statement)) == ["{fields: [singer_id]}"]
+        for reader in readers:
+            await reader.rollback()
+
+
+async def test_who_is_cancelled_leaves_no_open_file(db):
+    statement = await sent(db, query("track", {"singer_id": 3}))
+    task = asyncio.ensure_future(advice(db, statement))
+    await asyncio.sleep(0.005)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await db.close()
+    assert not db.settings.database_path.with_name("soulspot.db-wal").exists()
+
+
+async def test_a_file_that_is_locked_or_damaged_is_an_error_of_ours(db, tmp_path):
+    statement = Statement("SELECT * FROM tracks WHERE singer_id = ?", (3,))
+    path = tmp_path / "other.db"
+    shutil.copy(db.settings.database_path, path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(LockedError):
+            await explained(str(path), statement, known_tables())
+    path.write_bytes(b"SQLite format 3\0" + bytes(range(256)) * 64)
+    with pytest.raises(ConnectionFailedError):
+        await explained(str(path), statement, known_tables())
+    with pytest.raises(ConnectionFailedError):
+        await explained(str(tmp_path / "none.db"), statement, known_tables())
+    assert not (tmp_path / "none.db").exists()

@@ -53,6 +53,8 @@ async def explained(path: str, statement: Statement, tables: Mapping[str, Known]
     except asyncio.CancelledError:
         stopped.set()
         await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # that it was stopped; nobody is there to be told
         raise
 
 
@@ -116,19 +118,15 @@ class _Explaining:
             return
         names = {alias: table for scope in parts for alias, table in scope.tables.items()}
         with Scratch(self._schema, self._facts.analysed([*dict.fromkeys(names.values())])) as analysed:
-            today = partial(self._plan, self._today, sql, given, False)
-            later = partial(self._plan, analysed, sql, given, True)
-            tries = list(candidates(parts, {cost.alias for cost in costs}, self._tables, self._facts))
-            found, also = search(tries, [today, later], weighing, self._entities), ""
-            if found is None and not self._facts.are_analysed(names.values()):
-                # By SQLite's guesses, an index that finds thousands of rows is as good as one that finds ten.
-                found, also = search(tries, [later], weighing, self._entities), ", then run `soulspot-db optimize`"
+            found = search(
+                candidates(parts, {cost.alias for cost in costs}, self._tables, self._facts),
+                [partial(self._plan, self._today, sql, given, False), partial(self._plan, analysed, sql, given, True)],
+                weighing,
+                self._entities,
+            )
         if found is not None:
             indexes, spared = found
-            yield (
-                sentence(spared, {alias: self._tables[table].name for alias, table in names.items()}, indexes, why)
-                + also
-            )
+            yield sentence(spared, {alias: self._tables[table].name for alias, table in names.items()}, indexes, why)
 
     def _plan(
         self, scratch: Scratch, sql: str, values: Sequence[Any], is_analysed: bool, indexes: Sequence[Advised]

@@ -4,7 +4,7 @@ import json
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,6 +16,8 @@ from soulspot_db.monitoring.slow.costs import LARGE, Index
 __all__ = ["FileFacts"]
 
 _SAMPLE = 1_000  # rows
+# Each by itself: asked for both at once, SQLite reads all rows.
+_ENDS = "SELECT (SELECT min(rowid) FROM {0}), (SELECT max(rowid) FROM {0})"
 
 
 class FileFacts:
@@ -66,10 +68,6 @@ class FileFacts:
         )
         yield from self._connection.execute(sql, (table,))
 
-    def are_analysed(self, tables: Iterable[str]) -> bool:
-        """Whether somebody has run ANALYZE on all of these."""
-        return self._analysed_rows.keys() >= set(tables)
-
     def analysed(self, tables: Sequence[str]) -> Statistics:
         """What ANALYZE would find of these tables, about, where it has found nothing yet."""
         known = {(table, index) for table, index, _ in self.statistics}
@@ -101,7 +99,8 @@ class FileFacts:
         few = self._connection.execute(f"SELECT count(*) FROM (SELECT 1 FROM {name} LIMIT {LARGE})").fetchone()[0]  # noqa: S608
         if few < LARGE:
             return int(few)
-        span = self._connection.execute(f"SELECT max(rowid) - min(rowid) + 1 FROM {name}").fetchone()[0]  # noqa: S608
+        least, most = self._connection.execute(_ENDS.format(name)).fetchone()
+        span = most - least + 1
         known = self._analysed_rows.get(table, 0)
         return known if known >= LARGE else int(span)
 
@@ -111,7 +110,7 @@ class FileFacts:
         if self.rows(table) <= _SAMPLE:
             found = [row for (row,) in self._connection.execute(f"SELECT rowid FROM {name} LIMIT {_SAMPLE}")]  # noqa: S608
             return json.dumps(found)
-        least, most = self._connection.execute(f"SELECT min(rowid), max(rowid) FROM {name}").fetchone()  # noqa: S608
+        least, most = self._connection.execute(_ENDS.format(name)).fetchone()
         # At random, since values may come in turn; and the same ones each time.
         numbers = random.Random(0)  # noqa: S311 - nothing to guess here
         sql = (

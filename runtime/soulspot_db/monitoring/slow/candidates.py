@@ -70,14 +70,16 @@ def _chosen(equal: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 
 def _of_alternatives(scope: Scope, alias: str, known: Known) -> Iterator[tuple[Advised, ...]]:
-    """Of alternatives each needs an index of its own."""
+    """Of alternatives each needs an index of its own; for some of them the table may have one."""
     for branches in scope.terms:
         firsts = [
             next((part for each in branch if each.alias == alias and (part := compared_part(each, known))), None)
             for branch in branches
         ]
-        if len(branches) > 1 and None not in firsts:
-            yield tuple(Advised(known.name, (first,)) for first in dict.fromkeys(firsts) if first)
+        if 1 < len(branches) <= _MOST and None not in firsts:
+            parts = dict.fromkeys(first for first in firsts if first)
+            for width in range(1, len(parts) + 1):
+                yield from (tuple(Advised(known.name, (part,)) for part in each) for each in combinations(parts, width))
 
 
 def compared_part(compared: Compared, known: Known) -> str | None:

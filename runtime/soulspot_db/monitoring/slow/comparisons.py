@@ -35,8 +35,8 @@ _FUNCTIONS = frozenset({"lower", "upper"})
 class Compared:
     """A column of a table, by what the statement calls it, perhaps through a function.
 
-    `test` is the condition again, for another text: with `{}` for the column, and `?` for each of `params`, which are places among the
-    values of the statement. It is None where the other side is not known without the rest of the statement.
+    `params` are the places, among the values of the statement, of those on the other side. `test` is the condition again, for another
+    text, with `{}` for the column and `?` for each of them; None where the other side is not known without the rest of the statement.
     """
 
     alias: str
@@ -124,18 +124,18 @@ def _operator(term: Sequence[Token], at: int) -> tuple[str, int]:
 def _compared(found: tuple[str, str, str | None], operator: str, other: Sequence[Token]) -> Compared:
     kind = _KINDS[operator]
     words = [mark.word for mark in other]
+    params = tuple(int(mark.text[1:]) for mark in other if mark.kind == "foreign")
     if operator == "is" and words == ["null"]:
         kind = "null"
     elif operator == "=" and words[:1] == ["any"]:
-        return Compared(*found, "listed")
+        return Compared(*found, "listed", None, params)
     # What is no value is another column, a subquery or a function: only the whole statement knows it.
     is_known = all(
         mark.kind in {"foreign", "string", "number"} or mark.text in {*"(),-"} or mark.word in {"null", "and"}
         for mark in other
     )
     if not is_known or "()" in (mark.text for mark in other):
-        return Compared(*found, kind)
-    params = tuple(int(mark.text[1:]) for mark in other if mark.kind == "foreign")
+        return Compared(*found, kind, None, params)
     text = " ".join("?" if mark.kind == "foreign" else mark.text for mark in other)
     return Compared(*found, kind, f"{{}} {operator} {text.replace('{', '{{').replace('}', '}}')}", params)
 

@@ -34,7 +34,7 @@ def search(
     before = [weighing.costs(explain(()), {}) for explain in worlds]
     best: tuple[tuple[float, ...], Found] | None = None
     for indexes in islice(tries, _TRIES):
-        tried = _tried(_needed(indexes, worlds, entities), worlds, before, weighing, entities)
+        tried = _tried(indexes, worlds, before, weighing, entities)
         if tried is not None and (best is None or tried[0] < best[0]):
             best = tried
     return None if best is None else best[1]
@@ -63,14 +63,6 @@ def _tried(
         spared -= after.keys()
     width = sum(len(each.parts) for each in indexes)
     return (left, int(log10(max(rows, _FEW))), width), (indexes, spared)
-
-
-def _needed(indexes: Sequence[Advised], worlds: Sequence[Explain], entities: Mapping[str, Known]) -> Sequence[Advised]:
-    """Those of several indexes that a plan uses: for the others the table has some like them."""
-    if len(indexes) == 1:
-        return indexes
-    used = {access.index for explain in worlds for access in explain(indexes).accesses}
-    return [each for each in indexes if not used.isdisjoint(_added([each], entities))]
 
 
 def _added(indexes: Sequence[Advised], entities: Mapping[str, Known]) -> dict[str, Index]:

@@ -1,0 +1,80 @@
+"""Advice for slow statements on PostgreSQL, which cannot be asked what it would do: told from its plan, and silent otherwise."""
+
+import homes
+import pytest
+import slow_schemas
+from slow_cases import RIGHT, SILENT, advice, lines, make_index, sent
+from soulspot_db import EntityRegistry
+from soulspot_db.engine.base import Statement
+from support import outside
+
+DATABASES = ("postgresql", pytest.param("listening", marks=pytest.mark.slow))
+
+
+@pytest.fixture(scope="module")
+def empty_database(database_kind, tmp_path_factory):
+    async def make(db):
+        await slow_schemas.make(db)
+        slow_schemas.fill(db)
+
+    with EntityRegistry.isolated(), homes.home(database_kind, tmp_path_factory.mktemp("slow")) as home:
+        slow_schemas.register()
+        home.prepare(make)
+        yield home
+
+
+@pytest.fixture(autouse=True)
+def known(registry):
+    slow_schemas.register()
+
+
+@pytest.fixture(autouse=True)
+def not_for_the_next(db):
+    """A copy of which more than the rows has changed is thrown away, and not emptied for the next test."""
+    outside(db, "CREATE TABLE changed ()")
+
+
+ON_SERVER = [
+    "equality",
+    "list",
+    "order",
+    "letters of either case",
+    "equality, then order",
+    "count",
+    "update",
+    "delete",
+    "beginning of a text",
+    "range that finds few",
+    "query in SQL, column of another name",
+    "two equalities that find few together",
+]
+
+
+@pytest.mark.parametrize("case", ON_SERVER)
+async def test_postgresql_uses_the_index_that_is_advised(db, case):
+    ask, wanted = RIGHT[case]
+    statement = await sent(db, ask)
+    found = await advice(db, statement)
+    assert lines(found) == [f"{{fields: [{wanted}]}}"], found
+    make_index(db, found)
+    outside(db, "ANALYZE")
+    connection = await homes.connect(db.settings)
+    after = await connection.fetch(f"EXPLAIN {statement.sql}", *statement.values)
+    await connection.close()
+    assert any("made" in step for (step,) in after), after
+    assert await advice(db, statement) is None
+
+
+@pytest.mark.parametrize("case", [case for case in SILENT if case != "few values"])
+async def test_nothing_is_advised_on_postgresql_where_no_index_helps(db, case):
+    statement = await sent(db, SILENT[case])
+    assert await advice(db, statement) is None
+    assert await advice(db, Statement(statement.sql)) is None
+
+
+async def test_postgresql_explains_without_values_and_without_running(db):
+    statement = await sent(db, lambda db: db.delete_where("track", {"title": "none"}))
+    assert lines(await advice(db, Statement(statement.sql))) == ["{fields: [title]}"]
+    everything = Statement("DELETE FROM plays WHERE track_id = ANY ($1) OR id > 0", ([1],))
+    assert await advice(db, everything) is None
+    assert outside(db, "SELECT count(*) FROM plays") == [(slow_schemas.ROWS,)]
