@@ -112,16 +112,16 @@ def asked(db: Database):
     engine, found = db._engine, []
     read, write, read_now = engine.read, engine.write, engine.read_now
 
-    async def reading(statement):
+    async def reading(statement, trace=None):
         found.append(statement)
-        return await read(statement)
+        return await read(statement, trace)
 
     async def writing(statements, *args, **options):
         found.extend(statements)
         return await write(statements, *args, **options)
 
-    def reading_now(statement):
-        rows = read_now(statement)
+    def reading_now(statement, trace=None):
+        rows = read_now(statement, trace)
         if rows is not None:
             found.append(statement)
         return rows

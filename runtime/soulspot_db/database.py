@@ -25,6 +25,7 @@ from soulspot_db.events.bus import EventBus
 from soulspot_db.events.limits import is_seconds
 from soulspot_db.events.publisher import Publisher, PublishesEvents
 from soulspot_db.migrations.guard import guard_for
+from soulspot_db.monitoring.advisor import Advisor
 from soulspot_db.monitoring.loops import LoopWatch
 from soulspot_db.monitoring.monitor import Monitor
 from soulspot_db.monitoring.query_log import QueryLog
@@ -77,6 +78,7 @@ class Database(DatabaseService, Generic[Bus]):
         self.settings = settings or DatabaseSettings()
         # Where none is given, the type variable is its default.
         self._events = cast("Bus", EventBus()) if events is None else events
+        self._advisor = Advisor(lambda statement, tables: self._engine.explained(statement, tables))  # noqa: PLW0108 - made below
         self._recorder = self._make_recorder()
         self._dialect = DIALECTS[self.settings.database_type]
         self._cache = Cache(
@@ -109,7 +111,7 @@ class Database(DatabaseService, Generic[Bus]):
             recorder=self._recorder,
             monitor=self._monitor,
             publisher=self._publisher,
-            advice=lambda _sql: None,
+            advice=self._advisor.advice,
             compiled=lambda: plans.compiled,
         )
         self._health: Health | None = None
@@ -145,7 +147,7 @@ class Database(DatabaseService, Generic[Bus]):
             form=settings.query_log_format,
             parameters=settings.log_parameters,
         )
-        return StatementRecorder(slow=settings.slow_query_threshold, log=log)
+        return StatementRecorder(slow=settings.slow_query_threshold, log=log, wonder=self._advisor.wonder)
 
     def _make_engine(self) -> Engine:
         if self.settings.database_type == "sqlite":
@@ -260,6 +262,7 @@ class Database(DatabaseService, Generic[Bus]):
     async def _close_all(self) -> None:
         self._statistics.stop()
         self._publisher.unwatch(self._monitor.handled)
+        await self._advisor.close()
         try:
             try:
                 await self._engine.close()

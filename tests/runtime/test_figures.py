@@ -385,3 +385,22 @@ async def test_a_task_that_is_nothing_but_a_call_has_no_line_of_its_own(open_dat
     db.hooks.add(records.append)
     await asyncio.create_task(db.query("counter"))
     assert (records[0].module, records[0].place) == (None, "an unknown place")
+
+
+@pytest.mark.sqlite_only
+async def test_a_slow_statement_has_the_advice_that_would_make_it_fast(open_database):
+    db = await open_database(slow_query_threshold=1e-6)
+    rows = [{"name": f"list {number}", "spotify_id": f"s{number}"} for number in range(3_000)]
+    await db.save_many("playlist", rows)
+    await db.query("playlist", {"name": "list 7"}, fresh=True)
+
+    async def advice():
+        found = (await db.stats(detail="full"))["slow_queries"]
+        return [row["advice"] for row in found if "WHERE playlists.name = ?" in row["query"]]
+
+    async with asyncio.timeout(10):
+        while (await advice()) in ([], [None]):
+            await asyncio.sleep(0.02)
+    (told,) = await advice()
+    assert "fields: [name]" in told
+    assert "list 7" not in told

@@ -1,8 +1,8 @@
 """Counts every statement, and remembers the slow ones."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from cachetools import LRUCache
 
@@ -11,6 +11,7 @@ from soulspot_db.monitoring.query_log import QueryLog
 
 __all__ = ["SlowQuery", "StatementRecorder"]
 
+Wonder: TypeAlias = Callable[[str, Sequence[Any]], None]
 _MAX_SLOW = 100
 _TOP = 10
 
@@ -38,10 +39,10 @@ class StatementRecorder:
     Args:
         slow: seconds from which a statement counts as slow.
         log: told of each.
-        wonder: called with the text of a slow one, to find out why it is.
+        wonder: called with the text and the values of a slow one, to find out why it is.
     """
 
-    def __init__(self, *, slow: float, log: QueryLog, wonder: Callable[[str], None] = lambda _sql: None) -> None:
+    def __init__(self, *, slow: float, log: QueryLog, wonder: Wonder = lambda _sql, _values: None) -> None:
         self._slow = slow
         self._log = log
         self._wonder = wonder
@@ -60,7 +61,8 @@ class StatementRecorder:
                 self.slow_total += 1
                 self._remember(statement.sql, seconds)
                 self._log.write(statement, seconds, slow=True)
-                self._wonder(statement.sql)
+                if statement.bulk is None:
+                    self._wonder(statement.sql, statement.values)
             elif logged:
                 self._log.write(statement, seconds, slow=False)
 

@@ -27,8 +27,8 @@ class Pages:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._style = files(__package__).joinpath("card.css").read_bytes()
-        self._icon = files(__package__).joinpath("icon.svg").read_bytes()
+        self._style = files("soulspot_db.web").joinpath("card.css").read_bytes()
+        self._icon = files("soulspot_db.web").joinpath("icon.svg").read_bytes()
 
     async def stats(self, request: Request) -> Response:
         """The figures; all of them with `?detail=full`."""
