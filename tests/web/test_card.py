@@ -30,7 +30,7 @@ class Parsed(HTMLParser):
 
 TAGS = {
     *("link", "section", "header", "div", "h1", "h2", "h3", "p", "svg", "circle", "path", "dl", "dt", "dd", "b", "span", "table"),
-    *("caption", "thead", "tbody", "tr", "th", "td", "details", "summary", "code", "pre", "small", "time", "ul", "li", "bdi"),
+    *("caption", "thead", "tbody", "tr", "th", "td", "details", "summary", "code", "pre", "small", "time", "ul", "li", "bdi", "wbr"),
     *("html", "head", "meta", "title", "body", "main", "footer", "a"),
 }  # fmt: skip
 

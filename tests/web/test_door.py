@@ -1,9 +1,11 @@
 """Who is let in, what every answer carries, and how errors are told."""
 
 import logging
+import sys
 
 import pytest
 from fastapi import HTTPException
+from prometheus_client.parser import text_string_to_metric_families
 from soulspot_db import ConfigurationError, DatabaseError
 from soulspot_db.web import database_app
 from starlette.requests import Request
@@ -108,13 +110,29 @@ async def test_no_answer_is_to_be_stored_or_to_run_anything(mounted, ask, addres
     assert "unsafe" not in answer.headers["content-security-policy"]
 
 
+async def body_of(app, path, method):
+    """What an application sends as the body; a client would drop that of HEAD by itself."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "http_version": "1.1", "method": method, "path": path, "query_string": b"", "headers": []}
+    await app(scope, receive, send)
+    return b"".join(message.get("body", b"") for message in sent)
+
+
 @pytest.mark.parametrize("address", ["/", "/card", "/card.css", "/health", "/stats"])
 async def test_head_answers_as_get_without_a_body(mounted, ask, address):
     whole, head = await ask(mounted, PREFIX + address), await ask(mounted, PREFIX + address, "HEAD")
     assert (whole.status_code, head.status_code) == (200, 200)
     assert whole.content
-    assert head.content == b""
     assert head.headers["content-type"] == whole.headers["content-type"]
+    assert await body_of(mounted, PREFIX + address, "HEAD") == b""
+    assert await body_of(mounted, PREFIX + address, "GET") != b""
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
@@ -165,6 +183,7 @@ async def test_handlers_of_the_application_around_it_do_not_answer_its_errors(db
     host = FastAPI(exception_handlers={DatabaseError: lambda _request, _error: PlainTextResponse("theirs", 418)})
     host.mount(PREFIX, database_app(db, auth=None, public=True))
     assert (await ask(host, f"{PREFIX}/nothing")).status_code == 404
+    assert (await ask(host, f"{PREFIX}/stats?nothing")).status_code == 400
 
 
 async def test_links_begin_with_the_path_that_it_is_mounted_at(mounted, ask):
@@ -182,19 +201,19 @@ async def test_the_page_says_when_it_is_loaded_again_and_can_be_told_not_to(moun
     assert "Load again every 5 s" in stopped.text
 
 
-async def test_metrics_without_their_library_name_the_extra(db, ask, monkeypatch):
-    import sys
+async def test_metrics_are_what_prometheus_reads(mounted, ask, db):
+    await db.save("counter", {"name": "a"})
+    answer = await ask(mounted, f"{PREFIX}/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    samples = [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
+    saved = {"entity": "counter", "operation": "save", "outcome": "ok"}
+    assert [sample.value for sample in samples if sample[:2] == ("soulspot_db_operations_total", saved)] == [1]
 
+
+async def test_metrics_without_their_library_name_the_extra(db, ask, monkeypatch):
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     monkeypatch.delitem(sys.modules, "soulspot_db.monitoring.prometheus", raising=False)
-    if not _exporter_is_there():
-        pytest.skip("the exporter is not part of this version")
     answer = await ask(database_app(db, auth=None, public=True), "/metrics")
     assert answer.status_code == 501
     assert "soulspot-db[prometheus]" in answer.json()["resolution"]
-
-
-def _exporter_is_there() -> bool:
-    from importlib.resources import files
-
-    return files("soulspot_db.monitoring").joinpath("prometheus.py").is_file()

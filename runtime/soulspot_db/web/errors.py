@@ -11,7 +11,7 @@ from soulspot_db.errors import (
     ValidationFailedError,
 )
 
-__all__ = ["broken", "denied", "method_unknown", "no_metrics", "nothing_here", "status_of", "too_late", "value_unknown"]
+__all__ = ["broken", "denied", "method_unknown", "nothing_here", "status_of", "too_late", "value_unknown"]
 
 _STATUSES: dict[str, HTTPStatus] = {
     DatabaseError.code: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -58,11 +58,6 @@ def too_late(seconds: float) -> QueryTimeoutError:
         "Look at /health, which says what is wrong.",
         timeout=seconds,
     )
-
-
-def no_metrics(missing: str) -> ConfigurationError:
-    """The error where what exports figures to Prometheus is not installed."""
-    return ConfigurationError(f"metrics need more ({missing})", "Install it: pip install 'soulspot-db[prometheus]'")
 
 
 def broken() -> DatabaseError:

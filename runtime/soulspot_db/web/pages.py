@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable
 from http import HTTPStatus
-from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
@@ -14,7 +13,7 @@ from soulspot_db.database import Database
 from soulspot_db.errors import DatabaseError
 from soulspot_db.web.answers import as_html, as_json
 from soulspot_db.web.card import render_card, render_page
-from soulspot_db.web.errors import no_metrics, too_late, value_unknown
+from soulspot_db.web.errors import too_late, value_unknown
 
 __all__ = ["Pages"]
 
@@ -43,13 +42,10 @@ class Pages:
 
     async def metrics(self, _request: Request) -> Response:
         """The figures as Prometheus reads them."""
-        try:
-            exporter = import_module("soulspot_db.monitoring.prometheus")  # only who exports them has the library
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] != "prometheus_client":
-                raise
-            raise no_metrics("prometheus_client") from error
-        body, content_type = exporter.metrics_text(self._db)
+        # Only who exports them has the library; without it, this raises the error that names the extra.
+        from soulspot_db.monitoring.prometheus import metrics_text  # noqa: PLC0415
+
+        body, content_type = metrics_text(self._db)
         return Response(body, headers={"content-type": content_type})
 
     async def card(self, request: Request) -> Response:

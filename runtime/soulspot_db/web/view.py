@@ -173,9 +173,9 @@ def _place(place: str) -> str:
 
 
 def _operation(row: Mapping[str, Any]) -> dict[str, str]:
-    name = f"{row['entity']}.{row['operation']}" if row["entity"] else row["operation"]
     return {
-        "name": printable(name, 120),
+        "entity": printable(row["entity"], 120),
+        "operation": printable(row["operation"], 120),
         "count": number(row["count"]),
         "p50": milliseconds(row["p50_ms"]),
         "p95": milliseconds(row["p95_ms"]),
