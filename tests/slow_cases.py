@@ -8,7 +8,7 @@ from soulspot_db.language.table import index_sql
 from soulspot_db.monitoring.slow.entities import known_tables
 from support import outside
 
-__all__ = ["RIGHT", "SILENT", "advice", "lines", "make_index", "query", "sent"]
+__all__ = ["RIGHT", "SILENT", "advice", "indexes", "lines", "make_indexes", "query", "sent"]
 
 
 async def sent(db, ask):
@@ -22,13 +22,27 @@ async def advice(db, statement):
     return await db._engine.explained(statement, known_tables())
 
 
-def make_index(db, found):
-    """Make the first index that is advised, as a migration would; it is called `made`."""
-    parts, name = re.search(r'"- \{fields: \[(.*?)\]\}".*? to the indexes of (\w+)', found).groups()
-    (spec,) = (known.spec for known in known_tables().values() if known.name == name)
-    index = Advised(name, tuple(parts.split(", "))).index(spec)
-    index["name"] = "made"
-    outside(db, index_sql(spec.table_name, index))
+def indexes(found):
+    """The statements that make the indexes of an advice, as a migration would; they are called `made_0` and so on."""
+    specs, waiting, number = {known.name: known.spec for known in known_tables().values()}, [], 0
+    for parts, name in re.findall(r'"- \{fields: \[(.*?)\]\}"| to the indexes of (\w+)', found):
+        if parts:
+            waiting.append(tuple(parts.split(", ")))
+            continue
+        for each in waiting:
+            index = Advised(name, each).index(specs[name])
+            index["name"] = f"made_{number}"
+            number += 1
+            yield index["name"], index_sql(specs[name].table_name, index)
+        waiting = []
+
+
+def make_indexes(db, found):
+    """Make them, and return their names."""
+    made = dict(indexes(found))
+    for sql in made.values():
+        outside(db, sql)
+    return list(made)
 
 
 def query(entity, filters=None, **options):
@@ -69,6 +83,7 @@ SILENT = {
     "all rows in an order": query("track", order_by="title"),
     "first rows by key": query("track", order_by="id", limit=5),
     "first rows of all": query("track", limit=5),
+    "the first of many that match": query("track", {"shelf": 5}, limit=5),
     "count of all": lambda db: db.count("track"),
     "text within": query("track", {"title": {"contains": "29"}}),
     "end of a text": query("track", {"title": {"ends_with": "29"}}),

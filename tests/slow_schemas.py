@@ -6,7 +6,7 @@ from analysed import analysed
 from soulspot_db import Database, EntityRegistry, EntitySchema
 from support import outside
 
-__all__ = ["asked", "fill", "make", "register"]
+__all__ = ["LabelSchema", "asked", "fill", "make", "register"]
 
 ROWS = 30_000
 

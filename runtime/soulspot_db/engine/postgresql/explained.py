@@ -93,6 +93,5 @@ def _advice(
     found = search(tries, [hypothesis], weighing, entities)
     if found is None:
         return None
-    indexes, spared = found
     names = {alias: tables[table].name for scope in parts for alias, table in scope.tables.items()}
-    return sentence(spared, names, indexes)
+    return sentence(found.spared, names, found.indexes)

@@ -49,8 +49,9 @@ class _Reading:
         rows = node["Plan Rows"] * (workers + 1 if node.get("Parallel Aware") else 1)
         if node["Node Type"] != "Seq Scan":
             index = node.get("Index Name") or next((child.get("Index Name") for child in node.get("Plans", ())), None)
-            self.accesses.append(Access(name, select, whole=False, index=index))
-            self.least[name] = rows
+            if index is not None:  # several at once are a choice of PostgreSQL's for which we know no better
+                self.accesses.append(Access(name, select, whole=False, index=index))
+                self.least[name] = rows
         elif "Filter" in node:
             self.accesses.append(Access(name, select, whole=True))
             self.least[name] = rows
@@ -124,7 +125,8 @@ class Hypothesis:
         scope = self._scopes.get(access.name)
         if access.whole or scope is None:
             return access
-        return self._access(access, scope, access.index, self._facts.index(scope.tables[access.name], access.index))
+        found = self._access(access, scope, access.index, self._facts.index(scope.tables[access.name], access.index))
+        return replace(found, whole=not (found.equal or found.ranged))
 
     def _access(self, access: Access, scope: Scope, name: str | None, index: Index) -> Access:
         compared = list(_of_all(scope, access.name))

@@ -125,8 +125,9 @@ class _Explaining:
                 self._entities,
             )
         if found is not None:
-            indexes, spared = found
-            yield sentence(spared, {alias: self._tables[table].name for alias, table in names.items()}, indexes, why)
+            yield sentence(
+                found.spared, {alias: self._tables[table].name for alias, table in names.items()}, found.indexes, why
+            )
 
     def _plan(
         self, scratch: Scratch, sql: str, values: Sequence[Any], is_analysed: bool, indexes: Sequence[Advised]

@@ -89,7 +89,7 @@ def operand(marks: Sequence[Token], owner: Owner) -> tuple[str, str, str | None]
 
 def unwrapped(marks: Sequence[Token]) -> Sequence[Token]:
     """What stands in parentheses that are around all of it."""
-    while len(marks) > 1 and marks[0].text == "(" and next(_outside(marks[1:], marks[0].depth)) is marks[-1]:
+    while len(marks) > 1 and marks[0].text == "(" and next(_outside(marks[1:], marks[0].depth), None) is marks[-1]:
         marks = marks[1:-1]
     return marks
 

@@ -16,6 +16,7 @@ LARGE = 1_000
 """To read fewer rows is not worth a word."""
 MOST = 0.1
 """An index that finds more of a table than this is no better than reading all of it in its order."""
+_RETURNED = 100  # rows, before a statement with a LIMIT stops
 _OF_A_RANGE = 0.05  # where nothing is known of the values that a column lies between
 
 
@@ -89,6 +90,9 @@ class Weighing:
             rows, served = self._read(access, scope, added)
             is_sorted, is_first = access.select in plan.sorted, access.select not in owners
             owners.add(access.select)
+            if access.whole and scope.stops and not is_sorted and access.index not in added:
+                # It reads on until it has found enough, which may not be far. Of an index this is no reason to add it.
+                rows = min(rows, _RETURNED / max(self._found(access.name, scope), 1 / rows))
             if rows < LARGE or (scope.stops and not is_sorted and self._all_served(scope, served)):
                 continue
             if rows > MOST * self._facts.rows(scope.tables[access.name]):
@@ -140,6 +144,16 @@ class Weighing:
             return None
         condition = " AND ".join(f"({each.test.format(each.part)})" for each in compared if each.test)
         return self._facts.share(table, condition, [self._values[place] for place in params])
+
+    def _found(self, alias: str, scope: Scope) -> float:
+        """The part of its only table that a scope finds, as far as it is known."""
+        rows = self._facts.rows(scope.tables[alias])
+        if alias in self._least:
+            return self._least[alias] / max(1, rows)
+        first = [branches[0][0] for branches in scope.terms if len(branches) == 1 and branches[0]]
+        if len(first) < len(scope.terms):
+            return 0.0
+        return (self._share(scope.tables[alias], first) or 0.0) if first else 1.0
 
     def _all_served(self, scope: Scope, served: set[Compared]) -> bool:
         """Whether every row that is read is one that is wanted, or nearly."""

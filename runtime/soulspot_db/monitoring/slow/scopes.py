@@ -96,7 +96,7 @@ def _parts(marks: Iterator[Token]) -> list[list[Token]]:
         if mark.text == "(" and after in {"select", "with"}:
             part.append(replace(mark, text="()"))
             open_.append((mark.depth, []))
-        elif mark.text == ")" and mark.depth == depth:
+        elif mark.text == ")" and mark.depth == depth and len(open_) > 1:
             found.append(open_.pop()[1])
         elif mark.word in _COMPOUND and mark.depth == depth + 1:
             found.append(list(part))
@@ -138,7 +138,7 @@ def _sections(part: Sequence[Token]) -> Iterator[tuple[str, Sequence[Token]]]:
         and not (at + 1 < len(part) and part[at + 1].text == "(" and mark.word in {"left", "right", "replace"})
         and not (mark.word == "from" and part[at - 1].word == "distinct")
     ]
-    for at, end in zip(places, [*places[1:], len(part)], strict=True):
+    for at, end in zip(places, [*places, len(part)][1:], strict=True):
         yield part[at].word, part[at + 1 : end]
 
 

@@ -1,6 +1,7 @@
 """Which indexes help a statement: tried one set after another, where somebody can say what they change."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from math import log10
 
@@ -17,7 +18,21 @@ Explain = Callable[[Sequence[Advised]], Plan]
 
 _TRIES = 200
 _FEW = 100  # rows; whether an index finds these or fewer makes no difference
-Found = tuple[Sequence[Advised], Collection[Cost]]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Indexes that help: what they spare, how many costs are left, and how many rows are still read."""
+
+    indexes: tuple[Advised, ...]
+    spared: frozenset[Cost]
+    left: int
+    rows: float
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """The less, the better."""
+        return self.left, int(log10(max(self.rows, _FEW))), sum(len(each.parts) for each in self.indexes)
 
 
 def search(
@@ -32,12 +47,24 @@ def search(
         entities: the entities by their names.
     """
     before = [weighing.costs(explain(()), {}) for explain in worlds]
-    best: tuple[tuple[float, ...], Found] | None = None
-    for indexes in islice(tries, _TRIES):
-        tried = _tried(indexes, worlds, before, weighing, entities)
-        if tried is not None and (best is None or tried[0] < best[0]):
-            best = tried
-    return None if best is None else best[1]
+    given = list(islice(tries, _TRIES))
+    best = _best(given, worlds, before, weighing, entities)
+    if best is not None and best.left:
+        further = ((*best.indexes, *each) for each in given if not set(each) & set(best.indexes))
+        also = _best(further, worlds, before, weighing, entities)
+        best = also if also is not None and also.left < best.left else best
+    return best
+
+
+def _best(
+    tries: Iterable[Sequence[Advised]],
+    worlds: Sequence[Explain],
+    before: Sequence[Mapping[Cost, float]],
+    weighing: Weighing,
+    entities: Mapping[str, Known],
+) -> Found | None:
+    found = (_tried(indexes, worlds, before, weighing, entities) for indexes in tries)
+    return min((each for each in found if each is not None), key=lambda each: each.rank, default=None)
 
 
 def _tried(
@@ -46,10 +73,10 @@ def _tried(
     before: Sequence[Mapping[Cost, float]],
     weighing: Weighing,
     entities: Mapping[str, Known],
-) -> tuple[tuple[float, ...], Found] | None:
-    """How good they are, less being better, and what they spare; None where they do not help everywhere."""
+) -> Found | None:
+    """What these indexes are good for; None where they do not help everywhere."""
     added = _added(indexes, entities)
-    left = rows = 0.0
+    left, rows = 0, 0.0
     spared, aliases = set(before[0]), {cost.alias for cost in before[0]}
     for explain, costs in zip(worlds, before, strict=True):
         plan = explain(indexes)
@@ -61,8 +88,7 @@ def _tried(
         left = max(left, len(after))
         rows = max(rows, weighing.reads(plan, aliases, added))
         spared -= after.keys()
-    width = sum(len(each.parts) for each in indexes)
-    return (left, int(log10(max(rows, _FEW))), width), (indexes, spared)
+    return Found(tuple(indexes), frozenset(spared), left, rows) if spared else None
 
 
 def _added(indexes: Sequence[Advised], entities: Mapping[str, Known]) -> dict[str, Index]:
