@@ -38,9 +38,12 @@ def database_kind(request):
 @pytest.fixture(scope="session")
 def empty_database(database_kind, tmp_path_factory):
     """A database with every table and no row, to copy: making the tables takes longer than most tests."""
-    with EntityRegistry.isolated(), homes.home(database_kind, tmp_path_factory.mktemp("empty")) as home:
-        support.register_all()
-        home.prepare(support.create_tables)
+    with homes.home(database_kind, tmp_path_factory.mktemp("empty")) as home:
+        with (
+            EntityRegistry.isolated()
+        ):  # no longer: what is yielded lasts as long as the session, for tests elsewhere too
+            support.register_all()
+            home.prepare(support.create_tables)
         yield home
 
 

@@ -15,7 +15,7 @@ from soulspot_db.engine.errors import in_another_loop, not_open
 from soulspot_db.engine.lease import abandon_all
 from soulspot_db.engine.settled import settled
 from soulspot_db.engine.sqlite.connection import Connection, Look
-from soulspot_db.engine.sqlite.errors import locked_by_others, with_newest_copy, wrong_path
+from soulspot_db.engine.sqlite.errors import locked_by_others, no_reader, no_writer, with_newest_copy, wrong_path
 from soulspot_db.engine.sqlite.explained import explained
 from soulspot_db.engine.sqlite.group import LookJob, UpkeepJob, WriteQueue, commit_group
 from soulspot_db.engine.sqlite.inline import InlineReads
@@ -380,22 +380,10 @@ class SQLiteEngine:
             log_quietly(_log, logging.ERROR, "statements could not be recorded", exc_info=True)
 
     def _no_reader(self) -> PoolExhaustedError:
-        return PoolExhaustedError(
-            f"no reader was free within {self._settings.pool_timeout:g} s",
-            "End long read-only transactions sooner.",
-            "Raise DATABASE_CONNECTION_POOL_SIZE or DATABASE_POOL_TIMEOUT.",
-            timeout=self._settings.pool_timeout,
-        )
+        return no_reader(self._settings.pool_timeout)
 
     def _no_writer(self) -> LockedError:
         if self._writer is not None and self._writer.waits_since is not None:
             return locked_by_others(self._path, timeout=self._settings.pool_timeout)
         holder, since = self._holder or ("nobody", time.monotonic())
-        return LockedError(
-            f"the writer was not free within {self._settings.pool_timeout:g} s; "
-            f"{holder} has held it for {time.monotonic() - since:.1f} s",
-            "Keep transactions short: no network calls inside `async with db.transaction()`.",
-            "Raise DATABASE_POOL_TIMEOUT if the work really takes that long.",
-            timeout=self._settings.pool_timeout,
-            holder=holder,
-        )
+        return no_writer(self._settings.pool_timeout, holder, time.monotonic() - since)

@@ -15,12 +15,13 @@ from soulspot_db.errors import (
     DatabaseError,
     DiskFullError,
     LockedError,
+    PoolExhaustedError,
     QueryFailedError,
     ValidationFailedError,
 )
 from soulspot_db.settings import DatabaseSettings
 
-__all__ = ["IS_DAMAGED", "locked_by_others", "translate", "with_newest_copy", "wrong_path"]
+__all__ = ["IS_DAMAGED", "locked_by_others", "no_reader", "no_writer", "translate", "with_newest_copy", "wrong_path"]
 
 E = TypeVar("E", bound=BaseException)
 _CONSTRAINTS = {
@@ -172,6 +173,27 @@ def locked_by_others(path: str, **context: Any) -> LockedError:
         database_path=path,
         holder="another process",
         **context,
+    )
+
+
+def no_reader(timeout: float) -> PoolExhaustedError:
+    """The error where no lane that reads was free within `timeout` seconds."""
+    return PoolExhaustedError(
+        f"no reader was free within {timeout:g} s",
+        "End long read-only transactions sooner.",
+        "Raise DATABASE_CONNECTION_POOL_SIZE or DATABASE_POOL_TIMEOUT.",
+        timeout=timeout,
+    )
+
+
+def no_writer(timeout: float, holder: str, held: float) -> LockedError:
+    """The error where the lane that writes was not free within `timeout` seconds; `holder` has had it for `held` seconds."""
+    return LockedError(
+        f"the writer was not free within {timeout:g} s; {holder} has held it for {held:.1f} s",
+        "Keep transactions short: no network calls inside `async with db.transaction()`.",
+        "Raise DATABASE_POOL_TIMEOUT if the work really takes that long.",
+        timeout=timeout,
+        holder=holder,
     )
 
 
