@@ -2,11 +2,12 @@
 
 from contextlib import contextmanager
 
+import homes
 from analysed import analysed
 from soulspot_db import Database, EntityRegistry, EntitySchema
 from support import outside
 
-__all__ = ["LabelSchema", "asked", "fill", "make", "register"]
+__all__ = ["LabelSchema", "asked", "fill", "filled", "make", "register"]
 
 ROWS = 30_000
 
@@ -131,3 +132,18 @@ def asked(db: Database):
         yield found
     finally:
         del engine.read, engine.write, engine.read_now
+
+
+@contextmanager
+def filled(kind, folder):
+    """A home of this kind with all of it, to be copied."""
+
+    async def prepare(db):
+        await make(db)
+        fill(db)
+
+    with homes.home(kind, folder) as home:
+        with EntityRegistry.isolated():  # no longer: what is yielded outlasts the test that asked first
+            register()
+            home.prepare(prepare)
+        yield home

@@ -6,6 +6,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 from projects import Outcome
+from servers import postgres_server
 from soulspot_db.cli import main
 
 
@@ -31,3 +32,10 @@ def program():
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     return call
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A PostgreSQL server for the tests of one module."""
+    with postgres_server() as server:
+        yield server

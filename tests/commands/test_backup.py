@@ -14,7 +14,7 @@ from collections import namedtuple
 from contextlib import closing
 
 import pytest
-from servers import PROGRAMS, postgres_server, throwaway_database
+from servers import PROGRAMS, throwaway_database
 from soulspot_db import ConfigurationError, DatabaseSettings, DiskFullError
 from soulspot_db.backup import back_up_to
 
@@ -203,12 +203,6 @@ def test_what_a_killed_one_has_left_is_removed_when_it_is_old(program, database,
         os.utime(left, (time.time() - 90_000,) * 2)
     assert program("backup", folder).code == 0
     assert [left.exists() for left in (old, new, other)] == [False, True, True]
-
-
-@pytest.fixture(scope="module")
-def server():
-    with postgres_server() as server:
-        yield server
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import threading
 from contextlib import closing
 
 import pytest
-from servers import postgres_server, throwaway_database
+from servers import throwaway_database
 from soulspot_db.engine.sqlite import optimize
 
 HOLDS = """
@@ -144,12 +144,6 @@ def test_where_there_is_no_database_none_is_made(program, database):
     found = program("optimize")
     assert (found.code, "there is no database" in found.err) == (1, True)
     assert not database.exists()
-
-
-@pytest.fixture(scope="module")
-def server():
-    with postgres_server() as server:
-        yield server
 
 
 def test_on_postgresql_the_tables_of_the_user_are_vacuumed_and_analysed(program, server, tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from servers import PROGRAMS, postgres_server, throwaway_database
+from servers import PROGRAMS, throwaway_database
 from soulspot_db import ConnectionFailedError, Database, DatabaseSettings, EntityRegistry, LockedError
 from soulspot_db.copy_names import newest_copy
 from soulspot_db.engine.base import Statement
@@ -406,12 +406,6 @@ async def test_a_damaged_database_names_the_backup_to_restore(tmp_path, has_back
     with pytest.raises(ConnectionFailedError, match="damaged, or no SQLite database") as raised:
         await Database(settings).open()
     assert raised.value.resolution.count(said) == 1
-
-
-@pytest.fixture(scope="module")
-def server():
-    with postgres_server() as server:
-        yield server
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import soulspot_db_entities
-from servers import postgres_server, throwaway_database
+from servers import throwaway_database
 from soulspot_db import DatabaseError, DatabaseSettings, EntityRegistry, QueryFailedError
 from soulspot_db.console import known_entities, open_console
 
@@ -211,12 +211,6 @@ def read_until(handle, end, after=b""):
         assert time.monotonic() < until, said
         said += os.read(handle, 4096)
     return said
-
-
-@pytest.fixture(scope="module")
-def server():
-    with postgres_server() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from urllib.request import urlopen
 
 import homes
 import pytest
+from mixed_work import mixed_work
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.parser import text_string_to_metric_families
 from soulspot_db import ConfigurationError, DatabaseError, DatabaseSettings, EventBus
@@ -40,31 +41,6 @@ def samples(db):
 
 def value(db, name, **labels):
     return samples(db)[(f"soulspot_db_{name}", *sorted(labels.items()))]
-
-
-async def mixed_work(db, choice, amount):
-    """Some of everything; what fails is part of it."""
-    for _ in range(amount):
-        name = f"name {choice.randrange(40)}"
-        try:
-            match choice.randrange(8):
-                case 0:
-                    await db.save("counter", {"name": name})
-                case 1:
-                    await db.update("counter", name, {"value": choice.randrange(9)})
-                case 2:
-                    await db.delete("counter", name)
-                case 3:
-                    await db.query("counter", {"value": choice.randrange(3)})
-                case 4:
-                    async with db.transaction():
-                        await db.save("counter", {"name": name})
-                case 5:
-                    await db.get_many("counter", [name, "name 1", "name 2"])
-                case _:
-                    await db.get("counter", name)
-        except DatabaseError:
-            continue
 
 
 async def test_the_figures_of_two_thousand_operations_agree_with_what_a_hook_has_counted(open_database):

@@ -5,11 +5,10 @@ import shutil
 import sqlite3
 from contextlib import closing
 
-import homes
 import pytest
 import slow_schemas
 from slow_cases import RIGHT, SILENT, advice, lines, make_indexes, query, sent
-from soulspot_db import ConnectionFailedError, EntityRegistry, LockedError
+from soulspot_db import ConnectionFailedError, LockedError
 from soulspot_db.engine.base import Statement
 from soulspot_db.engine.sqlite.explained import explained
 from soulspot_db.monitoring.slow.entities import known_tables
@@ -18,13 +17,7 @@ from support import outside
 
 @pytest.fixture(scope="module")
 def empty_database(database_kind, tmp_path_factory):
-    async def make(db):
-        await slow_schemas.make(db)
-        slow_schemas.fill(db)
-
-    with EntityRegistry.isolated(), homes.home(database_kind, tmp_path_factory.mktemp("slow")) as home:
-        slow_schemas.register()
-        home.prepare(make)
+    with slow_schemas.filled(database_kind, tmp_path_factory.mktemp("slow")) as home:
         yield home
 
 

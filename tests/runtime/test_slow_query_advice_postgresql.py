@@ -4,7 +4,6 @@ import homes
 import pytest
 import slow_schemas
 from slow_cases import RIGHT, SILENT, advice, lines, make_indexes, sent
-from soulspot_db import EntityRegistry
 from soulspot_db.engine.base import Statement
 from support import outside
 
@@ -13,13 +12,7 @@ DATABASES = ("postgresql", pytest.param("listening", marks=pytest.mark.slow))
 
 @pytest.fixture(scope="module")
 def empty_database(database_kind, tmp_path_factory):
-    async def make(db):
-        await slow_schemas.make(db)
-        slow_schemas.fill(db)
-
-    with EntityRegistry.isolated(), homes.home(database_kind, tmp_path_factory.mktemp("slow")) as home:
-        slow_schemas.register()
-        home.prepare(make)
+    with slow_schemas.filled(database_kind, tmp_path_factory.mktemp("slow")) as home:
         yield home
 
 

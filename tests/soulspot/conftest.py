@@ -30,8 +30,9 @@ def migrated_home(database_kind, tmp_path_factory):
         async with Database(db.settings.model_copy(update={"auto_migrate": True})):
             pass
 
-    with EntityRegistry.isolated(), homes.home(database_kind, tmp_path_factory.mktemp("soulspot")) as home:
-        home.prepare(migrate)
+    with homes.home(database_kind, tmp_path_factory.mktemp("soulspot")) as home:
+        with EntityRegistry.isolated():  # no longer: what is yielded lasts as long as the session
+            home.prepare(migrate)
         yield home
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
 from soulspot_db.engine.base import Connections
@@ -43,4 +44,5 @@ class Counters:
     """As `EventBus.stats` says."""
     file_bytes: int | None
     wal_bytes: int | None
-    last_copy: datetime | None
+    last_copy: tuple[Path, datetime] | None
+    """The newest backup, and when it was made."""

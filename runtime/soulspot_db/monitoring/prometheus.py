@@ -160,7 +160,7 @@ def _events(counters: "Counters") -> "Iterator[Metric]":
 
 
 def _files(counters: "Counters") -> "Iterator[Metric]":
-    copied = None if counters.last_copy is None else counters.last_copy.timestamp()
+    copied = None if counters.last_copy is None else counters.last_copy[1].timestamp()
     for name, help_, value in (
         ("file_bytes", "Size of the database's file.", counters.file_bytes),
         ("wal_bytes", "Size of its write-ahead log.", counters.wal_bytes),

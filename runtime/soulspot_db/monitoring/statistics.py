@@ -85,10 +85,8 @@ class Statistics:
 
     async def full(self) -> dict[str, Any]:
         """These, and everything else that is counted."""
-        plain, monitor, activity = await self.plain(), self._monitor, self._engine.activity()
-        copy = await asyncio.to_thread(newest_copy, self._settings)
-        commits, transactions = monitor.figures.of("")["commit"], monitor.figures.of("")["transaction"]
-        events = self._publisher.stats()
+        plain, counters = await self.plain(), await asyncio.to_thread(self.counters)
+        events, copy = counters.events, counters.last_copy
         return {
             **plain,
             "cache": {**plain["cache"], "entities": self._cache.by_entity()},
@@ -96,21 +94,22 @@ class Statistics:
             "database": {
                 "type": self._settings.database_type,
                 "address": self._settings.address,
-                **await asyncio.to_thread(self._sizes),
+                "size_bytes": counters.file_bytes,
+                "wal_bytes": counters.wal_bytes,
             },
-            "operations": operations(monitor.figures),
-            "latency": overall(monitor.figures),
+            "operations": operations(counters.operations),
+            "latency": overall(counters.operations),
             "history": self._history.steps,
             "slow_queries": slow_queries(self._recorder.slowest(), self._advice),
             "locks": {
-                "waited": monitor.waited,
-                "waited_ms": round(monitor.waited_seconds * 1000, 3),
-                "holder": activity.holder,
+                "waited": counters.waits,
+                "waited_ms": round(counters.wait_seconds * 1000, 3),
+                "holder": self._engine.activity().holder,
             },
             "transactions": {
-                "open": activity.transactions,
-                "committed": commits.count - commits.errors,
-                "rolled_back": transactions.count - commits.count + commits.errors,
+                "open": counters.open_transactions,
+                "committed": counters.committed,
+                "rolled_back": counters.rolled_back,
             },
             "events": {
                 "pending": events["pending"],
@@ -120,16 +119,16 @@ class Statistics:
             "compiled": self._compiled(),
             "backup": None if copy is None else {"file": str(copy[0]), "at": copy[1].isoformat(timespec="seconds")},
             "migration": {"revision": self._revision, "head": self._revision},
-            "last_error": monitor.last_error,
+            "last_error": self._monitor.last_error,
         }
 
     def counters(self) -> Counters:
         """All that is counted, at once. Any thread may ask; it looks at files and folders, and so may wait for a disk."""
-        monitor, recorder, sizes = self._monitor, self._recorder, self._sizes()
+        monitor, recorder = self._monitor, self._recorder
+        file, log = self._sizes()
         operations = tuple(monitor.figures)
         blocks = {each.operation: each for each in operations if not each.entity_type}
         commits, transactions = blocks.get("commit"), blocks.get("transaction")
-        copy = newest_copy(self._settings)
         return Counters(
             operations=operations,
             errors=monitor.errors.copy(),
@@ -144,9 +143,9 @@ class Statistics:
             waits=monitor.waited,
             wait_seconds=monitor.waited_seconds,
             events=self._publisher.stats(),
-            file_bytes=sizes["size_bytes"],
-            wal_bytes=sizes["wal_bytes"],
-            last_copy=None if copy is None else copy[1],
+            file_bytes=file,
+            wal_bytes=log,
+            last_copy=newest_copy(self._settings),
         )
 
     def _totals(self) -> Totals:
@@ -159,12 +158,12 @@ class Statistics:
             waiting=sum(each.waiting for each in figures),
         )
 
-    def _sizes(self) -> dict[str, int | None]:
+    def _sizes(self) -> tuple[int | None, int | None]:
         """Bytes of the file and of its write-ahead log; a server's are its own."""
         if self._settings.database_type != "sqlite":
-            return {"size_bytes": None, "wal_bytes": None}
+            return None, None
         path = str(self._settings.database_path)
-        return {"size_bytes": _size(path), "wal_bytes": _size(f"{path}-wal")}
+        return _size(path), _size(f"{path}-wal")
 
 
 def _size(path: str) -> int | None:
