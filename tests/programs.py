@@ -354,11 +354,11 @@ class _Run:
 
             return _Watched(finish, seen)
 
-        async def read(statement: Statement) -> Any:
+        async def read(statement: Statement, trace: Any = None) -> Any:
             when, turns = next(self._holds)
             if when == "before":
                 await self._another_commit(turns)
-            rows = await type(engine).read(engine, statement)
+            rows = await type(engine).read(engine, statement, trace)
             if when == "after":
                 await self._another_commit(turns)
             return rows

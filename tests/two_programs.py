@@ -75,9 +75,9 @@ class Pair:
         engine, reached, go = self.other.session.engine, asyncio.Event(), asyncio.Event()
         ask = engine.read
 
-        async def held(statement: Any) -> Any:
+        async def held(statement: Any, trace: Any = None) -> Any:
             engine.read = ask
-            rows = await ask(statement)
+            rows = await ask(statement, trace)
             reached.set()
             await go.wait()
             return rows
@@ -322,7 +322,7 @@ MISTAKES: dict[str, tuple[planted.Mistake, str]] = {
         "a_write_is_acknowledged_only_after_its_stamps_are_dropped",
     ),
     "a block acknowledged before its stamps are dropped": (
-        lambda: planted.replaced(planted.Transaction, "end", ("await settled(commit.dropping)", "pass")),
+        lambda: planted.replaced(planted.Transaction, "_commit", ("await settled(commit.dropping)", "pass")),
         "a_write_is_acknowledged_only_after_its_stamps_are_dropped",
     ),
     "the stamps of fewer tags noted without a look at the others": (

@@ -11,6 +11,7 @@ from soulspot_db import DatabaseError, QueryTimeoutError, errors
 CLASSES = [getattr(errors, name) for name in errors.__all__]
 
 CODES = {
+    "DATABASE_ACCESS_DENIED",
     "DATABASE_COMMIT_OUTCOME_UNKNOWN",
     "DATABASE_CONFIGURATION_INVALID",
     "DATABASE_CONNECTION_FAILED",

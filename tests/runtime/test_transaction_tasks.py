@@ -216,9 +216,9 @@ async def test_cancellation_during_commit_completes_it_and_is_then_raised(db, to
             await save(db, "a")
             lease, original = tx._lease, tx._lease.commit
 
-            async def commit(finish, tags):
+            async def commit(finish, tags, trace=None):
                 committing.set()
-                return await original(finish, tags)
+                return await original(finish, tags, trace)
 
             lease.commit = commit
 
