@@ -96,11 +96,16 @@ class Batches:
         finally:
             del self._waiting[loop, by]
         if not others:
-            return await self._read(by.select(keys), trace)
+            return await self._run(by.select(keys), trace)
         # In a task of its own, because the others must not lose their answer when the first of them is cancelled.
         mine: asyncio.Future[Rows] = loop.create_future()
         self._send(by, [_Request(keys, mine, trace), *others])
         return await mine
+
+    async def _run(self, statement: Statement, trace: Trace | None) -> Rows:
+        if trace is not None:
+            trace.sql = statement.sql
+        return await self._read(statement, trace)
 
     def _send(self, by: ByKey, requests: list[_Request]) -> None:
         group: list[_Request] = []
@@ -124,7 +129,7 @@ class Batches:
             return
         shared = Trace()
         try:
-            rows = await self._read(
+            rows = await self._run(
                 by.select(list(dict.fromkeys(key for request in wanted for key in request.keys))), shared
             )
         except Exception as error:  # noqa: BLE001 - not swallowed: it is the callers'

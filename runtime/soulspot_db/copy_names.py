@@ -7,7 +7,15 @@ from pathlib import Path
 
 from soulspot_db.settings import DatabaseSettings
 
-__all__ = ["backup_name", "backup_names", "is_named_as_copy", "migration_names", "newest_copy", "stem_of"]
+__all__ = [
+    "backup_name",
+    "backup_names",
+    "is_named_as_copy",
+    "last_backup",
+    "migration_names",
+    "newest_copy",
+    "stem_of",
+]
 
 _TIME = "%Y%m%dT%H%M%S.%fZ"
 
@@ -47,6 +55,15 @@ def newest_copy(settings: DatabaseSettings) -> tuple[Path, datetime] | None:
     It is told by the names: nothing is opened. A folder that cannot be read has none.
     """
     found = [*_backups(settings), *_before_migrations(settings)]
+    return max(found, key=lambda copy: copy[1]) if found else None
+
+
+def last_backup(settings: DatabaseSettings) -> tuple[Path, datetime] | None:
+    """The newest backup in `backup_path`; where that is not set, the newest copy made before a migration.
+
+    Where backups are to be made, a migration's copy on the disk of the database is none.
+    """
+    found = [*(_before_migrations(settings) if settings.backup_path is None else _backups(settings))]
     return max(found, key=lambda copy: copy[1]) if found else None
 
 

@@ -194,6 +194,7 @@ class Database(DatabaseService, Generic[Bus]):
             self._loop = asyncio.get_running_loop()
             self._is_open = True
             self._statistics.start(heads)
+            self._advisor.open()
             self._publisher.watch(self._monitor.handled)
             if not self._is_told_of_writes:
                 message = "nothing is kept in memory: nobody tells what others write to %s. Set CACHE=host:6379/0, or "

@@ -60,6 +60,13 @@ class Read(Generic[T]):
         """The text of the statement."""
         return self.statement().sql
 
+    def asked(self) -> Statement:
+        """The statement, after telling the trace that it is about to run."""
+        statement = self.statement()
+        if self.trace is not None:
+            self.trace.sql = statement.sql
+        return statement
+
     def told(self, rows: Rows) -> Rows:
         """What the database says, after telling the trace how many rows it is."""
         if self.trace is not None:

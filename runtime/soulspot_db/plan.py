@@ -278,11 +278,17 @@ class Plans:
             cipher=self._cipher,
             by_one=_by_key(spec, queries, codec) if len(spec.key) == 1 else None,
             visibility=also,
-            figures=self._figures.of(spec.entity_type, schema.__module__),
+            figures=self._figures.of(spec.entity_type, _generated_module(schema)),
         )
 
     def _queries_of(self, entity_type: str) -> Queries:
         return self.of(EntityRegistry.get_schema(entity_type)).queries
+
+
+def _generated_module(schema: type[EntitySchema]) -> str:
+    """The module of a generated schema, whose lines are not the caller's; of one written by hand it may well be."""
+    module = schema.__module__
+    return module if module.partition(".")[0] in EntityRegistry.migration_heads() else ""
 
 
 def _reading(schema: ResolvedSchema, dialect: Dialect) -> bytes:

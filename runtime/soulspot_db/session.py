@@ -119,7 +119,7 @@ class Session:
             return MISS
         if not request.region.is_ready(fresh=request.fresh):
             return MISS
-        rows = self.engine.read_now(request.statement(), request.trace)
+        rows = self.engine.read_now(request.asked(), request.trace)
         if rows is None:
             request.point = False  # it would take a lane's time a second time to find that out
             return MISS
@@ -154,13 +154,13 @@ class Session:
     async def _asked(self, request: Read[Any]) -> Rows:
         # Of very many at once, the loop answers as many as it has time for; the others have waited for a turn already.
         if request.point and self.engine.reads_now and not self.cache.turns.are_due():
-            rows = self.engine.read_now(request.statement(), request.trace)
+            rows = self.engine.read_now(request.asked(), request.trace)
             if rows is not None:
                 return rows
         if request.batch is not None:
             by, key = request.batch
             return await self._batches.rows(by, [key], request.trace)
-        return await self.engine.read(request.statement(), request.trace)
+        return await self.engine.read(request.asked(), request.trace)
 
     async def read_many(self, request: ReadMany[T]) -> Mapping[Hashable, T]:
         """Answer many questions in the same way; what the cache does not know is asked together."""

@@ -13,6 +13,8 @@ class Trace:
     """Seconds that its statements, and the COMMIT they were part of, ran in the database."""
     queued = 0.0
     """Seconds that they waited for their turn: for a lane, a connection, another process that had the lock."""
+    sql = ""
+    """The statement that ran, or the last of them: of several calls that were asked together, theirs."""
     rows = 0
     asked = False
     bypassed = False
@@ -34,3 +36,4 @@ class Trace:
     def join(self, other: "Trace") -> None:
         """A part of it ran together with those of others."""
         self.ran(other.running, other.queued)
+        self.sql = other.sql

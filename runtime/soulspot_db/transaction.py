@@ -116,7 +116,7 @@ class Transaction(DatabaseService):
             trace.bypassed = True
         async with self._its_turn():
             rows = await self._lease.execute(
-                [request.statement()], lambda outcome: outcome.result(), read=True, trace=trace
+                [request.asked()], lambda outcome: outcome.result(), read=True, trace=trace
             )
         return await request.answer(request.told(rows[0]), self._session.cache.turns)
 

@@ -6,8 +6,15 @@ import functools
 import homes
 import pytest
 import support
-from soulspot_db import ConstraintViolationError, Repository, ValidationFailedError
-from support import locked, until, within
+from soulspot_db import (
+    ConstraintViolationError,
+    DatabaseError,
+    EntityRegistry,
+    EntitySchema,
+    Repository,
+    ValidationFailedError,
+)
+from support import locked, outside, until, within
 
 DATABASES = homes.BOTH
 
@@ -180,3 +187,38 @@ async def test_a_hook_that_cannot_be_called_or_would_never_be_awaited_is_refused
     with pytest.raises(ValidationFailedError, match="hook"):
         db.hooks.add(hook)
     assert len(db.hooks) == 0
+
+
+async def test_a_read_that_fails_was_no_hit(open_database):
+    db, records = await open_database(), []
+    db.hooks.add(records.append)
+    async with db.transaction():
+        pass
+    records.clear()
+    outside(db, "DROP TABLE counters")
+    with pytest.raises(DatabaseError):
+        await db.count("counter")
+    assert [(record.cache, record.error) for record in records] == [("miss", "DATABASE_QUERY_FAILED")]
+
+
+async def test_of_rows_that_are_asked_for_together_the_statement_that_ran_is_told(open_database):
+    db, records = await open_database(inline_reads=False), []
+    await db.save_many("counter", [{"name": name} for name in "abc"])
+    db.hooks.add(records.append)
+    await asyncio.gather(*(db.get("counter", name, fresh=True) for name in "abc"))
+    assert {record.statement for record in records} == {records[0].statement}
+    assert any(word in records[0].statement for word in (" IN ", " any("))
+
+
+async def test_the_line_of_a_schema_that_was_written_beside_its_use_is_the_callers(open_database):
+    class HereSchema(EntitySchema):
+        entity_type = "here"
+        table_name = "here"
+        fields = {"id": {"type": "integer", "primary_key": True}}
+
+    EntityRegistry.register("here", HereSchema)
+    db, records = await open_database(slow_query_threshold=1e-6), []
+    await db.create_table("here")
+    db.hooks.add(records.append)
+    await db.count("here")
+    assert records[0].place.startswith(f"{__file__}:")

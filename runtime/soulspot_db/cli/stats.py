@@ -86,7 +86,7 @@ def _show(address: str, token: str | None, *, watch: bool) -> None:
 def _figures(address: str, token: str | None) -> dict[str, Any]:
     request = Request(f"{address}/stats?detail=full")  # noqa: S310 - the scheme has been checked
     if token is not None:
-        request.add_header("Authorization", f"Bearer {token}")
+        request.add_unredirected_header("Authorization", f"Bearer {token}")  # nobody else may have it
     try:
         with urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 - as above
             found = json.load(answer)

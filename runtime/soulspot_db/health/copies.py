@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from soulspot_db.copy_names import newest_copy
+from soulspot_db import copy_names
 from soulspot_db.health.finding import Finding, fine, warned
 from soulspot_db.settings import DatabaseSettings
 
@@ -13,7 +13,7 @@ _OLD = timedelta(days=2)  # a nightly backup that was missed
 
 def last_backup(settings: DatabaseSettings) -> Finding:
     """Whether there is a recent copy, where the settings say that there is to be one."""
-    is_expected, newest = settings.backup_path is not None, newest_copy(settings)
+    is_expected, newest = settings.backup_path is not None, copy_names.last_backup(settings)
     if newest is None:
         return warned("there is none in DATABASE_BACKUP_PATH") if is_expected else fine("none is known")
     age = max(datetime.now(UTC) - newest[1], timedelta())

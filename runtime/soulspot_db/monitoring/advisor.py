@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from time import monotonic
 from typing import Any, TypeAlias
 
 from cachetools import LRUCache
@@ -21,6 +22,7 @@ Explain: TypeAlias = Callable[[Statement, Mapping[str, Known]], Awaitable[str | 
 
 _log = logging.getLogger("soulspot_db.query")
 _MOST = 100  # statements that are remembered, and that wait
+_PAUSE = 60.0  # seconds after one that could not be explained
 _EXPLAINED = ("SELECT", "UPDATE", "DELETE", "WITH")
 
 
@@ -38,9 +40,15 @@ class Advisor:
         self._found: LRUCache[str, str | None] = LRUCache(_MOST)  # None where nothing helps, or nothing is known yet
         self._waiting: LRUCache[str, Sequence[Any]] = LRUCache(_MOST)
         self._task: asyncio.Task[None] | None = None
+        self._is_open = False
+        self._failed_at = float("-inf")
+
+    def open(self) -> None:
+        """Begin, in this loop; what has not been found out in another one is forgotten."""
+        self._is_open, self._task = True, None
 
     def wonder(self, sql: str, values: Sequence[Any] = ()) -> None:
-        """Have it found out why a statement was slow; called on the event loop.
+        """Have it found out why a statement was slow; called on the event loop. Does nothing before `open` and after `close`.
 
         Args:
             sql: its text.
@@ -49,6 +57,8 @@ class Advisor:
         """
         if sql in self._found:
             self._found[sql]
+            return
+        if not self._is_open or monotonic() - self._failed_at < _PAUSE:
             return
         if not sql.lstrip()[:6].upper().startswith(_EXPLAINED):
             return
@@ -66,6 +76,7 @@ class Advisor:
 
     async def close(self) -> None:
         """Stop finding out. What is known stays known; closing twice is safe."""
+        self._is_open = False  # the engine still finishes what was asked, which may be slow
         self._waiting.clear()
         task, self._task = self._task, None
         if task is not None:
@@ -82,9 +93,13 @@ class Advisor:
                 log_quietly(_log, logging.WARNING, "%s (%s)", advice, " ".join(sql.split()))
 
     async def _ask(self, sql: str, values: Sequence[Any]) -> str | None:
+        statement = Statement(sql, tuple(values))
         try:
-            return await self._explain(Statement(sql, tuple(values)), await asyncio.to_thread(known_tables))
+            return await self._explain(statement, await asyncio.to_thread(known_tables))
         except DatabaseError as error:
+            # It is slow as well for whoever explains; the next time it is slow, it is tried again.
+            self._found.pop(statement.sql, None)
+            self._failed_at = monotonic()
             log_quietly(_log, logging.INFO, "a slow statement could not be explained: %s", error.message)
         except Exception:  # noqa: BLE001 - logged; what only watches must not cost anybody anything
             log_quietly(_log, logging.ERROR, "a slow statement could not be explained", exc_info=True)

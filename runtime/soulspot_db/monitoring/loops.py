@@ -29,7 +29,7 @@ class LoopWatch:
         self._counts: WeakKeyDictionary[asyncio.Task[object], dict[tuple[str, str], tuple[int, float]]] = (
             WeakKeyDictionary()
         )
-        self._told: set[str] = set()
+        self._told: set[tuple[str, ...]] = set()
 
     def loads_one(self, entity: str, relation: str, several: str, within: Collection[str]) -> None:
         """Note that one row's relation is loaded.
@@ -66,6 +66,7 @@ class LoopWatch:
         return count == self._threshold
 
     def _tell(self, place: str, message: str, *args: str) -> None:
-        if place not in self._told:
-            self._told.add(place)
+        told = (place, message, *args)  # of several loops nobody may know the place
+        if told not in self._told:
+            self._told.add(told)
             log_quietly(_log, logging.WARNING, message, place, *args)

@@ -142,11 +142,11 @@ class Monitor:
         is_slow = duration >= self._slow
         if not is_slow and not self._listening:
             return
-        sql = asked.sql
+        sql = trace.sql or asked.sql
         module, place = calling_place((figures.within,)) if is_slow else (None, None)
-        if place is not None:
+        if module is not None and place is not None:
             self._recorder.called_at(sql, place)
-        cache: CacheOutcome = "bypass" if trace.bypassed else "miss" if trace.asked else "hit"
+        cache: CacheOutcome = "bypass" if trace.bypassed else "miss" if trace.asked or error is not None else "hit"
         waiting = duration - running
         self.hooks.tell(
             OperationRecord(

@@ -1,9 +1,10 @@
 """The counts of a database as Prometheus reads them; needs `pip install 'soulspot-db[prometheus]'`."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
-from itertools import chain
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from soulspot_db.errors import ConfigurationError
@@ -121,8 +122,10 @@ def _durations(called: "Iterable[OperationFigures]") -> HistogramMetricFamily:
 
 def _folded(bins: Mapping[float, int]) -> list[tuple[str, float]]:
     """How many durations there are up to each bucket's bound. A bin, 2 % wide, goes where its middle does."""
-    bounds = [(str(bound), sum(count for seconds, count in bins.items() if seconds <= bound)) for bound in _BUCKETS]
-    return [*bounds, ("+Inf", sum(bins.values()))]
+    found = [0] * (len(_BUCKETS) + 1)
+    for seconds, count in bins.items():
+        found[bisect_left(_BUCKETS, seconds)] += count
+    return list(zip([*map(str, _BUCKETS), "+Inf"], accumulate(found), strict=True))
 
 
 def _cache(counters: "Counters") -> "Iterator[Metric]":

@@ -21,7 +21,7 @@ class OperationRecord(NamedTuple):
     waiting: float
     """Seconds in which none of its statements ran: for a connection, a lane, a lock of the cache, the event loop."""
     running: float
-    """Seconds in which its statements, and the COMMIT they were part of, ran in the database."""
+    """Seconds in which its statements, and the COMMIT they were part of, ran in the database; of a transaction all since its BEGIN."""
     rows: int
     """How many rows the database returned, or wrote; 0 where it was not asked."""
     cache: CacheOutcome

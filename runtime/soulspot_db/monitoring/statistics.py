@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any
 
 from soulspot_db.cache.cache import Cache
-from soulspot_db.copy_names import newest_copy
+from soulspot_db.copy_names import last_backup
 from soulspot_db.engine.base import Engine
 from soulspot_db.events.publisher import Publisher
 from soulspot_db.monitoring.counters import Counters
@@ -15,6 +15,7 @@ from soulspot_db.monitoring.details import operations, overall, slow_queries
 from soulspot_db.monitoring.history import History, Totals
 from soulspot_db.monitoring.monitor import Monitor
 from soulspot_db.monitoring.recorder import StatementRecorder
+from soulspot_db.registry import EntityRegistry
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["Statistics"]
@@ -61,7 +62,7 @@ class Statistics:
     def start(self, heads: Mapping[str, str]) -> None:
         """The database is open, at these revisions."""
         self._opened = monotonic()
-        self._revision = ", ".join(sorted(heads.values())) or None
+        self._revision = _listed(heads)
         self._history.start()
 
     def stop(self) -> None:
@@ -85,7 +86,7 @@ class Statistics:
 
     async def full(self) -> dict[str, Any]:
         """These, and everything else that is counted."""
-        plain, counters = await self.plain(), await asyncio.to_thread(self.counters)
+        plain, (counters, timed) = await self.plain(), await asyncio.to_thread(self._timed)
         events, copy = counters.events, counters.last_copy
         return {
             **plain,
@@ -97,8 +98,7 @@ class Statistics:
                 "size_bytes": counters.file_bytes,
                 "wal_bytes": counters.wal_bytes,
             },
-            "operations": operations(counters.operations),
-            "latency": overall(counters.operations),
+            **timed,
             "history": self._history.steps,
             "slow_queries": slow_queries(self._recorder.slowest(), self._advice),
             "locks": {
@@ -118,9 +118,14 @@ class Statistics:
             },
             "compiled": self._compiled(),
             "backup": None if copy is None else {"file": str(copy[0]), "at": copy[1].isoformat(timespec="seconds")},
-            "migration": {"revision": self._revision, "head": self._revision},
+            "migration": {"revision": self._revision, "head": _listed(EntityRegistry.migration_heads())},
             "last_error": self._monitor.last_error,
         }
+
+    def _timed(self) -> tuple[Counters, dict[str, Any]]:
+        """All that takes a while: files are looked at, and percentiles computed."""
+        counters = self.counters()
+        return counters, {"operations": operations(counters.operations), "latency": overall(counters.operations)}
 
     def counters(self) -> Counters:
         """All that is counted, at once. Any thread may ask; it looks at files and folders, and so may wait for a disk."""
@@ -145,7 +150,7 @@ class Statistics:
             events=self._publisher.stats(),
             file_bytes=file,
             wal_bytes=log,
-            last_copy=newest_copy(self._settings),
+            last_copy=last_backup(self._settings),
         )
 
     def _totals(self) -> Totals:
@@ -164,6 +169,10 @@ class Statistics:
             return None, None
         path = str(self._settings.database_path)
         return _size(path), _size(f"{path}-wal")
+
+
+def _listed(heads: Mapping[str, str]) -> str | None:
+    return ", ".join(sorted(heads.values())) or None
 
 
 def _size(path: str) -> int | None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from http import HTTPStatus
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +17,7 @@ from soulspot_db.web.errors import too_late, value_unknown
 
 __all__ = ["Pages"]
 
+T = TypeVar("T")
 _PATIENCE = 1.5  # seconds; an answer has two
 _REFRESHES = {"5": 5, "30": 30, "off": None}
 
@@ -45,7 +46,8 @@ class Pages:
         # Only who exports them has the library; without it, this raises the error that names the extra.
         from soulspot_db.monitoring.prometheus import metrics_text  # noqa: PLC0415
 
-        body, content_type = metrics_text(self._db)
+        # It looks at files and folders, which may be on a disk that hangs.
+        body, content_type = await _within(asyncio.to_thread(metrics_text, self._db))
         return Response(body, headers={"content-type": content_type})
 
     async def card(self, request: Request) -> Response:
@@ -84,7 +86,7 @@ class Pages:
             return error
 
 
-async def _within(figures: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+async def _within(figures: Awaitable[T]) -> T:
     try:
         async with asyncio.timeout(_PATIENCE):
             return await figures

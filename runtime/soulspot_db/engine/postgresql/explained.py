@@ -1,5 +1,6 @@
 """Which index would help a slow statement: told from PostgreSQL's plan, on a connection of its own, without running it."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -40,7 +41,8 @@ async def explained(settings: DatabaseSettings, statement: Statement, tables: Ma
     if verb(sql, "postgresql") not in {"select", "update", "delete"}:
         return None
     columns = {table: {field.column for field in known.spec.fields.values()} for table, known in tables.items()}
-    parts = scopes(sql, "postgresql", columns)
+    # In a thread: it is plain computing, just when the program is slow already.
+    parts = await asyncio.to_thread(scopes, sql, "postgresql", columns)
     names = {alias: table for scope in parts for alias, table in scope.tables.items()}
     if not names:
         return None
@@ -58,7 +60,7 @@ async def explained(settings: DatabaseSettings, statement: Statement, tables: Ma
             await connection.close(timeout=_CLOSING)
     except DRIVER_ERRORS as error:
         raise translate(error, sql, settings) from error
-    return _advice(root, parts, statement.values, facts, tables)
+    return await asyncio.to_thread(_advice, root, parts, statement.values, facts, tables)
 
 
 async def _plan(connection: Any, sql: str, values: Sequence[Any]) -> Mapping[str, Any]:

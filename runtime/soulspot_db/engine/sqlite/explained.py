@@ -60,20 +60,28 @@ async def explained(path: str, statement: Statement, tables: Mapping[str, Known]
 
 def _explained(path: str, statement: Statement, tables: Mapping[str, Known], stopped: Callable[[], bool]) -> str | None:
     end = time.monotonic() + _LONGEST
+
+    def is_over() -> bool:
+        return stopped() or time.monotonic() > end
+
     try:
         address = f"{Path(path).absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, timeout=_PATIENCE, isolation_level=None)) as connection:
-            connection.set_progress_handler(lambda: stopped() or time.monotonic() > end, _STEPS)
-            found = list(dict.fromkeys(_advice(statement, tables, FileFacts(connection))))
+            connection.set_progress_handler(is_over, _STEPS)
+            found = list(dict.fromkeys(_advice(statement, tables, FileFacts(connection), is_over)))
+    except TimeoutError:
+        return None  # with so many tables and indexes, nobody knows in time
     except sqlite3.Error as error:
         raise translate(error, statement.sql, path) from error
     return "; ".join(found) or None
 
 
-def _advice(statement: Statement, tables: Mapping[str, Known], facts: FileFacts) -> Iterator[str]:
+def _advice(
+    statement: Statement, tables: Mapping[str, Known], facts: FileFacts, is_over: Callable[[], bool]
+) -> Iterator[str]:
     if verb(statement.sql, "sqlite") not in {"select", "update", "delete"}:
         return
-    with _Explaining(facts, tables) as explaining:
+    with _Explaining(facts, tables, is_over) as explaining:
         yield from explaining.advice(statement.sql, statement.values)
         if verb(statement.sql, "sqlite") == "delete":
             for sql in _looks_for_references(statement.sql, facts, tables):
@@ -92,12 +100,13 @@ def _looks_for_references(sql: str, facts: FileFacts, tables: Mapping[str, Known
 class _Explaining:
     """The scratch databases of one file: by the statistics that it has, and by those that it will have when it is analysed."""
 
-    def __init__(self, facts: FileFacts, tables: Mapping[str, Known]) -> None:
+    def __init__(self, facts: FileFacts, tables: Mapping[str, Known], is_over: Callable[[], bool]) -> None:
+        self._is_over = is_over
         self._facts = facts
         self._tables = tables
         self._entities = {known.name: known for known in tables.values()}
         self._schema = facts.schema()
-        self._today = Scratch(self._schema, facts.statistics)
+        self._today = Scratch(self._schema, facts.statistics, is_over)
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +126,7 @@ class _Explaining:
         if not costs:
             return
         names = {alias: table for scope in parts for alias, table in scope.tables.items()}
-        with Scratch(self._schema, self._facts.analysed([*dict.fromkeys(names.values())])) as analysed:
+        with Scratch(self._schema, self._facts.analysed([*dict.fromkeys(names.values())]), self._is_over) as analysed:
             found = search(
                 candidates(parts, {cost.alias for cost in costs}, self._tables, self._facts),
                 [partial(self._plan, self._today, sql, given, False), partial(self._plan, analysed, sql, given, True)],

@@ -1,7 +1,7 @@
 """An SQLite in memory with the tables of a file and none of its rows: what it would do if there were another index."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self, TypeAlias
 
@@ -19,9 +19,11 @@ class Scratch:
     Args:
         schema: the statements that made the tables, the indexes and the views.
         statistics: by which it plans.
+        is_over: whether the time for all of it is; then every plan raises TimeoutError.
     """
 
-    def __init__(self, schema: Iterable[str], statistics: Statistics) -> None:
+    def __init__(self, schema: Iterable[str], statistics: Statistics, is_over: Callable[[], bool]) -> None:
+        self._is_over = is_over
         self._connection = sqlite3.connect(":memory:", isolation_level=None)
         for sql in schema:
             # What was made with functions or modules of another program cannot be made here. A statement that needs it fails.
@@ -46,7 +48,12 @@ class Scratch:
             sql: the statement.
             values: its values, by which SQLite knows a pattern that begins with letters.
             indexes: the statements that make further indexes, with the statistics of each.
+
+        Raises:
+            TimeoutError: the time is over.
         """
+        if self._is_over():
+            raise TimeoutError
         connection = self._connection
         connection.execute("BEGIN")
         try:
