@@ -1,11 +1,10 @@
 """Copies of a database for the person who runs SoulSpot: made while it is in use, looked at, and whole or not there."""
 
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from soulspot_db.copies import finish, named, require_room, size_of, tidy, unfinished
+from soulspot_db.copies import BESIDE, as_private_as, files_tell, finish, named, require_room, size_of, tidy, unfinished
 from soulspot_db.copy_names import backup_name, backup_names
 from soulspot_db.engine.postgresql.dump import dump
 from soulspot_db.engine.sqlite.copy import copy, damage
@@ -41,6 +40,11 @@ def back_up_to(
         ConnectionFailedError: the database cannot be read, or is damaged.
         DiskFullError: there is no room.
     """
+    with files_tell("backup"):
+        return _back_up(settings, target, keep, progress)
+
+
+def _back_up(settings: DatabaseSettings, target: Path, keep: int | None, progress: Progress) -> Path:
     is_folder = target.is_dir()
     final = target / backup_name(settings) if is_folder else target
     _check(settings, final, is_folder=is_folder, keep=keep)
@@ -49,11 +53,16 @@ def back_up_to(
     with unfinished(final) as path:
         if settings.database_type == "sqlite":
             _copy(settings, path, progress)
+            # Of a copy that was there, and that somebody wrote to: SQLite would take its log for one of the new file.
+            for end in BESIDE:
+                final.with_name(f"{final.name}{end}").unlink(missing_ok=True)
         else:
             dump(settings, path)
         finish(path, final)
     if keep is not None:
-        for old in named(final.parent, names)[:-keep]:
+        # By their names, which are times, but for the one that was made now: the clock may have been ahead before.
+        others = [copy for copy in named(final.parent, names) if copy != final]
+        for old in others[: max(len(others) - keep + 1, 0)]:
             old.unlink(missing_ok=True)
     return final
 
@@ -85,7 +94,7 @@ def _copy(settings: DatabaseSettings, path: Path, progress: Progress) -> None:
         "Free space there, or name a folder on another disk.",
         operation="backup",
     )
-    shutil.copymode(source, path)  # before anything is in it
+    as_private_as(source, path)  # before anything is in it
     copy(source, path, patience=settings.pool_timeout, progress=progress)
     if faults := damage(path):
         raise ConnectionFailedError(

@@ -1,23 +1,29 @@
 """Files that are whole or not there: written under a name that promises nothing, and renamed once they are on the disk."""
 
+import errno
 import os
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from soulspot_db.errors import DiskFullError
+from soulspot_db.errors import ConnectionFailedError, DiskFullError
 
 __all__ = [
     "BESIDE",
+    "as_private_as",
+    "files_of",
+    "files_tell",
     "finish",
     "is_abandoned",
     "left_unfinished",
     "megabytes",
     "named",
+    "real_file",
     "require_room",
     "size_of",
     "tidy",
@@ -28,6 +34,25 @@ __all__ = [
 BESIDE = ("-journal", "-wal", "-shm")
 """How the files end that SQLite keeps beside a database."""
 _OLD = 86_400  # seconds after which nobody is still at work on a file
+
+
+@contextmanager
+def files_tell(operation: str) -> Iterator[None]:
+    """Have what the system says of files in this block be an error of ours.
+
+    Raises:
+        DiskFullError: there is no room.
+        ConnectionFailedError: whatever else it says.
+    """
+    try:
+        yield
+    except OSError as error:
+        said = f"{error.filename or 'a file'}: {error.strerror or error}"
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise DiskFullError(said, "Free space there, then run this again.", operation=operation) from error
+        raise ConnectionFailedError(
+            said, "Run this as a user who may read and write there, or name another place.", operation=operation
+        ) from error
 
 
 @contextmanager
@@ -84,8 +109,24 @@ def named(folder: Path, names: str) -> list[Path]:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a database file and of its write-ahead log; 0 where there is none."""
-    return sum(file.stat().st_size for file in (path, path.with_name(f"{path.name}-wal")) if file.exists())
+    """Bytes of a database file and of what SQLite keeps beside it; 0 where there is none."""
+    return sum(file.stat().st_size for file in files_of(path))
+
+
+def real_file(path: Path) -> Path:
+    """The file itself, where `path` is a link: SQLite keeps its log beside that. Of links in a circle one of them."""
+    return Path(os.path.realpath(path))
+
+
+def files_of(path: Path) -> list[Path]:
+    """A database file and those that SQLite keeps beside it, of which there are any."""
+    file = real_file(path)
+    return [each for end in ("", *BESIDE) if (each := file.with_name(f"{file.name}{end}")).is_file()]
+
+
+def as_private_as(source: Path, path: Path) -> None:
+    """Let nobody read a new file who cannot read `source`; its owner writes it, whatever that is."""
+    path.chmod(stat.S_IMODE(source.stat().st_mode) | 0o600)
 
 
 def require_room(folder: Path, size: int, what: str, *steps: str, operation: str) -> None:

@@ -3,14 +3,13 @@
 import asyncio
 import os
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from soulspot_db.backup import Progress
-from soulspot_db.copies import require_room, size_of, tidy, to_disk, unfinished
+from soulspot_db.copies import as_private_as, files_tell, require_room, size_of, tidy, to_disk, unfinished
 from soulspot_db.copy_names import is_named_as_copy
 from soulspot_db.engine.postgresql.driver import driver_missing
 from soulspot_db.engine.postgresql.dump import revision_in, undump
@@ -65,15 +64,16 @@ def restore_from(
         LockedError: another process has the database open.
         DiskFullError: there is no room.
     """
-    if not file.is_file():
-        raise ConfigurationError(f"there is no file {file}", "Name a copy that `soulspot-db backup` has made.")
-    if settings.database_type == "sqlite":
-        return _restore_file(settings, file, migrations, progress)
-    revision = revision_in(settings, file, VERSION_TABLE)
-    pending = _pending(file, revision, migrations)
-    _require_empty(settings)
-    undump(settings, file)
-    return Restored(None, revision, pending)
+    with files_tell("restore"):
+        if not file.is_file():
+            raise ConfigurationError(f"there is no file {file}", "Name a copy that `soulspot-db backup` has made.")
+        if settings.database_type == "sqlite":
+            return _restore_file(settings, file, migrations, progress)
+        revision = revision_in(settings, file, VERSION_TABLE)
+        pending = _pending(file, revision, migrations)
+        _require_empty(settings)
+        undump(settings, file)
+        return Restored(None, revision, pending)
 
 
 def _restore_file(
@@ -95,7 +95,7 @@ def _restore_file(
     )
     with unfinished(path) as new:
         _give_to_owner(new, path if path.exists() else path.parent)
-        shutil.copymode(path if path.exists() else file, new)  # before anything is in it
+        as_private_as(path if path.exists() else file, new)  # before anything is in it
         _copy(file, new, settings, progress)
         revision = _sound(file, new)
         if revision is None and not is_named_as_copy(settings, file):

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import namedtuple
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import pytest
 from servers import PROGRAMS, throwaway_database
@@ -242,3 +242,66 @@ def test_without_pg_dump_it_says_what_to_install(on_server, folder, monkeypatch,
     with pytest.raises(ConfigurationError, match="pg_dump is not installed"):
         back_up_to(DatabaseSettings(), folder)
     assert list(folder.iterdir()) == []
+
+
+def test_through_a_link_what_is_in_the_log_is_copied_too(database, folder, tmp_path, monkeypatch):
+    link = tmp_path / "link.db"
+    link.symlink_to(database)
+    with closing(sqlite3.connect(database, isolation_level=None)) as writer:
+        writer.execute("PRAGMA wal_autocheckpoint = 0")
+        writer.execute("UPDATE counters SET value = 7")
+        made = back_up_to(DatabaseSettings(database_path=link, _env_file=None), folder)
+    assert rows(made) == [(7,), (7,)]
+
+
+@pytest.mark.parametrize("mode", ["WAL", "DELETE"])
+def test_somebody_who_opens_the_database_while_it_is_copied_is_not_half_in_it(database, folder, mode):
+    with closing(sqlite3.connect(database, isolation_level=None)) as before:
+        before.execute(f"PRAGMA journal_mode = {mode}").fetchall()
+        before.execute("CREATE TABLE many AS SELECT 0 AS value FROM filling, counters")
+    assert not database.with_name("soulspot.db-wal").exists()
+    began = []
+
+    def write(done, total):
+        if not began:
+            began.append(done)
+            locked = pytest.raises(sqlite3.OperationalError, match="locked") if mode == "DELETE" else nullcontext()
+            with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as writer, locked:
+                writer.execute("UPDATE many SET value = 1")
+
+    made = back_up_to(DatabaseSettings(database_path=database, _env_file=None), folder, progress=write)
+    assert began
+    assert rows(made, "SELECT DISTINCT value FROM many") == [(0,)]
+
+
+def test_the_log_of_an_older_copy_is_not_taken_for_the_new_ones(database, folder):
+    target = folder / "soulspot.db"
+    settings = DatabaseSettings(database_path=database, _env_file=None)
+    back_up_to(settings, target)
+    code = f"""
+import os, sqlite3
+raw = sqlite3.connect({str(target)!r}, isolation_level=None)
+raw.execute("PRAGMA wal_autocheckpoint = 0")
+raw.execute("UPDATE counters SET value = 99")
+os._exit(1)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False)
+    back_up_to(settings, target)
+    assert rows(target) == [(0,), (0,)]
+
+
+def test_of_copies_from_a_clock_that_was_ahead_the_new_one_stays(program, database, folder):
+    for year in (2090, 2091, 2092):
+        (folder / f"soulspot.{year}0101T000000.000000Z.db").touch()
+    found = program("backup", folder, "--keep", "2")
+    assert (found.code, found.err) == (0, "")
+    made = [copy.name for copy in folder.iterdir() if "209" not in copy.name]
+    assert len(made) == 1
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_a_folder_in_which_nothing_can_be_made_is_an_error_in_words(program, database):
+    found = program("backup", "/proc/soulspot.db")
+    assert found.code == 1
+    assert found.err.startswith("[DATABASE_")
+    assert "Traceback" not in found.err

@@ -496,7 +496,7 @@ def test_without_migrations_it_says_what_it_cannot_tell(doctor, database):
 
 def test_what_stopped_migrations_and_backups_have_left_is_told(doctor, database, tmp_path):
     old, new = (tmp_path / "backups" / f"soulspot.20260101T000000.000000Z.db.0123456{n}.unfinished" for n in (7, 8))
-    of_migration = database.with_name("soulspot.db.backup-unfinished")
+    of_migration = database.with_name("soulspot.before-migration.abc.20260101T000000Z.db.01234567.unfinished")
     for left in (old, new, of_migration):
         left.touch()
     for left in (old, of_migration):

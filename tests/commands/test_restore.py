@@ -73,6 +73,19 @@ def which(path):
         return connection.execute("SELECT name FROM which").fetchone()[0]
 
 
+def leave_a_log(path, name):
+    """Have a process that is killed write this name, which is then in the log alone."""
+    code = f"""
+import os, sqlite3
+raw = sqlite3.connect({str(path)!r}, isolation_level=None)
+raw.execute("PRAGMA wal_autocheckpoint = 0")
+raw.execute("UPDATE which SET name = {name!r}")
+os._exit(1)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert path.with_name(f"{path.name}-wal").stat().st_size > 0
+
+
 def kept_beside(path):
     return sorted(path.parent.glob("soulspot.before-restore.*.db"))
 
@@ -92,19 +105,41 @@ def test_the_copy_is_the_database_then_and_the_old_one_is_kept(program, database
 
 
 def test_what_is_still_in_the_log_of_the_old_one_is_kept_and_not_taken_for_the_new_ones(database, backup, program):
-    code = f"""
-import os, sqlite3
-raw = sqlite3.connect({str(database)!r}, isolation_level=None)
-raw.execute("PRAGMA wal_autocheckpoint = 0")
-raw.execute("UPDATE which SET name = 'from the log'")
-os._exit(1)
-"""
-    subprocess.run([sys.executable, "-c", code], check=False)
-    assert database.with_name("soulspot.db-wal").stat().st_size > 0
+    leave_a_log(database, "from the log")
     assert program("restore", backup).code == 0
-    assert [path.name for path in database.parent.iterdir() if path.suffix != ".db"] == []
+    (kept,) = kept_beside(database)
+    assert [path.name for path in database.parent.iterdir() if path.suffix != ".db"] == [f"{kept.name}-wal"]
     assert which(database) == "new"
-    assert which(*kept_beside(database)) == "from the log"
+    assert which(kept) == "from the log"
+
+
+def test_a_log_that_is_torn_is_kept_as_it_is(database, backup, program):
+    leave_a_log(database, "from the log")
+    log = database.with_name("soulspot.db-wal")
+    torn = bytearray(log.read_bytes())
+    torn[32 + 24 + 100] ^= 0xFF  # in the first frame: SQLite takes it for the end, and says nothing
+    log.write_bytes(torn)
+    assert program("restore", backup).code == 0
+    (kept,) = kept_beside(database)
+    assert kept.with_name(f"{kept.name}-wal").read_bytes() == bytes(torn)
+    assert which(database) == "new"
+
+
+def test_a_copy_with_a_log_beside_it_is_only_read(database, backup, program):
+    leave_a_log(backup, "from the log")
+    log = backup.with_name("copy.db-wal")
+    before = backup.read_bytes(), log.read_bytes()
+    assert program("restore", backup).code == 0
+    assert (backup.read_bytes(), log.read_bytes()) == before
+    assert which(database) == "from the log"
+
+
+def test_a_copy_that_nobody_may_write_becomes_a_database_that_its_owner_may(backup, tmp_path, program, monkeypatch):
+    monkeypatch.setenv("DATABASE", str(tmp_path / "new.db"))
+    named = backup.rename(backup.with_name("new.20260101T000000.000000Z.db"))
+    named.chmod(0o444)
+    assert program("restore", named).code == 0
+    assert (tmp_path / "new.db").stat().st_mode & 0o777 == 0o644
 
 
 def test_a_copy_can_lie_where_nothing_can_be_written(database, backup, program):

@@ -123,6 +123,13 @@ def test_a_secret_is_found_by_no_way_round(database):
             f"SELECT count(*) FROM main.spotify_tokens WHERE access_token LIKE '{SECRET[:3]}%'",
         ]
     )
+    joined = ask(
+        [
+            "SELECT access_token FROM main.spotify_tokens FULL JOIN (SELECT 1 AS access_token WHERE 0) USING (access_token)",
+            f"SELECT id FROM main.spotify_tokens NATURAL JOIN (SELECT '{SECRET}' AS access_token)",
+        ]
+    )
+    assert all(isinstance(each, QueryFailedError) for each in joined)
     assert SECRET not in repr(found)
     assert [rows[0] for rows in found[2:]] == [(None,), (None,), (None,), (0,)]
 
@@ -246,6 +253,17 @@ def test_on_postgresql_entities_are_tables_and_secrets_are_hidden(program, on_se
     assert (found.code, found.err, "(1 row)" in found.out) == (0, "", True)
 
 
+def test_on_postgresql_no_statement_gives_the_next_one_a_superusers_rights(on_server):
+    settings = ["SELECT set_config('role', 'none', false)", "SELECT set_config('statement_timeout', '0', false)"]
+    *_, user, timeout, file = ask(
+        [*settings, "SELECT current_user", "SHOW statement_timeout", "SELECT pg_read_file('/etc/hostname')"]
+    )
+    address, _ = on_server
+    assert [list(row) for row in user] != [[address.user]]
+    assert [list(row) for row in timeout] != [["0"]]
+    assert isinstance(file, QueryFailedError)
+
+
 def test_on_postgresql_nothing_can_be_written(on_server):
     address, name = on_server
     everything = (
@@ -265,3 +283,9 @@ def test_on_postgresql_a_statement_that_takes_too_long_is_stopped(on_server, mon
     monkeypatch.setenv("DATABASE_QUERY_TIMEOUT", "0.3")
     (found,) = ask(["SELECT pg_sleep(20)"])
     assert found.code == "DATABASE_QUERY_TIMEOUT"
+
+
+def test_a_statement_that_is_no_utf_8_is_an_error_and_the_next_one_runs(database):
+    broken, fine = ask(["SELECT '\udcff'", "SELECT 1"])
+    assert isinstance(broken, QueryFailedError)
+    assert [list(row) for row in fine] == [[1]]

@@ -115,7 +115,9 @@ def test_an_answer_that_is_none_is_an_error_in_words(program, serving, answer, s
     assert "Traceback" not in found.err
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1/x", "ftp://x/y", "file:///etc/passwd", "nonsense"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1/x", "ftp://x/y", "file:///etc/passwd", "nonsense", "http://[", "http://localhost:abc"]
+)
 def test_an_address_where_nobody_answers_is_an_error_in_words(program, url):
     found = program("stats", "--url", url)
     assert found.code == 1
@@ -144,3 +146,22 @@ def test_of_two_looks_the_second_knows_how_many_statements_a_second_there_were(f
         console.print(screen.drawn(figures))
         console.print(screen.drawn(later))
     assert captured.get().count("a second)") == 1
+
+
+def test_the_token_goes_to_nobody_whom_an_answer_names(program, serving, figures):
+    other, asked = serving(figures)
+
+    class Redirects(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(302)
+            self.send_header("Location", f"{other}/stats?detail=full")
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Redirects) as first:
+        threading.Thread(target=first.serve_forever, daemon=True).start()
+        program("stats", "--json", "--token", "geheim", "--url", f"http://127.0.0.1:{first.server_port}")
+        first.shutdown()
+    assert [token for _, token in asked] == [None]

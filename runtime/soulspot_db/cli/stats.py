@@ -1,6 +1,7 @@
 """`soulspot-db stats`."""
 
 import json
+from http.client import HTTPException
 from time import sleep
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -47,7 +48,7 @@ def stats(*, url: str | None, token: str | None, watch: bool, as_json: bool) -> 
 
 
 def _checked(url: str | None) -> str:
-    if url is None or urlsplit(url).scheme not in {"http", "https"}:
+    if url is None or not _is_http(url):
         raise ConfigurationError(
             "nothing says where the running program shows its figures"
             if url is None
@@ -56,6 +57,14 @@ def _checked(url: str | None) -> str:
             "Pass --url http://127.0.0.1:8000/api/database, or set DATABASE_STATS_URL.",
         )
     return url.rstrip("/")
+
+
+def _is_http(url: str) -> bool:
+    try:
+        scheme, _port = urlsplit(url).scheme, urlsplit(url).port
+    except ValueError:  # brackets that do not close, or a port that is none
+        return False
+    return scheme in {"http", "https"}
 
 
 def _print_json(address: str, token: str | None, *, watch: bool) -> None:
@@ -99,7 +108,7 @@ def _figures(address: str, token: str | None) -> dict[str, Any]:
             else "Correct the address: /stats must be below it.",
             operation="stats",
         ) from error
-    except (URLError, OSError, ValueError) as error:
+    except (URLError, HTTPException, OSError, ValueError) as error:
         raise ConnectionFailedError(
             f"{address} shows no figures: {getattr(error, 'reason', error)}",
             "Start the program, or correct --url.",

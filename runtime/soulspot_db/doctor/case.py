@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from soulspot_db.copies import files_of
 from soulspot_db.engine.base import Rows
 from soulspot_db.migrations import sqlite_catalog
 from soulspot_db.migrations.live import expected_structure, read_structure
@@ -45,8 +46,7 @@ class Case:
     @property
     def files(self) -> list[Path]:
         """The SQLite file and those that SQLite keeps beside it, of which there are any."""
-        path = self.settings.database_path
-        return [file for end in ("", "-wal", "-shm") if (file := path.with_name(f"{path.name}{end}")).is_file()]
+        return files_of(self.settings.database_path)
 
     @cached_property
     def tables(self) -> list[str]:

@@ -66,6 +66,8 @@ def _safely(look: Callable[[Case], Iterator[Finding]], case: Case) -> list[Findi
         found.append(_of(told(error, case.settings), case.settings))
     except OSError as error:
         found.append(note(f"cannot be looked at: {error.strerror or error}"))
+    except ValueError as error:  # such as a snapshot that somebody has written into
+        found.append(note(f"cannot be looked at: {error}"))
     return found
 
 

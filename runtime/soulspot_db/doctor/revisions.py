@@ -1,11 +1,12 @@
 """Where the database is among the revisions, and whether it is as they left it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from soulspot_db.copies import is_abandoned, left_unfinished
-from soulspot_db.copy_names import backup_names
+from soulspot_db.copies import left_unfinished, real_file
+from soulspot_db.copy_names import backup_names, migration_names
 from soulspot_db.doctor.case import Case
 from soulspot_db.doctor.finding import Finding, must, note, ok
 from soulspot_db.language.conditions import quoted
@@ -125,5 +126,9 @@ def _unfinished_copies(case: Case) -> list[Path]:
     """What backups that were killed have left in their folder, and a migration's beside the database."""
     folder, path = case.settings.backup_path, case.settings.database_path.absolute()
     found = left_unfinished(folder, backup_names(case.settings)) if folder is not None and folder.is_dir() else []
-    of_migration = path.with_name(f"{path.name}.backup-unfinished")
-    return [*found, of_migration] if is_abandoned(of_migration) else found
+    if case.settings.database_type == "sqlite":
+        found += left_unfinished(path.parent, migration_names(path))
+        file = real_file(path)  # where `restore` works
+        restored = rf"{re.escape(file.name)}|{re.escape(file.stem)}\.before-restore\..*"
+        found += left_unfinished(file.parent, restored)
+    return found

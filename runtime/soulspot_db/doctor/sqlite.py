@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from soulspot_db.copies import real_file
 from soulspot_db.doctor.case import Case
 from soulspot_db.doctor.finding import Finding, must, note, ok
 from soulspot_db.engine.sqlite.versions import HERE, OLDEST, Version, has_wal_reset_bug
@@ -57,7 +58,7 @@ def journal_mode(case: Case) -> Iterator[Finding]:
 
 def wal_size(case: Case) -> Iterator[Finding]:
     """How much is in the write-ahead log, and not in the file yet."""
-    path = case.settings.database_path
+    path = real_file(case.settings.database_path)
     log = path.with_name(f"{path.name}-wal")
     size = log.stat().st_size if log.exists() else 0
     told = f"{log.name} has {size / 1e6:,.1f} MB"

@@ -1,14 +1,13 @@
 """The copy of a database that is made before it is migrated, beside it, and kept."""
 
 import re
-import shutil
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from soulspot_db.copies import finish, megabytes, require_room, tidy, unfinished
+from soulspot_db.copies import as_private_as, finish, megabytes, require_room, tidy, unfinished
 from soulspot_db.copy_names import migration_names
 from soulspot_db.engine.sqlite.copy import copy
 from soulspot_db.settings import DatabaseSettings
@@ -55,7 +54,7 @@ def back_up(settings: DatabaseSettings, connection: Connection, revision: str | 
     final = _unused(path, revision)
     tidy(path.parent, migration_names(path))
     with unfinished(final) as copied:
-        shutil.copymode(path, copied)  # before anything is in it
+        as_private_as(path, copied)  # before anything is in it
         copy(path, copied, patience=settings.pool_timeout)
         finish(copied, final)
     return final

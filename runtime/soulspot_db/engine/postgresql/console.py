@@ -21,9 +21,10 @@ FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace JOIN pg_attr
 WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm') AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY c.relname, a.attnum
 """
-_IS_SUPERUSER = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
-# Whose rights are to read: functions that write files or end sessions are then refused as well.
-_READER = "SET ROLE pg_read_all_data"
+# In each transaction anew, because a statement may have set them. A superuser's rights are those to read: functions that write
+# files or end sessions are then refused as well.
+_LIMITS = """SELECT concat('SET LOCAL statement_timeout = ', quote_literal(current_setting('statement_timeout')),
+    CASE WHEN rolsuper THEN '; SET LOCAL ROLE pg_read_all_data' END) FROM pg_roles WHERE rolname = current_user"""
 
 
 async def open_server_console(settings: DatabaseSettings, shown: Sequence[Shown]) -> "ServerConsole":
@@ -48,13 +49,13 @@ async def open_server_console(settings: DatabaseSettings, shown: Sequence[Shown]
             await connection.execute(statement)
         statement = "SET default_transaction_read_only = on"
         await connection.execute(statement)
-        if await connection.fetchval(_IS_SUPERUSER):
-            statement = _READER
-            await connection.execute(_READER)
+        statement = _LIMITS
+        limits = await connection.fetchval(_LIMITS)
     except DRIVER_ERRORS as error:
         await connection.close()
         raise translate(error, statement, settings) from error
-    return ServerConsole(settings, connection, tables, frozenset(name for entity in shown for name in entity.hidden))
+    hidden = frozenset(name for entity in shown for name in entity.hidden)
+    return ServerConsole(settings, connection, tables, hidden, limits)
 
 
 class ServerConsole:
@@ -65,6 +66,7 @@ class ServerConsole:
         connection: in a session in which the views are.
         tables: what there is.
         hidden: names of columns that are hidden, in whatever table.
+        limits: what each transaction begins with.
     """
 
     def __init__(
@@ -73,7 +75,9 @@ class ServerConsole:
         connection: Any,
         tables: Mapping[str, Sequence[Column]],
         hidden: frozenset[str],
+        limits: str,
     ) -> None:
+        self._limits = limits
         self._settings = settings
         self._connection = connection
         self._tables = tables
@@ -89,6 +93,7 @@ class ServerConsole:
         require_reading(sql, "postgresql")
         try:
             async with self._connection.transaction(readonly=True):
+                await self._connection.execute(self._limits)
                 # Prepared, because PostgreSQL prepares one statement and not several.
                 prepared = await self._connection.prepare(sql)
                 columns = [attribute.name for attribute in prepared.get_attributes()]

@@ -1,4 +1,4 @@
-"""A SQLite connection for a person who looks: read-only by the file's mode, by a pragma, and by what a statement may do."""
+"""A SQLite connection for a person who looks: read-only by a pragma, and by what a statement may do."""
 
 import asyncio
 import sqlite3
@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from soulspot_db.console import Answer, Column, Shown, only_reads, require_reading, views_of
 from soulspot_db.engine.errors import ran_too_long
 from soulspot_db.engine.sqlite.errors import translate, with_newest_copy, wrong_path
-from soulspot_db.errors import ConnectionFailedError, DatabaseError, QueryFailedError
+from soulspot_db.engine.sqlite.look import connect_to_look
+from soulspot_db.errors import DatabaseError, QueryFailedError
 from soulspot_db.language.conditions import quoted
+from soulspot_db.language.sql_tokens import tokens
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["SQLiteConsole"]
@@ -32,6 +34,7 @@ _VALUES = {  # of pragmas that would set them if they were given one
     ),
     *("function_list", "journal_mode", "page_count", "page_size", "schema_version", "user_version"),
 }
+_JOINS = {"using", "natural"}
 _SAMPLES = {"sqlite_stat3", "sqlite_stat4", "sqlite_dbpage"}  # hold values of columns, or pages
 _TABLES = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
 
@@ -66,15 +69,13 @@ class SQLiteConsole:
         self._raw.set_progress_handler(self._should_stop, _STEPS)
 
     def _connect(self) -> sqlite3.Connection:
-        path = self._settings.database_path
         if wrong := wrong_path(self._path):
             raise wrong
-        if not path.is_file():
-            raise ConnectionFailedError(f"there is no database {path}", "Set DATABASE to the file that SoulSpot uses.")
-        uri = f"{path.absolute().as_uri()}?mode=ro"
-        return sqlite3.connect(
-            uri, uri=True, timeout=self._settings.pool_timeout, isolation_level=None, check_same_thread=False
+        raw = connect_to_look(
+            self._settings.database_path, patience=self._settings.pool_timeout, check_same_thread=False
         )
+        raw.execute("PRAGMA query_only = OFF")  # until the views are made, which are this connection's own
+        return raw
 
     def _columns(self, table: str) -> list[Column]:
         found = self._raw.execute('SELECT name, type, "notnull" FROM pragma_table_info(?)', (table,))
@@ -88,6 +89,9 @@ class SQLiteConsole:
     async def run(self, sql: str, limit: int | None) -> Answer:
         """Run one statement that reads; cancelled, it is stopped."""
         require_reading(sql, "sqlite")
+        if self._hidden and any(token.word in _JOINS for token in tokens(sql, "sqlite")):
+            # SQLite does not ask what may be read of columns that a join names.
+            raise only_reads("USING and NATURAL could compare what is hidden; join with ON")
         self._is_stopped = False
         work = asyncio.ensure_future(asyncio.to_thread(self._run, sql, limit))
         try:
@@ -106,6 +110,8 @@ class SQLiteConsole:
             cursor.close()
         except (sqlite3.Error, sqlite3.Warning) as error:
             raise self._told(error, sql) from error
+        except UnicodeError as error:
+            raise QueryFailedError("the statement is not UTF-8", "Write it in UTF-8.", query=ascii(sql)) from error
         finally:
             self._deadline = float("inf")
         return Answer(columns, rows[:limit], limit is not None and len(rows) > limit)

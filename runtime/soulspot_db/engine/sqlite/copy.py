@@ -5,9 +5,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from soulspot_db.copies import BESIDE
 from soulspot_db.engine.sqlite.connection import connect
 from soulspot_db.engine.sqlite.errors import IS_DAMAGED, translate
+from soulspot_db.engine.sqlite.look import connect_to_look
 
 __all__ = ["copy", "damage", "orphans"]
 
@@ -30,7 +30,7 @@ def copy(
         DatabaseError: what prevents it.
     """
     with (
-        closing(_opened(source, patience)) as old,
+        closing(connect_to_look(source, patience=patience)) as old,
         closing(connect(str(target), (), patience=0)) as new,
     ):
         try:
@@ -43,17 +43,6 @@ def copy(
             old.backup(new, pages=_PAGES, progress=lambda _status, left, total: progress(total - left, total))
         except sqlite3.Error as error:
             raise translate(error, "backup", str(target)) from error
-
-
-def _opened(source: Path, patience: float) -> sqlite3.Connection:
-    if any(source.with_name(f"{source.name}{end}").exists() for end in BESIDE):
-        return connect(str(source), (), patience=patience)
-    # Nobody uses it, or its log would be there. So it can lie on a disk that is read-only, and nothing is made beside it.
-    uri = f"{source.absolute().as_uri()}?immutable=1"
-    try:
-        return sqlite3.connect(uri, uri=True, isolation_level=None)
-    except sqlite3.Error as error:
-        raise translate(error, "backup", str(source)) from error
 
 
 def damage(path: Path) -> list[str]:

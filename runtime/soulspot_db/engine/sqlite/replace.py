@@ -4,14 +4,11 @@ import errno
 import fcntl
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from soulspot_db.copies import BESIDE, finish, to_disk, unfinished
-from soulspot_db.engine.sqlite.connection import connect
-from soulspot_db.engine.sqlite.errors import IS_DAMAGED, translate
 from soulspot_db.errors import ConnectionFailedError, LockedError
 
 __all__ = ["put_in_place", "require_unused"]
@@ -41,7 +38,7 @@ def put_in_place(new: Path, path: Path, kept: Path) -> bool:
     Args:
         new: a whole file in the same folder that nobody uses; it is gone afterwards.
         path: the database; there may be none.
-        kept: what the old one is called then. A log that SQLite cannot read is kept beside it.
+        kept: what the old one is called then; its log is kept beside it as it is, and SQLite reads both together.
 
     Returns:
         Whether there was anything to keep.
@@ -53,7 +50,6 @@ def put_in_place(new: Path, path: Path, kept: Path) -> bool:
         has_left = _keep_logs(path, kept)
         finish(new, path)
         return has_left
-    _fold_in_logs(path)
     with _alone(path) as handle:
         _keep_logs(path, kept)
         with unfinished(kept) as copied:
@@ -105,22 +101,8 @@ def _in_use(path: Path) -> LockedError:
     )
 
 
-def _fold_in_logs(path: Path) -> None:
-    """Bring into the file what its log has, where it can be read."""
-    if not path.stat().st_size:
-        return  # SQLite would take it for a new database, and remove the log of the old one
-    try:
-        with closing(connect(str(path), (), patience=0)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    except sqlite3.Error as error:
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
-            raise _in_use(path) from error
-        if error.sqlite_errorcode & 0xFF not in IS_DAMAGED:
-            raise translate(error, "PRAGMA wal_checkpoint(TRUNCATE)", str(path)) from error
-
-
 def _keep_logs(path: Path, kept: Path) -> bool:
-    """Copy what is left of the logs, under the names by which SQLite finds them beside `kept`."""
+    """Copy the logs, under the names by which SQLite finds them beside `kept`."""
     found = [
         end for end in BESIDE if end != "-shm" and _beside(path, end).exists() and _beside(path, end).stat().st_size
     ]
