@@ -1,13 +1,32 @@
 """What `soulspot-db doctor` has found, for tests."""
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-__all__ = ["Report", "levels", "one", "report"]
+__all__ = ["KEY", "MIGRATIONS", "Report", "backup_named", "change", "levels", "one", "report"]
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+KEY = "A" * 43 + "="  # of the right form, and nobody's
 
 Report = dict[str, list[dict[str, str]]]
 """Findings by the name of the check."""
+
+
+def backup_named(made: datetime) -> str:
+    """What a backup of that time is called."""
+    return f"soulspot.{made:%Y%m%dT%H%M%S.%fZ}.db"
+
+
+def change(path: Path, *statements: str) -> None:
+    """Have SQLite itself run them."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
 
 
 def report(cli: Callable[..., Any], *arguments: object) -> Report:

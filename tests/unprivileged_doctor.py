@@ -1,4 +1,4 @@
-"""A program for `test_doctor.py`: `soulspot-db ARGUMENTS`, to which permissions apply, also where the tests are run by root."""
+"""A program for tests of doctor: `soulspot-db ARGUMENTS`, to which permissions apply, also where the tests are run by root."""
 
 import os
 import sys

@@ -15,6 +15,7 @@ sys.path.append(str(Path(__file__).parents[1]))  # where the tests keep their se
 
 from in_process import in_process
 from place import Place, PostgresqlPlace, SqlitePlace
+from records import records
 from report import show, write
 from resident import memory
 from runner import run
@@ -30,6 +31,7 @@ TABLES = {
     "generator": generator,
     "in_process": in_process,
     "memory": memory,
+    "records": records,
     "staleness": staleness,
     "stalls": stalls,
     "tiers": tiers,

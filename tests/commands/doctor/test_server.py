@@ -8,11 +8,10 @@ import subprocess
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from doctor_reports import levels, one, report
+from doctor_reports import KEY, MIGRATIONS, levels, one, report
 from servers import PROGRAMS, postgres_server, throwaway_database
 from soulspot_db import DatabaseSettings
 from soulspot_db.doctor import clock
@@ -20,8 +19,6 @@ from soulspot_db.doctor.checks import AROUND, DATABASE, INSIDE
 from soulspot_db.migrations.postgresql import connection as migrations_connection
 from soulspot_db.migrations.runner import migrate
 
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
-KEY = "A" * 43 + "="  # of the right form, and nobody's
 CHECKS = [DATABASE, *(check.name for check in (*INSIDE["postgresql"], *AROUND["postgresql"]))]
 ALWAYS = {("needless_indexes", "note")}
 """SoulSpot's own schemas have four such."""
