@@ -16,11 +16,11 @@ from soulspot_db.cache.region import CacheRegion
 from soulspot_db.cache.stamps import Moment, Stamps
 from soulspot_db.cache.tags import Tag
 from soulspot_db.cache.trust import Trust
-from soulspot_db.commit import Commit
-from soulspot_db.operations import Read
-from soulspot_db.plan import Plan
-from soulspot_db.records import Records
-from soulspot_db.transaction import Transaction
+from soulspot_db.facade.records import Records
+from soulspot_db.sessions.commit import Commit
+from soulspot_db.sessions.operations import Read
+from soulspot_db.sessions.plan import Plan
+from soulspot_db.sessions.transaction import Transaction
 
 __all__ = ["MISTAKES", "Mistake"]
 

@@ -44,7 +44,7 @@ from soulspot_db import (
     Repository,
 )
 from soulspot_db.engine.base import Statement
-from soulspot_db.operations import Effects, Write
+from soulspot_db.sessions.operations import Effects, Write
 
 __all__ = ["Program", "empty_file", "perform", "programs", "run", "total_hits"]
 

@@ -19,8 +19,8 @@ from soulspot_db.cache.redis import RedisConnection
 from soulspot_db.cache.shared import SharedRegion
 from soulspot_db.cache.stamps import Moment
 from soulspot_db.cache.tier import SecondTier
-from soulspot_db.commit import Commit
-from soulspot_db.session import Session
+from soulspot_db.sessions.commit import Commit
+from soulspot_db.sessions.session import Session
 from support import until, within
 
 __all__ = ["MISTAKES", "SCENES", "Pair"]

@@ -34,15 +34,15 @@ if TYPE_CHECKING:
         VersionConflictError,
     )
     from soulspot_db.events.bus import Event, EventBus, Subscription
-    from soulspot_db.included import Included, Relative
+    from soulspot_db.facade.service import DatabaseService
     from soulspot_db.language import rules
     from soulspot_db.monitoring.record import OperationRecord
-    from soulspot_db.paging import Page
     from soulspot_db.registry import EntityRegistry
-    from soulspot_db.repository import Repository
-    from soulspot_db.service import DatabaseService
+    from soulspot_db.repositories.paging import Page
+    from soulspot_db.repositories.relations.included import Included, Relative
+    from soulspot_db.repositories.repository import Repository
+    from soulspot_db.sessions.transaction import Transaction
     from soulspot_db.settings import DatabaseSettings
-    from soulspot_db.transaction import Transaction
     from soulspot_db.typing import FieldDocuments, IndexDocuments
 else:
     # The command line lists its commands, and the generator reads the language, without paying for all of this.
@@ -77,15 +77,15 @@ else:
                 "VersionConflictError",
             ],
             "soulspot_db.events.bus": ["Event", "EventBus", "Subscription"],
-            "soulspot_db.included": ["Included", "Relative"],
+            "soulspot_db.repositories.relations.included": ["Included", "Relative"],
             "soulspot_db.language": ["rules"],
             "soulspot_db.monitoring.record": ["OperationRecord"],
-            "soulspot_db.paging": ["Page"],
+            "soulspot_db.repositories.paging": ["Page"],
             "soulspot_db.registry": ["EntityRegistry"],
-            "soulspot_db.repository": ["Repository"],
-            "soulspot_db.service": ["DatabaseService"],
+            "soulspot_db.repositories.repository": ["Repository"],
+            "soulspot_db.facade.service": ["DatabaseService"],
             "soulspot_db.settings": ["DatabaseSettings"],
-            "soulspot_db.transaction": ["Transaction"],
+            "soulspot_db.sessions.transaction": ["Transaction"],
             "soulspot_db.typing": ["FieldDocuments", "IndexDocuments"],
         }
     )

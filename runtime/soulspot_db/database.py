@@ -14,8 +14,7 @@ from typing_extensions import TypeVar
 from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.control import CacheControl
 from soulspot_db.cache.second import make_second_tier
-from soulspot_db.dialects import DIALECTS
-from soulspot_db.encryption import Cipher
+from soulspot_db.encryption.values import Cipher
 from soulspot_db.engine.base import Engine, Statement
 from soulspot_db.engine.errors import in_another_loop
 from soulspot_db.engine.postgresql.driver import driver_missing
@@ -24,6 +23,8 @@ from soulspot_db.errors import ConfigurationError, ValidationFailedError
 from soulspot_db.events.bus import EventBus
 from soulspot_db.events.limits import is_seconds
 from soulspot_db.events.publisher import Publisher, PublishesEvents
+from soulspot_db.facade.records import Records
+from soulspot_db.facade.service import DatabaseService
 from soulspot_db.migrations.guard import guard_for
 from soulspot_db.monitoring.advisor import Advisor
 from soulspot_db.monitoring.loops import LoopWatch
@@ -32,19 +33,18 @@ from soulspot_db.monitoring.query_log import QueryLog
 from soulspot_db.monitoring.quiet import log_quietly
 from soulspot_db.monitoring.recorder import StatementRecorder
 from soulspot_db.monitoring.statistics import Statistics
-from soulspot_db.operations import Effects, Write
-from soulspot_db.plan import Plans
-from soulspot_db.records import Records
 from soulspot_db.registry import EntityRegistry
-from soulspot_db.retry import awaited
 from soulspot_db.schema import resolved
-from soulspot_db.scope import TransactionScope, run_in_transaction
-from soulspot_db.service import DatabaseService
-from soulspot_db.session import Session
+from soulspot_db.sessions.operations import Effects, Write
+from soulspot_db.sessions.plan import Plans
+from soulspot_db.sessions.retry import awaited
+from soulspot_db.sessions.scope import TransactionScope, run_in_transaction
+from soulspot_db.sessions.session import Session
+from soulspot_db.sessions.transaction import Transaction
 from soulspot_db.settings import DatabaseSettings
-from soulspot_db.tables import create_statements
+from soulspot_db.sql.dialects import DIALECTS
+from soulspot_db.sql.tables import create_statements
 from soulspot_db.trace import Trace
-from soulspot_db.transaction import Transaction
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine

@@ -22,7 +22,7 @@ from soulspot_db.language.sql_statement import SqlError
 from soulspot_db.language.table import describe
 from soulspot_db.language.types import python_type
 from soulspot_db.language.virtual import VirtualId
-from soulspot_db.tables import make_table
+from soulspot_db.sql.tables import make_table
 from soulspot_db.virtual import VirtualCreate, VirtualUpdate
 
 __all__ = ["ResolvedSchema", "resolved"]

@@ -13,7 +13,7 @@ from cachetools import TTLCache
 from rich.table import Table
 from soulspot_db import Database, DatabaseSettings
 from soulspot_db.engine.base import Outcome
-from soulspot_db.operations import Effects
+from soulspot_db.sessions.operations import Effects
 from soulspot_db_entities import Repositories
 from soulspot_db_entities.spotify import PlaylistCreate, PlaylistSchema
 

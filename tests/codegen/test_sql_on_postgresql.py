@@ -7,10 +7,10 @@ import pytest
 import sqlalchemy as sa
 from language_support import ask_postgresql
 from projects import CASES, REPOSITORY, write_project
-from soulspot_db.dialects import DIALECTS
 from soulspot_db.language.table import describe
-from soulspot_db.sql_statements import prepared
-from soulspot_db.tables import make_table
+from soulspot_db.sql.dialects import DIALECTS
+from soulspot_db.sql.tables import make_table
+from soulspot_db.sql.written import prepared
 from soulspot_db_codegen.configuration import load_configuration
 from soulspot_db_codegen.generate import read_schemas
 from sqlalchemy.schema import CreateIndex, CreateTable

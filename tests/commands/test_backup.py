@@ -16,7 +16,7 @@ from contextlib import closing, nullcontext
 import pytest
 from servers import PROGRAMS, throwaway_database
 from soulspot_db import ConfigurationError, DatabaseSettings, DiskFullError
-from soulspot_db.backup import back_up_to
+from soulspot_db.maintenance.backup import back_up_to
 
 COMMAND = [sys.executable, "-c", "from soulspot_db.cli import main; main(prog_name='soulspot-db')", "backup"]
 

@@ -17,7 +17,7 @@ import pytest
 import soulspot_db_entities
 from servers import throwaway_database
 from soulspot_db import DatabaseError, DatabaseSettings, EntityRegistry, QueryFailedError
-from soulspot_db.console import known_entities, open_console
+from soulspot_db.maintenance.console import known_entities, open_console
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 SHELL = [sys.executable, "-c", "from soulspot_db.cli import main; main(prog_name='soulspot-db')", "shell"]

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from language_support import RecordSchema, ask_postgresql, record_fields
 from soulspot_db import ddl
-from soulspot_db.dialects import DIALECTS
 from soulspot_db.language.conditions import condition_sql, literal_sql
 from soulspot_db.language.filters import parse_filter
 from soulspot_db.language.json_value import dump_json
@@ -21,7 +20,8 @@ from soulspot_db.language.patterns import TEXT_OPERATORS, matches
 from soulspot_db.language.predicates import Compare
 from soulspot_db.language.types import TYPES
 from soulspot_db.schema import resolved
-from soulspot_db.tables import create_statements
+from soulspot_db.sql.dialects import DIALECTS
+from soulspot_db.sql.tables import create_statements
 from sqlalchemy.dialects.postgresql import asyncpg
 
 NIGHT = dt.datetime(2026, 11, 24, 23, 59, 59, 999_999, dt.UTC)

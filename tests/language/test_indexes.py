@@ -5,12 +5,12 @@ import sqlite3
 import pytest
 from language_support import TaskSchema
 from soulspot_db import ConstraintViolationError
-from soulspot_db.dialects import DIALECTS
 from soulspot_db.language.document import EntityDocument
 from soulspot_db.language.indexes import IndexPart
 from soulspot_db.language.spec import resolve
 from soulspot_db.schema import resolved
-from soulspot_db.tables import create_statements
+from soulspot_db.sql.dialects import DIALECTS
+from soulspot_db.sql.tables import create_statements
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from soulspot_db import ddl
 from soulspot_db.language.conditions import sql_text
 from soulspot_db.language.table import describe
 from soulspot_db.schema import resolved
-from soulspot_db.tables import make_table
+from soulspot_db.sql.tables import make_table
 from soulspot_db_codegen.configuration import load_configuration
 from soulspot_db_codegen.generate import read_schemas
 from sqlalchemy.dialects import sqlite

@@ -5,7 +5,7 @@ import asyncio
 import homes
 import pytest
 from soulspot_db import PoolExhaustedError, QueryFailedError, QueryTimeoutError
-from soulspot_db.batching import MOST
+from soulspot_db.sessions.batching import MOST
 from support import outside, within
 
 DATABASES = homes.BOTH

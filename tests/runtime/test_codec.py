@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from soulspot_db import QueryFailedError, ValidationFailedError
-from soulspot_db.codec import Codec, KeyCodec
-from soulspot_db.dialects import DIALECTS
-from soulspot_db.encryption import Cipher
-from soulspot_db.query import Queries
+from soulspot_db.encryption.values import Cipher
 from soulspot_db.schema import resolved
-from soulspot_db.tables import create_statements
+from soulspot_db.sql.codec import Codec, KeyCodec
+from soulspot_db.sql.dialects import DIALECTS
+from soulspot_db.sql.query import Queries
+from soulspot_db.sql.tables import create_statements
 from support import EverythingSchema, JobSchema, PlaylistTrackSchema
 
 DATABASES = homes.BOTH

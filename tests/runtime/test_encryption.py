@@ -21,9 +21,9 @@ from soulspot_db import (
     SchemaInvalidError,
     ValidationFailedError,
 )
-from soulspot_db.encryption import Cipher, UnreadableError
+from soulspot_db.encryption.values import Cipher, UnreadableError
 from soulspot_db.engine.sqlite.copy import copy
-from soulspot_db.repository import Repository
+from soulspot_db.repositories.repository import Repository
 from support import outside
 from vaults import SECRET, is_token, new_key, stored
 
@@ -345,7 +345,9 @@ def test_the_library_is_imported_only_where_it_is_needed():
     import subprocess
     import sys
 
-    code = "import sys, soulspot_db.database, soulspot_db.repository; sys.exit('cryptography' in sys.modules)"
+    code = (
+        "import sys, soulspot_db.database, soulspot_db.repositories.repository; sys.exit('cryptography' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -21,7 +21,7 @@ from soulspot_db import (
     TransactionError,
 )
 from soulspot_db.engine.base import Statement
-from soulspot_db.operations import Effects
+from soulspot_db.sessions.operations import Effects
 from support import ENDLESS, being_written, outside, until, within
 
 DATABASES = homes.BOTH

@@ -20,7 +20,7 @@ from soulspot_db import (
     VersionConflictError,
 )
 from soulspot_db.engine.base import Statement
-from soulspot_db.operations import Effects, Write
+from soulspot_db.sessions.operations import Effects, Write
 
 DATABASES = homes.BOTH
 

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import homes
 import pytest
 from soulspot_db import Repository, fairness
-from soulspot_db.codec import Codec
-from soulspot_db.records import Records
+from soulspot_db.facade.records import Records
 from soulspot_db.schema import resolved
+from soulspot_db.sql.codec import Codec
 from support import CounterSchema, JobSchema
 
 DATABASES = homes.BOTH

@@ -20,7 +20,7 @@ from soulspot_db.monitoring.history import History, Totals
 from soulspot_db.monitoring.latencies import Latencies
 from soulspot_db.monitoring.query_log import QueryLog
 from soulspot_db.monitoring.recorder import StatementRecorder
-from soulspot_db.operations import Read
+from soulspot_db.sessions.operations import Read
 from soulspot_db.trace import Trace
 from support import locked, until, within
 

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from soulspot_db import EntitySchema
-from soulspot_db.codec import Codec
-from soulspot_db.dialects import DIALECTS
-from soulspot_db.encryption import Cipher
+from soulspot_db.encryption.values import Cipher
 from soulspot_db.language.filters import parse_filter
 from soulspot_db.language.order import parse_order
 from soulspot_db.language.scope import FilterError
-from soulspot_db.query import Queries
 from soulspot_db.schema import resolved
-from soulspot_db.tables import create_statements
+from soulspot_db.sql.codec import Codec
+from soulspot_db.sql.dialects import DIALECTS
+from soulspot_db.sql.query import Queries
+from soulspot_db.sql.tables import create_statements
 
 DATABASES = homes.ALL
 
@@ -169,7 +169,7 @@ def test_lists_of_many_lengths_share_few_statements():
 
 
 def test_compiled_statements_take_a_bounded_amount_of_memory(monkeypatch):
-    monkeypatch.setattr("soulspot_db.statements._MAX_SHAPES", 3)
+    monkeypatch.setattr("soulspot_db.sql.statements._MAX_SHAPES", 3)
     queries = Queries(SPEC, SCHEMA.table, CODEC.encode, DIALECTS["sqlite"], find={}.__getitem__, visible=None)
     for names in ("a", "b", "c", "id", "a"):
         assert queries.count(parse_filter({names: {"ne": None}}, SPEC)).sql.endswith("IS NOT NULL")

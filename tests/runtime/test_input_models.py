@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from soulspot_db import UNSET, EntitySchema, ValidationFailedError
-from soulspot_db.refusals import refused_input
+from soulspot_db.repositories.refusals import refused_input
 from soulspot_db.schema import resolved
 
 

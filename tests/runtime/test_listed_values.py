@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import homes
 import pytest
-from soulspot_db.batching import MOST
+from soulspot_db.sessions.batching import MOST
 
 DATABASES = homes.BOTH
 MOMENT = dt.datetime(2024, 10, 27, 2, 30, tzinfo=dt.UTC)

@@ -7,7 +7,7 @@ from decimal import Decimal
 import homes
 import pytest
 from soulspot_db import EntityRegistry, EntitySchema, SchemaInvalidError, UnsafeWriteError, ValidationFailedError
-from soulspot_db.repository import Repository
+from soulspot_db.repositories.repository import Repository
 
 DATABASES = homes.ALL
 NOW = dt.datetime.now(dt.UTC)

@@ -15,7 +15,7 @@ from soulspot_db import (
     TransactionError,
     ValidationFailedError,
 )
-from soulspot_db.repository import Repository
+from soulspot_db.repositories.repository import Repository
 
 DATABASES = homes.ALL
 NOW = dt.datetime.now(dt.UTC)

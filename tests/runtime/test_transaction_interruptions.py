@@ -9,7 +9,7 @@ import pytest
 import support
 from soulspot_db import QueryTimeoutError, TransactionError
 from soulspot_db.engine.base import Statement
-from soulspot_db.operations import Effects, Read, Write
+from soulspot_db.sessions.operations import Effects, Read, Write
 from support import ENDLESS, at_rest, outside, until, within
 
 DATABASES = homes.BOTH

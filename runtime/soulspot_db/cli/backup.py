@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from soulspot_db.backup import back_up_to
 from soulspot_db.cli.bar import Bar
 from soulspot_db.cli.interrupt import STOPPED
 from soulspot_db.errors import DatabaseError
+from soulspot_db.maintenance.backup import back_up_to
 from soulspot_db.migrations.surroundings import settings_here
 
 __all__ = ["backup"]

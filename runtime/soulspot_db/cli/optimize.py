@@ -6,8 +6,8 @@ import click
 
 from soulspot_db.cli.interrupt import STOPPED
 from soulspot_db.errors import DatabaseError
+from soulspot_db.maintenance.optimize import optimize_database
 from soulspot_db.migrations.surroundings import settings_here
-from soulspot_db.optimize import optimize_database
 
 __all__ = ["optimize"]
 

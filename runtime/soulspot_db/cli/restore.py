@@ -7,9 +7,9 @@ import click
 from soulspot_db.cli.bar import Bar
 from soulspot_db.cli.interrupt import STOPPED
 from soulspot_db.errors import DatabaseError
+from soulspot_db.maintenance.restore import Restored, restore_from
 from soulspot_db.migrations.locate import locate_migrations
 from soulspot_db.migrations.surroundings import settings_here
-from soulspot_db.restore import Restored, restore_from
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["restore"]

@@ -11,7 +11,7 @@ from soulspot_db.migrations import sqlite_catalog
 from soulspot_db.migrations.postgresql import catalog as postgresql_catalog
 from soulspot_db.migrations.structure import Structure
 from soulspot_db.migrations.version import LATER_TABLE, PROGRESS_TABLE, VERSION_TABLE
-from soulspot_db.tables import make_table
+from soulspot_db.sql.tables import make_table
 
 __all__ = ["expected_structure", "read_structure"]
 

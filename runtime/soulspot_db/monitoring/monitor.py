@@ -15,7 +15,7 @@ from soulspot_db.monitoring.loops import LoopWatch
 from soulspot_db.monitoring.place import calling_place
 from soulspot_db.monitoring.record import CacheOutcome, OperationRecord
 from soulspot_db.monitoring.recorder import StatementRecorder
-from soulspot_db.operations import Read, ReadMany, Write
+from soulspot_db.sessions.operations import Read, ReadMany, Write
 from soulspot_db.trace import Trace
 
 __all__ = ["Monitor"]

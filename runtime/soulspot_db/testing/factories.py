@@ -7,10 +7,10 @@ from typing import Any, TypeVar, overload
 
 from soulspot_db.entity import Entity, EntityCreate, EntitySchema
 from soulspot_db.errors import ConstraintViolationError, SchemaInvalidError
+from soulspot_db.facade.service import DatabaseService
 from soulspot_db.registry import EntityRegistry
-from soulspot_db.repository import Repository
+from soulspot_db.repositories.repository import Repository
 from soulspot_db.schema import ResolvedSchema, resolved
-from soulspot_db.service import DatabaseService
 from soulspot_db.testing.references import References
 from soulspot_db.testing.rows import Rows
 

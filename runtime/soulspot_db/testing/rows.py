@@ -16,7 +16,7 @@ from soulspot_db.language.field import FieldSpec, Missing
 from soulspot_db.language.predicates import Predicate, compares
 from soulspot_db.language.scope import stored_name
 from soulspot_db.language.spec import EntitySpec
-from soulspot_db.refusals import refused_input
+from soulspot_db.repositories.refusals import refused_input
 from soulspot_db.schema import ResolvedSchema
 from soulspot_db.testing.conditions import holds, near
 from soulspot_db.testing.uniqueness import Taken

@@ -1,0 +1,1 @@
+"""Entities by name, rows as dicts: the facade, over the same repositories."""

@@ -1,0 +1,1 @@
+"""Related rows: loaded, included, and kept in an order."""
