@@ -1,32 +1,11 @@
 """A disk that takes long for every read, made of a library that is loaded before SQLite's."""
 
 import ctypes
-import os
-import shutil
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
 SOURCE = Path(__file__).with_suffix(".c")
-
-
-def lacking() -> str | None:
-    """Why there can be no slow disk on this machine, or None."""
-    if not sys.platform.startswith("linux"):
-        return "reads are slowed down by preloading a library, which is done on Linux only"
-    if shutil.which("cc") is None:
-        return "there is no C compiler `cc`, which makes the library that slows reads down"
-    return None
-
-
-def environment(folder: Path) -> Mapping[str, str]:
-    """The environment of a process that can have a slow disk; the library is made in `folder`."""
-    library = folder / "slow_disk.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, SOURCE], check=True)
-    return {**os.environ, "LD_PRELOAD": str(library)}
 
 
 class SlowDisk:

@@ -1,6 +1,6 @@
 """A program that reads rows by key from a slow disk, and prints how often its event loop waited for that disk, and when.
 
-`python slow_disk_reader.py FILE SECONDS`; it needs the environment of `slow_disk.environment`.
+`python slow_disk_reader.py FILE SECONDS`; in the environment of `preloaded.environment(slow_disk.SOURCE, ...)`.
 """
 
 import asyncio

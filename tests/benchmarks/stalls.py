@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))  # where the tests keep their slow disk
 
+import preloaded
 import slow_disk
 from data import new_rows
 from disturbances import CASES, slow
@@ -92,8 +93,8 @@ def stalls() -> Table:
     headers = ("reads a second", "on the loop", "stall p99.9", "longest", "over 5 ms, a second", "in SQLite")
     table = Table("while rows are read by key", *headers, title="Stalls of the event loop")
     with tempfile.TemporaryDirectory() as name:
-        lacking = slow_disk.lacking()
-        environment = os.environ if lacking else slow_disk.environment(Path(name))
+        lacking = preloaded.lacking()
+        environment = os.environ if lacking else preloaded.environment(slow_disk.SOURCE, Path(name))
         for number, case in enumerate(CASES):
             if lacking and CASES[case] is slow:
                 table.add_row(case, lacking)

@@ -13,6 +13,7 @@ import time
 from contextlib import closing
 from uuid import uuid4
 
+import preloaded
 import pytest
 import slow_disk
 import slow_disk_reader
@@ -32,7 +33,7 @@ for number in itertools.count():
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(30, marks=pytest.mark.slow)])
 async def test_a_disk_that_takes_ten_milliseconds_for_each_read_stalls_the_loop_once_a_second(tmp_path, seconds):
-    if reason := slow_disk.lacking():
+    if reason := preloaded.lacking():
         pytest.skip(reason)
     found = _read_from_a_slow_disk(tmp_path, seconds)
     if "lacking" in found:
@@ -46,7 +47,9 @@ async def test_a_disk_that_takes_ten_milliseconds_for_each_read_stalls_the_loop_
 
 def _read_from_a_slow_disk(folder, seconds):
     command = [sys.executable, slow_disk_reader.__file__, folder / "soulspot.db", str(seconds)]
-    return json.loads(subprocess.check_output(command, env=slow_disk.environment(folder), timeout=120))
+    return json.loads(
+        subprocess.check_output(command, env=preloaded.environment(slow_disk.SOURCE, folder), timeout=120)
+    )
 
 
 @pytest.fixture
