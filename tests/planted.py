@@ -20,7 +20,7 @@ from soulspot_db.facade.records import Records
 from soulspot_db.sessions.commit import Commit
 from soulspot_db.sessions.operations import Read
 from soulspot_db.sessions.plan import Plan
-from soulspot_db.sessions.transaction import Transaction
+from soulspot_db.sessions.transaction import TransactionSession
 
 __all__ = ["MISTAKES", "Mistake"]
 
@@ -153,9 +153,9 @@ def invalidation_before_commit() -> AbstractContextManager[Any]:
 
 
 def caching_inside_a_transaction(*, answers: bool, fills: bool) -> AbstractContextManager[Any]:
-    ask = Transaction.read
+    ask = TransactionSession.read
 
-    async def read(self: Transaction, request: Read[Any]) -> Any:
+    async def read(self: TransactionSession, request: Read[Any]) -> Any:
         async def load() -> Any:
             return await ask(self, request)
 
@@ -173,12 +173,12 @@ def caching_inside_a_transaction(*, answers: bool, fills: bool) -> AbstractConte
             region._keep(request.key, moment, value, request.narrow)
         return value
 
-    return mock.patch.object(Transaction, "read", read)
+    return mock.patch.object(TransactionSession, "read", read)
 
 
 def a_kept_savepoint_forgets_its_tags() -> AbstractContextManager[Any]:
     return replaced(
-        Transaction,
+        TransactionSession,
         "_close_frame",
         ("self._frames[-1].effects.add(frame.effects)", "self._frames[-1].effects.events += frame.effects.events"),
     )
@@ -210,7 +210,7 @@ async def _trusting(_self: Trust) -> bool:
 
 def _savepoint_rolled_back_with(more: str) -> AbstractContextManager[Any]:
     undo = 'await self._command(f"ROLLBACK TO {name}")'
-    return replaced(Transaction, "_close_frame", (undo, f"{undo}; {more}"))
+    return replaced(TransactionSession, "_close_frame", (undo, f"{undo}; {more}"))
 
 
 def _touching_no(kind: str) -> AbstractContextManager[Any]:

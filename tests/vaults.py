@@ -9,7 +9,7 @@ from typing import Any
 import support
 from analysed import analysed
 from soulspot_db import Database, EntityRegistry, EntitySchema
-from soulspot_db.encryption.rotation import rotate_keys
+from soulspot_db.maintenance.rotation import rotate_keys
 
 __all__ = ["SECRET", "VaultSchema", "is_token", "new_key", "rotate_until_killed", "stored"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import support
 from soulspot_db import Database
-from soulspot_db.maintenance.copy_names import backup_name
+from soulspot_db.copies.names import backup_name
 from soulspot_db.web import database_app
 
 SOURCE = Path(__file__).with_suffix(".c")

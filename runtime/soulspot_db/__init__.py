@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     )
     from soulspot_db.events.bus import Event, EventBus, Subscription
     from soulspot_db.facade.service import DatabaseService
+    from soulspot_db.facade.transaction import Transaction
     from soulspot_db.language import rules
     from soulspot_db.monitoring.record import OperationRecord
     from soulspot_db.registry import EntityRegistry
     from soulspot_db.repositories.paging import Page
     from soulspot_db.repositories.relations.included import Included, Relative
     from soulspot_db.repositories.repository import Repository
-    from soulspot_db.sessions.transaction import Transaction
     from soulspot_db.settings import DatabaseSettings
     from soulspot_db.typing import FieldDocuments, IndexDocuments
 else:
@@ -85,7 +85,7 @@ else:
             "soulspot_db.repositories.repository": ["Repository"],
             "soulspot_db.facade.service": ["DatabaseService"],
             "soulspot_db.settings": ["DatabaseSettings"],
-            "soulspot_db.sessions.transaction": ["Transaction"],
+            "soulspot_db.facade.transaction": ["Transaction"],
             "soulspot_db.typing": ["FieldDocuments", "IndexDocuments"],
         }
     )

@@ -14,7 +14,7 @@ from typing_extensions import TypeVar
 from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.control import CacheControl
 from soulspot_db.cache.second import make_second_tier
-from soulspot_db.encryption.values import Cipher
+from soulspot_db.encryption import Cipher
 from soulspot_db.engine.base import Engine, Statement
 from soulspot_db.engine.errors import in_another_loop
 from soulspot_db.engine.postgresql.driver import driver_missing
@@ -24,7 +24,9 @@ from soulspot_db.events.bus import EventBus
 from soulspot_db.events.limits import is_seconds
 from soulspot_db.events.publisher import Publisher, PublishesEvents
 from soulspot_db.facade.records import Records
+from soulspot_db.facade.scope import TransactionScope, latest_block, run_in_transaction
 from soulspot_db.facade.service import DatabaseService
+from soulspot_db.facade.transaction import Transaction
 from soulspot_db.migrations.guard import guard_for
 from soulspot_db.monitoring.advisor import Advisor
 from soulspot_db.monitoring.loops import LoopWatch
@@ -38,9 +40,7 @@ from soulspot_db.schema import resolved
 from soulspot_db.sessions.operations import Effects, Write
 from soulspot_db.sessions.plan import Plans
 from soulspot_db.sessions.retry import awaited
-from soulspot_db.sessions.scope import TransactionScope, run_in_transaction
 from soulspot_db.sessions.session import Session
-from soulspot_db.sessions.transaction import Transaction
 from soulspot_db.settings import DatabaseSettings
 from soulspot_db.sql.dialects import DIALECTS
 from soulspot_db.sql.tables import create_statements
@@ -103,7 +103,9 @@ class Database(DatabaseService, Generic[Bus]):
             cipher=cipher,
             figures=self._monitor.figures,
         )
-        self._session = Session(self._engine, self._cache, self._publisher, plans, self._monitor)
+        self._session = Session(
+            self._engine, self._cache, self._publisher, plans, self._monitor, latest_block=latest_block
+        )
         self._statistics = Statistics(
             settings=self.settings,
             engine=self._engine,

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from servers import PROGRAMS, throwaway_database
 from soulspot_db import ConnectionFailedError, Database, DatabaseSettings, EntityRegistry, LockedError
+from soulspot_db.copies.names import newest_copy
 from soulspot_db.engine.base import Statement
 from soulspot_db.engine.sqlite.replace import put_in_place
-from soulspot_db.maintenance.copy_names import newest_copy
 from soulspot_db.migrations.version import VERSION_TABLE
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from soulspot_db import QueryFailedError, ValidationFailedError
-from soulspot_db.encryption.values import Cipher
+from soulspot_db.encryption import Cipher
 from soulspot_db.schema import resolved
 from soulspot_db.sql.codec import Codec, KeyCodec
 from soulspot_db.sql.dialects import DIALECTS

@@ -21,7 +21,7 @@ from soulspot_db import (
     SchemaInvalidError,
     ValidationFailedError,
 )
-from soulspot_db.encryption.values import Cipher, UnreadableError
+from soulspot_db.encryption import Cipher, UnreadableError
 from soulspot_db.engine.sqlite.copy import copy
 from soulspot_db.repositories.repository import Repository
 from support import outside

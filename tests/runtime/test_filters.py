@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from soulspot_db import EntitySchema
-from soulspot_db.encryption.values import Cipher
+from soulspot_db.encryption import Cipher
 from soulspot_db.language.filters import parse_filter
 from soulspot_db.language.order import parse_order
 from soulspot_db.language.scope import FilterError

@@ -11,8 +11,8 @@ import homes
 import pytest
 import vaults
 from soulspot_db import DecryptionFailedError, EntityRegistry, EntitySchema
-from soulspot_db.encryption import rotation
-from soulspot_db.encryption.rotation import Rotated, rotate_keys
+from soulspot_db.maintenance import rotation
+from soulspot_db.maintenance.rotation import Rotated, rotate_keys
 from support import outside, until, within
 from vaults import SECRET, is_token, new_key, stored
 

@@ -16,8 +16,8 @@ from soulspot_db import (
     TransactionError,
     ValidationFailedError,
     errors,
-    retry,
 )
+from soulspot_db.sessions import retry
 from support import at_rest, outside, until, within
 
 DATABASES = homes.BOTH

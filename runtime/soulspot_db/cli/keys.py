@@ -10,8 +10,8 @@ from soulspot_db.cli.bar import Bar
 from soulspot_db.cli.interrupt import run_stoppable
 from soulspot_db.cli.package import import_package, package_option
 from soulspot_db.database import Database
-from soulspot_db.encryption.rotation import Progress, Rotated, rotate_keys
 from soulspot_db.errors import DatabaseError
+from soulspot_db.maintenance.rotation import Progress, Rotated, rotate_keys
 from soulspot_db.migrations.surroundings import settings_here
 from soulspot_db.settings import DatabaseSettings
 

@@ -9,8 +9,9 @@ import click
 from soulspot_db.cli.interrupt import STOPPED
 from soulspot_db.cli.package import import_package, package_option
 from soulspot_db.cli.text_table import as_json, as_table
+from soulspot_db.engine.console import HIDDEN, Answer, Console, Shown
 from soulspot_db.errors import ConfigurationError, DatabaseError
-from soulspot_db.maintenance.console import HIDDEN, Answer, Console, Shown, known_entities, open_console
+from soulspot_db.maintenance.console import known_entities, open_console
 from soulspot_db.migrations.surroundings import settings_here
 
 __all__ = ["shell"]

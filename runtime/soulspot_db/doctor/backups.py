@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from soulspot_db.copies.names import newest_copy
 from soulspot_db.doctor.case import Case
 from soulspot_db.doctor.finding import Finding, must, note, ok
 from soulspot_db.engine.postgresql.dump import dump_version
-from soulspot_db.maintenance.copy_names import newest_copy
 
 __all__ = ["age", "pg_dump"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from soulspot_db.copies.files import files_of
 from soulspot_db.engine.base import Rows
-from soulspot_db.maintenance.copies import files_of
 from soulspot_db.migrations import sqlite_catalog
 from soulspot_db.migrations.live import expected_structure, read_structure
 from soulspot_db.migrations.postgresql import catalog

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from soulspot_db.doctor.case import Case
 from soulspot_db.doctor.finding import Finding, note, ok
-from soulspot_db.encryption.values import Cipher
+from soulspot_db.encryption import Cipher
 
 __all__ = ["encryption"]
 

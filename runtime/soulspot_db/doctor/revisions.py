@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from soulspot_db.copies.files import left_unfinished, real_file
+from soulspot_db.copies.names import backup_names, migration_names
 from soulspot_db.doctor.case import Case
 from soulspot_db.doctor.finding import Finding, must, note, ok
 from soulspot_db.language.conditions import quoted
-from soulspot_db.maintenance.copies import left_unfinished, real_file
-from soulspot_db.maintenance.copy_names import backup_names, migration_names
 from soulspot_db.migrations.differences import compare_structures
 from soulspot_db.migrations.rebuild import PREFIX
 from soulspot_db.migrations.revisions import ahead, compare, open_revisions

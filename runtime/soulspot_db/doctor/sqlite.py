@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from soulspot_db.copies.files import real_file
 from soulspot_db.doctor.case import Case
 from soulspot_db.doctor.finding import Finding, must, note, ok
 from soulspot_db.engine.sqlite.versions import HERE, OLDEST, Version, has_wal_reset_bug
-from soulspot_db.maintenance.copies import real_file
 
 __all__ = ["journal_mode", "strict", "version", "wal_size"]
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, overload
 
+from soulspot_db import ambient
 from soulspot_db.errors import ValidationFailedError
 from soulspot_db.events.event import Event
 from soulspot_db.events.limits import Limits, checked_patience
@@ -13,7 +14,6 @@ from soulspot_db.events.rows import Told
 from soulspot_db.events.subscription import Handler, Subscription
 from soulspot_db.events.tally import Tally, Watcher
 from soulspot_db.fairness import Turns
-from soulspot_db.sessions import ambient
 
 __all__ = ["Event", "EventBus", "Subscription", "own_event"]
 

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from soulspot_db.copies import names as copy_names
 from soulspot_db.health.finding import Finding, fine, warned
-from soulspot_db.maintenance import copy_names
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["last_backup"]

@@ -4,10 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from soulspot_db.engine.postgresql.dump import dump
-from soulspot_db.engine.sqlite.copy import copy, damage
-from soulspot_db.errors import ConfigurationError, ConnectionFailedError
-from soulspot_db.maintenance.copies import (
+from soulspot_db.copies.files import (
     BESIDE,
     as_private_as,
     files_tell,
@@ -18,7 +15,10 @@ from soulspot_db.maintenance.copies import (
     tidy,
     unfinished,
 )
-from soulspot_db.maintenance.copy_names import backup_name, backup_names
+from soulspot_db.copies.names import backup_name, backup_names
+from soulspot_db.engine.postgresql.dump import dump
+from soulspot_db.engine.sqlite.copy import copy, damage
+from soulspot_db.errors import ConfigurationError, ConnectionFailedError
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["Progress", "back_up_to"]

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from soulspot_db.copies.files import as_private_as, files_tell, require_room, size_of, tidy, to_disk, unfinished
+from soulspot_db.copies.names import is_named_as_copy
 from soulspot_db.engine.postgresql.driver import driver_missing
 from soulspot_db.engine.postgresql.dump import revision_in, undump
 from soulspot_db.engine.sqlite.copy import copy, damage, orphans
 from soulspot_db.engine.sqlite.peek import peek
 from soulspot_db.errors import ConfigurationError, ConnectionFailedError, SchemaAheadError
 from soulspot_db.maintenance.backup import Progress
-from soulspot_db.maintenance.copies import as_private_as, files_tell, require_room, size_of, tidy, to_disk, unfinished
-from soulspot_db.maintenance.copy_names import is_named_as_copy
 from soulspot_db.migrations.version import VERSION_TABLE
 from soulspot_db.settings import DatabaseSettings
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from soulspot_db.copies.files import as_private_as, finish, megabytes, require_room, tidy, unfinished
+from soulspot_db.copies.names import migration_names
 from soulspot_db.engine.sqlite.copy import copy
-from soulspot_db.maintenance.copies import as_private_as, finish, megabytes, require_room, tidy, unfinished
-from soulspot_db.maintenance.copy_names import migration_names
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["back_up", "has_tables", "newest_backup"]

@@ -7,9 +7,9 @@ from time import monotonic
 from typing import Any
 
 from soulspot_db.cache.cache import Cache
+from soulspot_db.copies.names import last_backup
 from soulspot_db.engine.base import Engine
 from soulspot_db.events.publisher import Publisher
-from soulspot_db.maintenance.copy_names import last_backup
 from soulspot_db.monitoring.counters import Counters
 from soulspot_db.monitoring.details import operations, overall, slow_queries
 from soulspot_db.monitoring.history import History, Totals

@@ -13,7 +13,7 @@ from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.region import CacheRegion
 from soulspot_db.cache.tags import Tag
 from soulspot_db.defaults import utc_now
-from soulspot_db.encryption.values import Cipher
+from soulspot_db.encryption import Cipher
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.events.rows import row_events
 from soulspot_db.fairness import Turns

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from threading import get_ident
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+from soulspot_db import ambient
 from soulspot_db.cache.cache import Cache
 from soulspot_db.cache.region import MISS, CacheRegion
 from soulspot_db.cache.tags import Tag
@@ -13,7 +14,6 @@ from soulspot_db.engine.base import Engine, Rows, Statement
 from soulspot_db.engine.settled import settled
 from soulspot_db.events.publisher import Publisher
 from soulspot_db.monitoring.monitor import Monitor
-from soulspot_db.sessions import ambient
 from soulspot_db.sessions.batching import Batches
 from soulspot_db.sessions.commit import Commit
 from soulspot_db.sessions.operations import Effects, OpenTransaction, Read, ReadMany, Write
@@ -80,15 +80,34 @@ class HasSession(Protocol):
 
 
 class Session:
-    """The ordinary session of a database."""
+    """The ordinary session of a database.
 
-    def __init__(self, engine: Engine, cache: Cache, publisher: Publisher, plans: Plans, monitor: Monitor) -> None:
+    Args:
+        engine: asks the database.
+        cache: its answers.
+        publisher: tells of what was written.
+        plans: the prepared entities.
+        monitor: counts.
+        latest_block: makes what `latest` returns; a transaction is made of a session, which cannot know it.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        cache: Cache,
+        publisher: Publisher,
+        plans: Plans,
+        monitor: Monitor,
+        *,
+        latest_block: Callable[["Session", str], AbstractAsyncContextManager[Any]],
+    ) -> None:
         self.plans = plans
         self.monitor = monitor
         self.engine = engine
         self.cache = cache
         self.publisher = publisher
         self._home = cache.home
+        self._latest_block = latest_block
         self._batches = Batches(lambda statement, trace: self.engine.read(statement, trace))  # noqa: PLW0108 - tests put theirs in its place
 
     def current(self) -> OpenTransaction | None:
@@ -97,9 +116,7 @@ class Session:
 
     def latest(self, opened: str) -> AbstractAsyncContextManager[Any]:
         """A block whose statements each see what others have committed by then, or one nested in the current one."""
-        from soulspot_db.sessions.scope import TransactionScope  # noqa: PLC0415 - a transaction is made of a session
-
-        return TransactionScope(self, read_only=False, opened=opened, latest=True)
+        return self._latest_block(self, opened)
 
     def peek(self, region: CacheRegion, key: Hashable) -> Any:
         """The cached answer; MISS where only `read` can tell."""

@@ -1,9 +1,9 @@
-"""Transactions: one connection, savepoint frames, and the effects that wait for the COMMIT."""
+"""The session of a transaction: one connection, savepoint frames, and the effects that wait for the COMMIT."""
 
 import asyncio
 import logging
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping
+from collections.abc import AsyncIterator, Hashable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Any, TypeVar
@@ -13,28 +13,23 @@ from soulspot_db.engine.base import Lease, Outcome
 from soulspot_db.engine.errors import in_another_loop
 from soulspot_db.engine.settled import settled
 from soulspot_db.errors import TransactionError
-from soulspot_db.events.bus import Event, own_event
-from soulspot_db.events.publisher import PublishesEvents
-from soulspot_db.facade.records import Records
-from soulspot_db.facade.service import DatabaseService
+from soulspot_db.events.event import Event
 from soulspot_db.monitoring.monitor import Monitor
 from soulspot_db.monitoring.quiet import log_quietly
-from soulspot_db.registry import EntityRegistry
 from soulspot_db.sessions.operations import Read, ReadMany, Write
 from soulspot_db.sessions.plan import Plans
-from soulspot_db.sessions.retry import awaited, checked_attempts
 from soulspot_db.sessions.savepoint import Frame, Savepoint
 from soulspot_db.sessions.session import Session
 from soulspot_db.trace import Trace
 
-__all__ = ["Transaction"]
+__all__ = ["TransactionSession"]
 
 T = TypeVar("T")
 _log = logging.getLogger("soulspot_db.monitoring")
 
 
-class Transaction(DatabaseService):
-    """An open transaction, with every method of the database it belongs to.
+class TransactionSession:
+    """Where the calls of an open transaction go.
 
     `trace` has begun when it was asked for; what it waited for is over.
     """
@@ -54,19 +49,9 @@ class Transaction(DatabaseService):
         self.is_open = True
 
     @property
-    def session(self) -> "Transaction":
-        """A repository made of this works in this transaction, wherever it is called."""
-        return self
-
-    @property
     def plans(self) -> Plans:
         """The prepared entities of the database."""
         return self._session.plans
-
-    @property
-    def events(self) -> PublishesEvents:
-        """Where the block publishes, whoever calls it: what is published is sent after the COMMIT, on whichever bus."""
-        return _TransactionEvents(self)
 
     @property
     def monitor(self) -> Monitor:
@@ -85,30 +70,17 @@ class Transaction(DatabaseService):
         """MISS: statements of a transaction run on its connection, in turn."""
         return MISS
 
-    def current(self) -> "Transaction":
+    def current(self) -> "TransactionSession":
         """This transaction."""
         return self
 
-    def latest(self, opened: str) -> "Savepoint[Transaction]":  # noqa: ARG002 - as the database's own session has it
+    def latest(self, opened: str) -> "Savepoint[TransactionSession]":  # noqa: ARG002 - as the database's own session has it
         """A nested block: what its statements see is decided already."""
-        return self.transaction()
+        return Savepoint(self, read_only=False)
 
     def is_of(self, home: object) -> bool:
         """Whether this session made it, or this bus is told of what it does."""
         return home is self._session or home is self._session.publisher.bus
-
-    def _records(self, entity_type: str) -> Records:
-        return Records(self, EntityRegistry.get_schema(entity_type))
-
-    def transaction(self, *, read_only: bool = False) -> "Savepoint[Transaction]":
-        """A savepoint: what is done in it can be undone without the rest."""
-        return Savepoint(self, read_only=read_only)
-
-    async def run_in_transaction(self, fn: Callable[["Transaction"], Awaitable[T]], *, attempts: int = 5) -> T:
-        """Call `await fn(tx)` in a nested block, once: only the outer block can be run again as a whole."""
-        checked_attempts(attempts)
-        async with self.transaction() as tx:
-            return await awaited(fn)(tx)
 
     async def read(self, request: Read[T]) -> T:
         """Ask the database itself: the cache does not know what this transaction has written."""
@@ -309,17 +281,6 @@ class Transaction(DatabaseService):
         # Last, because it raises where warnings are errors. Whoever is interrupted by the collection is not to blame, so
         # the line that it names is this one.
         warnings.warn(message, ResourceWarning, stacklevel=1, source=self)
-
-
-class _TransactionEvents:
-    """What `tx.events` is."""
-
-    def __init__(self, transaction: Transaction) -> None:
-        self._transaction = transaction
-
-    async def publish(self, event_type: str, data: Any, metadata: Mapping[str, Any] | None = None) -> None:
-        """Publish a topic of the application's own after the COMMIT; a rollback drops it."""
-        self._transaction.keep(own_event(event_type, data, metadata))
 
 
 def _over() -> TransactionError:

@@ -7,9 +7,9 @@ from urllib.parse import quote, unquote
 
 from pydantic import ValidationError
 
-from soulspot_db.encryption.values import Cipher, UnreadableError, decryption_failed
-from soulspot_db.encryption.values import decoder as decrypting
-from soulspot_db.encryption.values import encoder as encrypting
+from soulspot_db.encryption import Cipher, UnreadableError, decryption_failed
+from soulspot_db.encryption import decoder as decrypting
+from soulspot_db.encryption import encoder as encrypting
 from soulspot_db.entity import Entity
 from soulspot_db.errors import QueryFailedError, ValidationFailedError
 from soulspot_db.language.field import FieldSpec

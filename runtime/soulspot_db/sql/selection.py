@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
-from soulspot_db.encryption.values import Cipher, UnreadableError, decryption_failed
+from soulspot_db.encryption import Cipher, UnreadableError, decryption_failed
 from soulspot_db.language.outputs import Output
 from soulspot_db.language.predicates import Predicate
 from soulspot_db.language.queries import QuerySpec

@@ -8,13 +8,13 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from soulspot_db.defaults import utc_now
-from soulspot_db.encryption.secrecy import has_secrets
 from soulspot_db.engine.base import Statement
 from soulspot_db.language.order import Term
 from soulspot_db.language.outputs import Output
 from soulspot_db.language.predicates import Compare, Predicate, all_of
 from soulspot_db.language.queries import QuerySpec
 from soulspot_db.sql.clauses import Binder, Clauses, Where, narrowed
+from soulspot_db.sql.secrecy import has_secrets
 from soulspot_db.sql.selection import selected
 from soulspot_db.sql.statements import ONE, ZERO, Statements
 

@@ -7,12 +7,12 @@ import sqlalchemy as sa
 from sqlalchemy.sql.visitors import iterate
 
 from soulspot_db.defaults import utc_now
-from soulspot_db.encryption.secrecy import has_secrets
 from soulspot_db.engine.base import Statement
 from soulspot_db.language.predicates import Predicate
 from soulspot_db.language.spec import EntitySpec
 from soulspot_db.sql.clauses import Clauses, Encode, Where, narrowed
 from soulspot_db.sql.dialects import Dialect
+from soulspot_db.sql.secrecy import has_secrets
 
 __all__ = ["ONE", "ZERO", "Statements"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from soulspot_db.encryption.values import Cipher, UnreadableError, decryption_failed
+from soulspot_db.encryption import Cipher, UnreadableError, decryption_failed
 from soulspot_db.engine.base import Statement
 from soulspot_db.errors import QueryFailedError
 from soulspot_db.language.outputs import Output

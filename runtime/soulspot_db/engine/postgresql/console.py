@@ -5,12 +5,12 @@ from typing import Any
 
 import asyncpg
 
+from soulspot_db.engine.console import HIDDEN, Answer, Column, Shown, only_reads, require_reading, views_of
 from soulspot_db.engine.postgresql.connecting import not_connected
 from soulspot_db.engine.postgresql.connection import connect, connect_options
 from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, READ_ONLY, translate
 from soulspot_db.errors import DatabaseError
 from soulspot_db.language.conditions import quoted
-from soulspot_db.maintenance.console import HIDDEN, Answer, Column, Shown, only_reads, require_reading, views_of
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["ServerConsole", "open_server_console"]

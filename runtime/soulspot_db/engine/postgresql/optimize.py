@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from soulspot_db.copies.files import megabytes
 from soulspot_db.engine.postgresql.connecting import not_connected
 from soulspot_db.engine.postgresql.connection import connect, connect_options
 from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, translate
-from soulspot_db.maintenance.copies import megabytes
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["optimize_server"]

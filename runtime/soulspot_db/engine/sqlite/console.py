@@ -5,13 +5,13 @@ import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 
+from soulspot_db.engine.console import Answer, Column, Shown, only_reads, require_reading, views_of
 from soulspot_db.engine.errors import ran_too_long
 from soulspot_db.engine.sqlite.errors import translate, with_newest_copy, wrong_path
 from soulspot_db.engine.sqlite.look import connect_to_look
 from soulspot_db.errors import DatabaseError, QueryFailedError
 from soulspot_db.language.conditions import quoted
 from soulspot_db.language.sql_tokens import tokens
-from soulspot_db.maintenance.console import Answer, Column, Shown, only_reads, require_reading, views_of
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["SQLiteConsole"]

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any, TypeVar
 
+from soulspot_db.copies.names import newest_copy
 from soulspot_db.engine.errors import refused_by_constraint
 from soulspot_db.errors import (
     CommitOutcomeUnknownError,
@@ -18,7 +19,6 @@ from soulspot_db.errors import (
     QueryFailedError,
     ValidationFailedError,
 )
-from soulspot_db.maintenance.copy_names import newest_copy
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["IS_DAMAGED", "locked_by_others", "no_reader", "no_writer", "translate", "with_newest_copy", "wrong_path"]

@@ -3,9 +3,9 @@
 import sqlite3
 from pathlib import Path
 
+from soulspot_db.copies.files import real_file
 from soulspot_db.engine.sqlite.errors import translate, wrong_path
 from soulspot_db.errors import ConnectionFailedError, DatabaseError
-from soulspot_db.maintenance.copies import real_file
 
 __all__ = ["connect_to_look"]
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from soulspot_db.copies.files import megabytes, require_room, size_of
 from soulspot_db.engine.sqlite.connection import connect
 from soulspot_db.engine.sqlite.errors import translate
 from soulspot_db.engine.sqlite.versions import has_wal_reset_bug
 from soulspot_db.errors import LockedError
 from soulspot_db.language.conditions import quoted
-from soulspot_db.maintenance.copies import megabytes, require_room, size_of
 
 __all__ = ["optimize_file"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from soulspot_db.copies.files import BESIDE, finish, to_disk, unfinished
 from soulspot_db.errors import ConnectionFailedError, LockedError
-from soulspot_db.maintenance.copies import BESIDE, finish, to_disk, unfinished
 
 __all__ = ["put_in_place", "require_unused"]
 

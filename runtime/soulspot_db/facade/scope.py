@@ -4,15 +4,15 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TypeVar
 
+from soulspot_db import ambient
+from soulspot_db.facade.transaction import Transaction
 from soulspot_db.monitoring.open_blocks import block_of, opened_here
-from soulspot_db.sessions import ambient
 from soulspot_db.sessions.retry import checked_attempts, with_attempts
 from soulspot_db.sessions.savepoint import Once, Savepoint, ending
 from soulspot_db.sessions.session import Session
-from soulspot_db.sessions.transaction import Transaction
 from soulspot_db.trace import Trace
 
-__all__ = ["TransactionScope", "run_in_transaction"]
+__all__ = ["TransactionScope", "latest_block", "run_in_transaction"]
 
 T = TypeVar("T")
 
@@ -62,6 +62,11 @@ class TransactionScope:
             await ending(self._transaction.end(error), error)
         elif self._savepoint is not None:
             await self._savepoint.__aexit__(kind, error, trace)
+
+
+def latest_block(session: Session, opened: str) -> TransactionScope:
+    """A block, called `opened`, whose statements each see what others have committed by then."""
+    return TransactionScope(session, read_only=False, opened=opened, latest=True)
 
 
 async def run_in_transaction(session: Session, fn: Callable[[Transaction], Awaitable[T]], attempts: int) -> T:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from soulspot_db.encryption.values import State, UnreadableError
+from soulspot_db.encryption import State, UnreadableError
 from soulspot_db.engine.base import Rows, Statement
 from soulspot_db.entity import Entity, EntitySchema
 from soulspot_db.errors import DecryptionFailedError

@@ -1,0 +1,1 @@
+"""Copies of a database as files: what they are called, and how a file comes to be whole or not there."""
