@@ -88,7 +88,9 @@ def change_reference(draw: Any, state: State) -> bool:
         del rules["references"]
         rules.pop("on_delete", None)
     else:
-        rules["on_delete"] = draw(st.sampled_from(["cascade", "set_null", "restrict"]))
+        # One that was part of a key until now cannot become null.
+        becomes = ["cascade", "restrict"] + (["set_null"] if rules.get("nullable") else [])
+        rules["on_delete"] = draw(st.sampled_from(becomes))
     return True
 
 
