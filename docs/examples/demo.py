@@ -89,4 +89,7 @@ def totals(size: Size) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(serve="--serve" in sys.argv[1:]))
+    try:
+        sys.exit(main(serve="--serve" in sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit("stopped; nothing is left behind")
