@@ -13,6 +13,7 @@ from interleavings import play
 RARE = {
     "a commit of unknown outcome not invalidated",
     "a load in flight not forgotten",
+    "a load kept though a write overtook it",
     "a natural key's answer kept though its text is another row's key",
     "bulk writes not invalidated",
     "dirty cleared by the first of two writers",
