@@ -94,6 +94,24 @@ def test_nothing_is_imported_to_list_the_commands():
     assert loaded & set(HEAVY) == set()
 
 
+@pytest.mark.slow
+def test_every_command_can_be_the_first_that_is_imported():
+    # Libraries are what most of the time goes to, and what does not depend on the order.
+    code = """
+import os, sys
+import alembic.command, jinja2, pydantic_settings, sqlalchemy.ext.asyncio, yaml
+for name in sys.argv[1:]:
+    child = os.fork()
+    if child == 0:
+        from soulspot_db.cli import main
+        main([name, "--help"])
+    assert os.waitpid(child, 0)[1] == 0, name
+"""
+    done = subprocess.run([sys.executable, "-c", code, *OURS], capture_output=True, text=True, check=True)
+    assert done.stdout.count("Usage: ") == len(OURS)
+    assert done.stderr == ""
+
+
 def test_importing_the_runtime_costs_nothing_before_a_name_of_it_is_used():
     assert modules_after("import soulspot_db") & set(HEAVY) == set()
     assert "soulspot_db.database" in modules_after("from soulspot_db import Database")

@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import pty
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -18,6 +19,7 @@ import soulspot_db_entities
 from servers import throwaway_database
 from soulspot_db import DatabaseError, DatabaseSettings, EntityRegistry, QueryFailedError
 from soulspot_db.maintenance.console import known_entities, open_console
+from soulspot_db.migrations.runner import migrate
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 SHELL = [sys.executable, "-c", "from soulspot_db.cli import main; main(prog_name='soulspot-db')", "shell"]
@@ -68,16 +70,34 @@ ON_SERVER = [
 ]
 
 
-@pytest.fixture
-def database(program, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def filled_file(tmp_path_factory):
     """SoulSpot's own tables, with one row that has secrets."""
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "soulspot.db"
-    monkeypatch.setenv("DATABASE", str(path))
-    assert program("migrate", "--migrations", MIGRATIONS).code == 0
+    path = tmp_path_factory.mktemp("filled") / "soulspot.db"
+    asyncio.run(migrate(DatabaseSettings(database_path=path), MIGRATIONS))
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(FILLED)
     return path
+
+
+@pytest.fixture
+def database(filled_file, tmp_path, monkeypatch):
+    """A copy of it, which the environment leads to."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE", str(tmp_path / "soulspot.db"))
+    return Path(shutil.copy(filled_file, tmp_path / "soulspot.db"))
+
+
+@pytest.fixture
+def shell(cli):
+    """`soulspot-db shell ARGUMENTS` with SoulSpot's own entities, in this process, which has them already."""
+
+    def call(*arguments):
+        with EntityRegistry.isolated():
+            importlib.reload(soulspot_db_entities)  # registers them
+            return cli("shell", *arguments)
+
+    return call
 
 
 def ask(statements):
@@ -146,48 +166,48 @@ def test_nothing_can_be_written(database):
     assert not Path("other.db").exists()
 
 
-def test_what_is_refused_is_told_without_a_traceback(program, database):
-    found = program("shell", "-c", "DELETE FROM spotify_tokens")
+def test_what_is_refused_is_told_without_a_traceback(shell, database):
+    found = shell("-c", "DELETE FROM spotify_tokens")
     assert (found.code, found.out) == (1, "")
     assert "nothing can be written here" in found.err
     assert "Traceback" not in found.err
 
 
-def test_tables_and_fields_are_listed(program, database):
-    lines = program("shell", "-c", ".tables").out.splitlines()
+def test_tables_and_fields_are_listed(shell, database):
+    lines = shell("-c", ".tables").out.splitlines()
     assert any(line.split() == ["artist", "metadata_artists"] for line in lines)
     assert any(line.split() == ["soulspot_db_version"] for line in lines)
-    lines = program("shell", "-c", ".schema spotify_token").out.splitlines()
+    lines = shell("-c", ".schema spotify_token").out.splitlines()
     assert lines[3].split() == ["access_token", "TEXT", "not", "null", "•••"]
-    found = program("shell", "-c", ".schema nothing")
+    found = shell("-c", ".schema nothing")
     assert (found.code, "there is no entity" in found.err) == (1, True)
 
 
-def test_a_thousand_rows_are_shown_or_all(program, database):
+def test_a_thousand_rows_are_shown_or_all(shell, database):
     many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500) SELECT i FROM n"
-    found = program("shell", "--json", "-c", many)
+    found = shell("--json", "-c", many)
     assert len(json.loads(found.out)) == 1_000
     assert "--all" in found.err
-    found = program("shell", "--json", "--all", "-c", many)
+    found = shell("--json", "--all", "-c", many)
     assert (len(json.loads(found.out)), found.err) == (1_500, "")
 
 
 def test_statements_come_from_standard_input_too(program, database):
-    found = program("shell", "--json", input="SELECT 1\n AS a;\n\n.quit\nSELECT 2;\n")
+    found = program("shell", "--json", given="SELECT 1\n AS a;\n\n.quit\nSELECT 2;\n")
     assert (found.code, json.loads(found.out)) == (0, [{"a": 1}])
-    found = program("shell", input="SELECT nonsense;\nSELECT 7 AS seven")
+    found = program("shell", given="SELECT nonsense;\nSELECT 7 AS seven")
     assert (found.code, "no such column" in found.err, "seven" in found.out) == (1, True, True)
 
 
-def test_a_statement_that_takes_too_long_is_stopped(program, database, monkeypatch):
+def test_a_statement_that_takes_too_long_is_stopped(shell, database, monkeypatch):
     monkeypatch.setenv("DATABASE_QUERY_TIMEOUT", "0.3")
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
-    found = program("shell", "-c", endless)
+    found = shell("-c", endless)
     assert (found.code, "DATABASE_QUERY_TIMEOUT" in found.err) == (1, True)
 
 
-def test_what_is_stored_cannot_steer_the_terminal(program, database):
-    found = program("shell", "-c", "SELECT char(27) || '[2J' || char(10) || 'a' AS \"b\"")
+def test_what_is_stored_cannot_steer_the_terminal(shell, database):
+    found = shell("-c", "SELECT char(27) || '[2J' || char(10) || 'a' AS \"b\"")
     assert r"\x1b[2J\na" in found.out
     assert "\x1b" not in found.out
 
@@ -223,14 +243,8 @@ def read_until(handle, end, after=b""):
 @pytest.fixture(scope="module")
 def filled(server):
     with throwaway_database(server.address) as name:
-        environment = {
-            **os.environ,
-            "DATABASE": f"{server.address.host}:{server.address.port}/{name}",
-            "DATABASE_USER": server.address.user,
-        }
-        subprocess.run(
-            [*SHELL[:-1], "migrate", "--migrations", MIGRATIONS], env=environment, check=True, capture_output=True
-        )
+        address = f"{server.address.host}:{server.address.port}/{name}"
+        asyncio.run(migrate(DatabaseSettings(database=address, user=server.address.user), MIGRATIONS))
         server.address.psql(FILLED.replace(NOW, "now()"), name)
         server.address.psql("CREATE SEQUENCE counter; CREATE ROLE plain LOGIN", name)
         server.address.psql("GRANT ALL ON ALL TABLES IN SCHEMA public TO plain", name)
@@ -245,11 +259,11 @@ def on_server(server, filled, monkeypatch, tmp_path, request):
     return server.address, filled
 
 
-def test_on_postgresql_entities_are_tables_and_secrets_are_hidden(program, on_server):
+def test_on_postgresql_entities_are_tables_and_secrets_are_hidden(shell, on_server):
     tables = ("spotify_token", "spotify_tokens", "public.spotify_tokens")
     found = ask([f"SELECT id, access_token FROM {table}" for table in tables])
     assert [[list(row) for row in rows] for rows in found] == [[["1", "•••"]]] * 3
-    found = program("shell", "-c", "SELECT id, created_at FROM spotify_token")
+    found = shell("-c", "SELECT id, created_at FROM spotify_token")
     assert (found.code, found.err, "(1 row)" in found.out) == (0, "", True)
 
 

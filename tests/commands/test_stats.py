@@ -56,7 +56,7 @@ def serving():
                 pass
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_port}/api/database", Handler.asked
 
@@ -161,7 +161,7 @@ def test_the_token_goes_to_nobody_whom_an_answer_names(program, serving, figures
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Redirects) as first:
-        threading.Thread(target=first.serve_forever, daemon=True).start()
+        threading.Thread(target=first.serve_forever, args=[0.01], daemon=True).start()
         program("stats", "--json", "--token", "geheim", "--url", f"http://127.0.0.1:{first.server_port}")
         first.shutdown()
     assert [token for _, token in asked] == [None]
