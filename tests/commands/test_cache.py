@@ -3,12 +3,14 @@
 import asyncio
 import importlib
 import secrets
+import shutil
 from pathlib import Path
 
 import pytest
 import redis_servers
 import soulspot_db_entities
 from soulspot_db import Database, DatabaseSettings, EntityRegistry
+from soulspot_db.migrations.runner import migrate
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
@@ -17,6 +19,19 @@ MIGRATIONS = Path(__file__).parents[2] / "migrations"
 def server():
     with redis_servers.redis_server() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def migrated_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("migrated") / "soulspot.db"
+    asyncio.run(migrate(DatabaseSettings(database_path=path), MIGRATIONS))
+    return path
+
+
+@pytest.fixture
+def migrated(migrated_file, environment, tmp_path):
+    """The tables are there."""
+    shutil.copy(migrated_file, tmp_path / "soulspot.db")
 
 
 @pytest.fixture
@@ -42,9 +57,7 @@ def test_it_says_how_much_there_is(program, environment, server):
 
 
 @pytest.mark.parametrize("command", [["clear"], ["invalidate", "artist"], ["invalidate", "artist:*:name:x"]])
-def test_what_it_forgets_other_programs_read_anew(program, environment, command):
-    assert program("migrate", "--migrations", MIGRATIONS).code == 0
-
+def test_what_it_forgets_other_programs_read_anew(program, migrated, command):
     async def look():
         async with Database(DatabaseSettings(cache_recheck=0)) as db:
             await db.count("artist")
@@ -68,9 +81,7 @@ def test_it_needs_no_tables(program, environment, tmp_path, command):
     assert command == ["clear"] or not (tmp_path / "soulspot.db").exists()
 
 
-def test_to_look_at_it_makes_nobody_forget(program, environment):
-    assert program("migrate", "--migrations", MIGRATIONS).code == 0
-
+def test_to_look_at_it_makes_nobody_forget(program, migrated):
     async def look():
         async with Database(DatabaseSettings(cache_recheck=0)) as db:
             await db.count("artist", fresh=True)
@@ -115,8 +126,7 @@ def test_a_redis_that_cannot_be_reached_is_an_error(program, environment):
         assert "last writes" not in found.err
 
 
-def test_an_entity_that_there_is_not_is_an_error(program, environment):
-    assert program("migrate", "--migrations", MIGRATIONS).code == 0
+def test_an_entity_that_there_is_not_is_an_error(program, migrated):
     found = program("cache", "invalidate", "nothing:1")
     assert found.code == 1
     assert "nothing" in found.err

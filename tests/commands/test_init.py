@@ -8,6 +8,7 @@ import sys
 import tomllib
 
 import pytest
+from projects import REPOSITORY
 from soulspot_db_codegen.json_schema import entity_schema, module_schema
 from soulspot_db_codegen.yaml_reader import read_yaml
 
@@ -37,6 +38,8 @@ LINT = (
     "-c",
     "import sys; sys.path.insert(0, ''); from importlinter.cli import lint_imports_command; lint_imports_command()",
 )
+# What mypy knows of the libraries stays from one run of the tests to the next.
+TYPES = REPOSITORY / ".mypy_cache" / "projects"
 SOULSPOT_DB = ("-c", "from soulspot_db.cli import main; main()")
 
 
@@ -68,7 +71,7 @@ def test_an_empty_folder_becomes_a_project_in_which_everything_works(program, ro
         "my_shop",
     )
     succeeds("-m", "ruff", "format", "--no-cache", "--check", ".")
-    succeeds("-m", "mypy", "--strict", "my_shop", "my_shop_entities")
+    succeeds("-m", "mypy", "--strict", "--cache-dir", TYPES, "my_shop", "my_shop_entities")
 
     with (root / "my_shop/library.py").open("a") as module:
         module.write("\n\nimport sqlalchemy\n")
