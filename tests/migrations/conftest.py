@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from forking import forking
 from soulspot_db import DatabaseSettings
 from soulspot_db.language.history import SUMS, constants_of, dump_sums, read_history, sums_of
 
@@ -56,6 +57,13 @@ class Revisions:
         (self.folder / "versions" / f"{len(self.ids):04}_revision.py").write_text(f'"""{title}."""\n{header}{body}')
         record(self.folder)
         return id
+
+
+@pytest.fixture(scope="session")
+def programs():
+    """Starts programs that migrate, in processes of their own."""
+    with forking("soulspot_db.cli.migrate", "soulspot_db.migrations.runner", "soulspot_db.migrations.steps") as found:
+        yield found
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from click.testing import CliRunner
 from soulspot_db.cli import main
 from soulspot_db_entities import MIGRATION_HEAD
 
+from tests.migrations.test_plain_alembic import ALEMBIC
+
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
@@ -73,15 +75,14 @@ def test_help_lists_every_command_without_importing_what_is_behind_it():
     assert "'jinja2'" not in output
 
 
-def test_the_plain_alembic_command_runs_the_revisions_as_well(tmp_path):
+def test_the_plain_alembic_command_runs_the_revisions_as_well(tmp_path, programs):
     root = Path(__file__).parents[2]
     environment = {**os.environ, "DATABASE": str(tmp_path / "soulspot.db")}
     command = [sys.executable, "-m", "alembic", "-c", str(root / "pyproject.toml")]
     subprocess.run([*command, "upgrade", "head"], env=environment, cwd=root, check=True, capture_output=True)
-    current = subprocess.run(
-        [*command, "current"], env=environment, cwd=root, check=True, capture_output=True, text=True
-    )
-    assert current.stdout.split()[0] == MIGRATION_HEAD
+    current = programs.run(ALEMBIC, "-c", root / "pyproject.toml", "current", cwd=root, **environment)
+    assert current.returncode == 0, current.err
+    assert current.out.split()[0] == MIGRATION_HEAD
 
 
 def test_a_server_that_does_not_answer_is_an_error_and_no_file_is_made(run, monkeypatch, tmp_path):

@@ -1,17 +1,14 @@
 """Ctrl-C while `soulspot-db migrate` runs: it stops, and says where the database is."""
 
 import asyncio
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from soulspot_db.migrations.runner import migrate, status
 
+PROGRAM = "from soulspot_db.cli import main; main(prog_name='soulspot-db')"
 ENDLESS = 'op.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")'
 SLOWLY = """
 import time
@@ -24,15 +21,12 @@ for rows in steps.batches(tracks, size=1):
 
 
 @pytest.fixture
-def start(settings, tmp_path):
+def start(settings, tmp_path, programs):
     started = []
 
     def begin(folder):
-        command = [str(Path(sys.executable).with_name("soulspot-db")), "migrate", "--migrations", str(folder)]
-        environment = {**os.environ, "DATABASE": str(settings.database_path)}
-        process = subprocess.Popen(
-            command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        arguments = ("migrate", "--migrations", folder)
+        process = programs.start(PROGRAM, *arguments, merged=True, cwd=tmp_path, DATABASE=str(settings.database_path))
         started.append(process)
         return process
 

@@ -1,9 +1,5 @@
 """The plain `alembic` command: it runs the revisions, writes none, and recommends what it understands itself."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from tests.migrations.conftest import ROOT
@@ -14,17 +10,20 @@ def content(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
 
 
+# As `python -m alembic` does.
+ALEMBIC = "from alembic.config import main; main(prog='alembic')"
+
+
 @pytest.fixture
-def alembic(settings, revisions, tmp_path):
+def alembic(settings, revisions, tmp_path, programs):
     (revisions.folder / "script.py.mako").write_bytes((ROOT / "migrations" / "script.py.mako").read_bytes())
     (tmp_path / "alembic.ini").write_text(f"[alembic]\nscript_location = {revisions.folder}\n")
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    environment = {**os.environ, "DATABASE": str(settings.database_path), "TMPDIR": str(temporary), "COLUMNS": "200"}
+    environment = {"DATABASE": str(settings.database_path), "TMPDIR": str(temporary), "COLUMNS": "200"}
 
     def run(*arguments):
-        command = [sys.executable, "-m", "alembic", "-c", str(tmp_path / "alembic.ini"), *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return programs.run(ALEMBIC, "-c", tmp_path / "alembic.ini", *arguments, **environment)
 
     return run
 
@@ -32,8 +31,8 @@ def alembic(settings, revisions, tmp_path):
 def plain(result):
     """What a refused command says, which is no traceback."""
     assert result.returncode != 0
-    assert "Traceback" not in result.stderr + result.stdout
-    return " ".join(result.stdout.split() + result.stderr.split())
+    assert "Traceback" not in result.err + result.out
+    return " ".join(result.out.split() + result.err.split())
 
 
 @pytest.mark.parametrize(
@@ -61,7 +60,7 @@ async def test_a_refusal_recommends_what_alembic_understands(alembic, filled, co
     assert "--allow-destructive" not in refused
     assert "there is no revision ffff" in plain(alembic("-x", "allow_destructive=ffff", "upgrade", "head"))
     done = alembic("-x", f"allow_destructive={id[:4]}", "upgrade", "head")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.err
 
 
 async def test_the_plain_alembic_command_rebuilds_and_keeps_the_children(alembic, filled, code, sql):
@@ -71,18 +70,18 @@ async def test_the_plain_alembic_command_rebuilds_and_keeps_the_children(alembic
     assert "the values of old of tracks would be lost, in 2 rows" in plain(alembic("upgrade", "head"))
     assert alembic("-x", f"allow_destruction={id}", "upgrade", "head").returncode != 0
     done = alembic("-x", f"allow_destructive={id}", "upgrade", "head")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.err
     assert sql("SELECT count(*), count(album_id) FROM tracks") == [(4, 4)]
     assert sql("SELECT title FROM tracks ORDER BY id") == [("minus!",), ("Sinnerman!",), ("!",), ("Be My Husband!",)]
-    assert id in alembic("current").stdout
+    assert id in alembic("current").out
 
 
 async def test_the_plain_alembic_command_prints_sql_and_refuses_an_edited_history(alembic, filled, code):
     filled.add(code["rebuild_tracks"])
     printed = alembic("upgrade", f"{filled.ids[0]}:head", "--sql")
-    assert printed.returncode == 0, printed.stderr
-    assert printed.stdout.startswith("-- ")
-    assert 'INSERT INTO "_soulspot_rebuild_tracks"' in printed.stdout
+    assert printed.returncode == 0, printed.err
+    assert printed.out.startswith("-- ")
+    assert 'INSERT INTO "_soulspot_rebuild_tracks"' in printed.out
     path = filled.folder / "versions" / "0002_revision.py"
     path.write_text(path.read_text() + "# edited\n")
     assert "versions/0002_revision.py is not what was recorded" in plain(alembic("upgrade", "head"))

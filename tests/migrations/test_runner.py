@@ -3,8 +3,6 @@
 import asyncio
 import shutil
 import sqlite3
-import subprocess
-import sys
 import threading
 
 import greenlet
@@ -118,15 +116,14 @@ async def test_migrating_runs_beside_the_event_loop_and_in_no_greenlet(settings,
     assert set(found) == {(False, None)}
 
 
-async def test_two_processes_that_start_at_once_both_succeed_and_one_migrates(settings, migrations):
+async def test_two_processes_that_start_at_once_both_succeed_and_one_migrates(settings, migrations, programs):
     program = (
         "import asyncio, sys; from pathlib import Path; from soulspot_db import DatabaseSettings;"
         "from soulspot_db.migrations.runner import migrate;"
         "settings = DatabaseSettings(database_path=sys.argv[1], _env_file=None);"
         "asyncio.run(migrate(settings, Path(sys.argv[2]), print))"
     )
-    command = [sys.executable, "-c", program, str(settings.database_path), str(migrations)]
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    started = [programs.start(program, settings.database_path, migrations) for _ in range(3)]
     ended = [await asyncio.to_thread(process.communicate, timeout=60) for process in started]
     assert [process.returncode for process in started] == [0, 0, 0], ended
     assert sum(MIGRATION_HEAD in output for output, _errors in ended) == 1

@@ -46,7 +46,20 @@ async def fails(settings, folder):
     raise AssertionError("it did not fail")
 
 
-async def test_pitfall_13_an_error_at_any_statement_leaves_the_old_database(settings, filled, sql, code, tmp_path):
+def numbers(statements, apart):
+    """Which of them fail: so far apart, and always those that stand around a COMMIT, and the last."""
+    last = len(statements)
+    commits = [number for number, text in enumerate(statements, 1) if text == "COMMIT"]
+    return sorted({*range(1, last + 1, apart), *commits, *(number + 1 for number in commits if number < last), last})
+
+
+SHARES = pytest.mark.parametrize("apart", [10, pytest.param(1, marks=pytest.mark.slow)])
+
+
+@SHARES
+async def test_pitfall_13_an_error_at_any_statement_leaves_the_old_database(
+    settings, filled, sql, code, tmp_path, apart
+):
     sql(
         "CREATE TABLE log (what)",
         "CREATE INDEX by_hand ON tracks (lower(title))",
@@ -61,15 +74,16 @@ async def test_pitfall_13_an_error_at_any_statement_leaves_the_old_database(sett
     with Failing() as counted:
         await migrate(settings, filled.folder, backup=False)
     assert len(counted.statements) > 60
-    for at in range(1, len(counted.statements) + 1):
+    for at in numbers(counted.statements, apart):
         shutil.copy(kept, settings.database_path)
         with Failing(at):
             await fails(settings, filled.folder)
         assert dump(settings.database_path) == before, counted.statements[at - 1]
 
 
+@SHARES
 async def test_an_error_at_any_statement_around_a_data_revision_is_mended_by_the_next_run(
-    settings, filled, sql, code, tmp_path
+    settings, filled, sql, code, tmp_path, apart
 ):
     filled.add('steps.add_column("albums", sa.Column("cover", ddl.string(), nullable=True))')
     filled.add(DATA, data=True)
@@ -80,7 +94,7 @@ async def test_an_error_at_any_statement_around_a_data_revision_is_mended_by_the
         await migrate(settings, filled.folder, backup=False)
     after = dump(settings.database_path)
     seen = set()
-    for at in range(1, len(counted.statements) + 1):
+    for at in numbers(counted.statements, apart):
         shutil.copy(kept, settings.database_path)
         with Failing(at):
             await fails(settings, filled.folder)

@@ -3,8 +3,6 @@
 import asyncio
 import random
 import signal
-import subprocess
-import sys
 
 import pytest
 import sqlalchemy as sa
@@ -30,9 +28,9 @@ for rows in steps.batches(tracks, size=500):
 """
 
 
-def start(settings, revisions):
-    command = [sys.executable, "-c", PROGRAM, str(settings.database_path), str(revisions.folder)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.fixture
+def start(settings, revisions, programs):
+    return lambda: programs.start(PROGRAM, settings.database_path, revisions.folder)
 
 
 @pytest.fixture
@@ -66,9 +64,9 @@ def verify_all_done(sql):
     assert sql("SELECT count(*) FROM sqlite_master WHERE name LIKE '%rebuild%' OR name LIKE '%progress%'") == [(0,)]
 
 
-@pytest.mark.parametrize("number", [*range(10), *(pytest.param(n, marks=pytest.mark.slow) for n in range(10, 100))])
-async def test_a_process_that_is_killed_at_any_moment_is_gone_on_with(settings, many, sql, number):
-    process = start(settings, many)
+@pytest.mark.parametrize("number", [*range(5), *(pytest.param(n, marks=pytest.mark.slow) for n in range(5, 100))])
+async def test_a_process_that_is_killed_at_any_moment_is_gone_on_with(settings, many, start, sql, number):
+    process = start()
     line = await asyncio.to_thread(process.stdout.readline)
     assert many.ids[1] in line, line
     await asyncio.sleep(random.Random(number).random() * 0.16)
@@ -82,11 +80,11 @@ async def test_a_process_that_is_killed_at_any_moment_is_gone_on_with(settings, 
     verify_all_done(sql)
 
 
-@pytest.mark.parametrize("number", [*range(5), *(pytest.param(n, marks=pytest.mark.slow) for n in range(5, 100))])
+@pytest.mark.parametrize("number", [*range(3), *(pytest.param(n, marks=pytest.mark.slow) for n in range(3, 100))])
 async def test_pitfall_27_of_two_processes_that_start_at_once_both_end_well_and_each_revision_runs_once(
-    settings, many, sql, number
+    many, start, sql, number
 ):
-    processes = [start(settings, many), start(settings, many)]
+    processes = [start(), start()]
     ended = [await asyncio.to_thread(process.communicate, timeout=120) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], ended
     verify_all_done(sql)
@@ -95,15 +93,15 @@ async def test_pitfall_27_of_two_processes_that_start_at_once_both_end_well_and_
     assert lines.count(many.ids[3]) == 1
 
 
-async def test_two_processes_may_share_the_batches_of_a_data_revision(settings, many, sql):
+async def test_two_processes_may_share_the_batches_of_a_data_revision(settings, many, start, sql):
     await migrate(settings, many.folder, to=many.ids[1], backup=False)
-    processes = [start(settings, many) for _ in range(3)]
+    processes = [start() for _ in range(3)]
     ended = [await asyncio.to_thread(process.communicate, timeout=120) for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], ended
     verify_all_done(sql)
 
 
-async def test_who_is_overtaken_on_the_way_to_a_revision_does_not_take_the_other_back(settings, many, sql):
+async def test_who_is_overtaken_on_the_way_to_a_revision_does_not_take_the_other_back(settings, many, start, sql):
     turns = []
 
     def overtake(_connection, _cursor, statement, *_rest):
@@ -111,7 +109,7 @@ async def test_who_is_overtaken_on_the_way_to_a_revision_does_not_take_the_other
         if statement == "PRAGMA foreign_keys = ON":
             turns.append(statement)
             if len(turns) == 3:
-                start(settings, many).communicate(timeout=60)
+                start().communicate(timeout=60)
 
     sa.event.listen(sa.Engine, "before_cursor_execute", overtake)
     try:
@@ -123,7 +121,7 @@ async def test_who_is_overtaken_on_the_way_to_a_revision_does_not_take_the_other
 
 
 @pytest.mark.slow
-def test_a_rebuild_of_100_000_rows_takes_bounded_memory(settings, revisions, sql, code):
+def test_a_rebuild_of_100_000_rows_takes_bounded_memory(settings, revisions, start, sql, code):
     revisions.add(code["tables"])
     asyncio.run(migrate(settings, revisions.folder))
     peaks = []
@@ -139,7 +137,7 @@ def test_a_rebuild_of_100_000_rows_takes_bounded_memory(settings, revisions, sql
                 1,
             )
         )
-        process = start(settings, revisions)
+        process = start()
         output, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
         _done, seconds, peak = output.splitlines()[-1].split()

@@ -2,10 +2,8 @@
 
 import asyncio
 import importlib
-import os
 import re
 import subprocess
-import sys
 
 import pytest
 import servers
@@ -19,6 +17,7 @@ from soulspot_db_entities import MIGRATION_HEAD
 
 from tests.migrations.conftest import ROOT
 from tests.migrations.postgresql.test_steps import ADD_COVER
+from tests.migrations.test_plain_alembic import ALEMBIC
 
 
 @pytest.fixture
@@ -122,12 +121,13 @@ async def test_sql_of_a_table_that_takes_another_form_is_refused(settings, fille
     assert "how depends on what the database has" in refused.output
 
 
-async def test_the_plain_alembic_command_runs_the_revisions_as_well(settings, ids):
-    environment = {**os.environ, "DATABASE": settings.database, "DATABASE_USER": settings.user}
+async def test_the_plain_alembic_command_runs_the_revisions_as_well(settings, ids, programs):
+    environment = {"DATABASE": settings.database, "DATABASE_USER": settings.user}
 
     def alembic(*arguments):
-        command = [sys.executable, "-m", "alembic", "-c", str(ROOT / "pyproject.toml"), *arguments]
-        return subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        done = programs.run(ALEMBIC, "-c", ROOT / "pyproject.toml", *arguments, cwd=ROOT, **environment)
+        assert done.returncode == 0, done.err
+        return done.out
 
     await asyncio.to_thread(alembic, "upgrade", "head")
     assert (await asyncio.to_thread(alembic, "current")).split()[0] == MIGRATION_HEAD

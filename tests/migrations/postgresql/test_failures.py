@@ -1,11 +1,8 @@
 """Whatever fails, wherever: the database is as it was, or as it should be, and the next run does the rest."""
 
 import asyncio
-import itertools
 import random
 import signal
-import subprocess
-import sys
 from contextlib import suppress
 
 import homes
@@ -47,10 +44,14 @@ NEW_INDEX = 'op.create_index("ix_tracks_album_id", "tracks", ["album_id"])'
 MADE_LATER = "to_regclass('soulspot_db_later')::text"
 
 
-def start(settings, revisions, *, killed_at=0):
-    """A process that migrates, and is killed when it is about to send that statement."""
-    command = [sys.executable, "-c", PROGRAM, settings.database, settings.user, str(revisions.folder), str(killed_at)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.fixture
+def start(settings, revisions, programs):
+    """Starts a process that migrates, and is killed when it is about to send that statement."""
+
+    def run(*, killed_at=0):
+        return programs.start(PROGRAM, settings.database, settings.user, revisions.folder, killed_at)
+
+    return run
 
 
 async def ended(*processes):
@@ -59,8 +60,9 @@ async def ended(*processes):
     return "".join(output for output, _errors in found)
 
 
+@pytest.mark.parametrize("apart", [20, pytest.param(1, marks=pytest.mark.slow)])
 async def test_a_session_that_is_lost_at_any_statement_leaves_the_old_database_or_the_new_one(
-    settings, filled, sql, code, content
+    settings, filled, sql, code, content, apart
 ):
     filled.add(ADD_COVER)
     filled.add(code["rebuild_albums"] + code["rebuild_tracks"] + NEW_INDEX)
@@ -74,14 +76,17 @@ async def test_a_session_that_is_lost_at_any_statement_leaves_the_old_database_o
 
     homes.on_server(other, f"CREATE DATABASE {name}_kept TEMPLATE {name}", ())
     try:
-        await migrate(settings, filled.folder)
+        with Losing(settings) as whole:
+            await migrate(settings, filled.folder)
         after = content()
-        for at in itertools.count(1):
+        last = len(whole.statements)
+        assert last > 60
+        commit = whole.statements.index("COMMIT") + 1
+        for at in sorted({*range(1, last + 1, apart), commit, commit + 1, last}):
             as_before()
             with Losing(settings, at=at) as losing, suppress(DatabaseError):
                 await migrate(settings, filled.folder)
-            if not losing.is_lost:
-                break
+            assert losing.is_lost
             if "COMMIT" not in losing.statements[: at - 1]:
                 assert content() == before, losing.statements[at - 1]
             else:
@@ -89,7 +94,6 @@ async def test_a_session_that_is_lost_at_any_statement_leaves_the_old_database_o
                 await migrate(settings, filled.folder)
                 assert content() == after, losing.statements[at - 1]
                 assert sql(f"SELECT {MADE_LATER}") == [(None,)]
-        assert at > 60
     finally:
         homes.on_server(other, f"DROP DATABASE {name}_kept", ())
 
@@ -117,9 +121,9 @@ def require_all_done(sql, structure):
 
 
 @pytest.mark.parametrize("number", [*range(3), *(pytest.param(n, marks=pytest.mark.slow) for n in range(3, 100))])
-async def test_a_process_that_is_killed_at_any_moment_is_gone_on_with(settings, many, sql, structure, number):
+async def test_a_process_that_is_killed_at_any_moment_is_gone_on_with(settings, many, start, sql, structure, number):
     # Among the first and among the last are revisions that change tables; between them one goes through rows.
-    process = start(settings, many, killed_at=random.Random(number).randint(1, 400))
+    process = start(killed_at=random.Random(number).randint(1, 400))
     found = await asyncio.to_thread(process.communicate, timeout=120)
     assert process.returncode == -signal.SIGKILL, found
     assert (await status(settings, many.folder)).current in many.ids
@@ -127,18 +131,18 @@ async def test_a_process_that_is_killed_at_any_moment_is_gone_on_with(settings, 
     require_all_done(sql, structure)
 
 
-@pytest.mark.parametrize("number", [*range(5), *(pytest.param(n, marks=pytest.mark.slow) for n in range(5, 100))])
+@pytest.mark.parametrize("number", [*range(2), *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 100))])
 async def test_pitfall_27_of_two_processes_that_start_at_once_both_end_well_and_each_revision_runs_once(
-    settings, many, sql, structure, number
+    many, start, sql, structure, number
 ):
-    lines = await ended(start(settings, many), start(settings, many))
+    lines = await ended(start(), start())
     require_all_done(sql, structure)
     assert [lines.count(id) for id in many.ids[1:]] == [1, 1, 1]
 
 
-async def test_who_waits_too_long_for_another_process_is_told(settings, filled, sql):
-    filled.add("op.execute('SELECT pg_sleep(3)')")
-    first = start(settings, filled)
+async def test_who_waits_too_long_for_another_process_is_told(settings, filled, start):
+    filled.add("op.execute('SELECT pg_sleep(2)')")
+    first = start()
     while filled.ids[1] not in await asyncio.to_thread(first.stdout.readline):
         pass
     impatient = settings.model_copy(update={"pool_timeout": 0.3})

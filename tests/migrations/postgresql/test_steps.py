@@ -117,10 +117,11 @@ async def test_what_is_looked_at_for_another_database_is_left_out(settings, fill
 
 
 async def test_rows_change_in_batches(settings, filled, sql):
-    sql("INSERT INTO tracks (id, title, old) SELECT n, 'title', n FROM generate_series(10, 4000) AS n")
+    sql("INSERT INTO tracks (id, title, old) SELECT n, 'title', n FROM generate_series(10, 400) AS n")
     filled.add(DATA, data=True)
     filled.add(ADD_COVER)
     await migrate(settings, filled.folder)
+    assert sql("SELECT count(*) FROM tracks WHERE title NOT LIKE '%!' OR title LIKE '%!!'") == [(0,)]
     assert sql("SELECT to_regclass('soulspot_db_progress')::text") == [(None,)]
 
 
@@ -236,7 +237,7 @@ async def test_a_revision_that_only_goes_forward_says_so_and_names_the_dump(sett
 async def test_rows_that_are_looked_at_first_stay_as_they_are_until_the_end(settings, filled, sql):
     filled.add(
         looking(("refuse", "of tracks", 'SELECT "id" FROM "tracks" WHERE "old" = 99'))
-        + "op.execute('SELECT pg_sleep(2)')"
+        + "op.execute('SELECT pg_sleep(1)')"
     )
     run = asyncio.create_task(migrate(settings, filled.folder))
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
