@@ -13,9 +13,10 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 __all__ = ["Forking", "Program", "forking"]
@@ -80,7 +81,14 @@ class Forking:
         self._channel = channel
 
     def start(
-        self, code: str, *arguments: object, merged: bool = False, cwd: Path | None = None, **more: str
+        self,
+        code: str,
+        *arguments: object,
+        merged: bool = False,
+        cwd: Path | None = None,
+        env: Mapping[str, str] = os.environ,
+        given: str = "",
+        **more: str,
     ) -> Program:
         """Start a program.
 
@@ -89,22 +97,32 @@ class Forking:
             arguments: its `sys.argv` from the second on.
             merged: what goes to stderr goes to stdout.
             cwd: its working directory.
-            more: variables of its environment, besides those of this process.
+            env: its environment, by default that of this process.
+            given: what it reads from standard input.
+            more: variables of its environment, besides those.
         """
-        request = [code, [*map(str, arguments)], str(cwd or Path.cwd()), {**os.environ, **more}]
+        request = [code, [*map(str, arguments)], str(cwd or Path.cwd()), {**env, **more}]
         ours, theirs = zip(*(os.pipe() for _ in range(2 if merged else 3)), strict=True)
-        try:
+        with TemporaryFile() as stdin:
+            stdin.write(given.encode())
+            stdin.seek(0)
             # Where both go to one place there is one pipe for the two.
-            socket.send_fds(self._channel, [json.dumps(request).encode()], [theirs[0], theirs[-2], theirs[-1]])
-        finally:
-            for pipe in theirs:
-                os.close(pipe)
+            handles = [stdin.fileno(), theirs[0], theirs[-2], theirs[-1]]
+            try:
+                socket.send_fds(self._channel, [json.dumps(request).encode()], handles)
+            finally:
+                for pipe in theirs:
+                    os.close(pipe)
         return Program(ours[:-1], ours[-1])
 
     def run(self, code: str, *arguments: object, timeout: float = 60, **options: Any) -> Program:
         """Start a program and wait for its end; what it said is in `out` and `err` of what is returned."""
         program = self.start(code, *arguments, **options)
-        program.out, program.err = program.communicate(timeout)
+        try:
+            program.out, program.err = program.communicate(timeout)
+        except TimeoutError:
+            program.kill()
+            raise
         return program
 
 
@@ -132,28 +150,28 @@ def _asked_for(channel: socket.socket) -> str:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody has to wait for those that watch
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
-        message, pipes, _flags, _address = socket.recv_fds(channel, _LARGEST, 3)
+        message, handles, _flags, _address = socket.recv_fds(channel, _LARGEST, 4)
         if not message:
             os._exit(0)
         if os.fork() == 0:
             break
-        for pipe in pipes:
-            os.close(pipe)
+        for handle in handles:
+            os.close(handle)
     channel.close()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    out, err, status = pipes
+    *streams, status = handles
     if program := os.fork():
-        os.close(out)
-        os.close(err)
+        for stream in streams:
+            os.close(stream)
         os.write(status, f"{program}\n".encode())
         _, ended = os.waitpid(program, 0)
         os.write(status, f"{os.waitstatus_to_exitcode(ended)}\n".encode())
         os._exit(0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.dup2(out, 1)
-    os.dup2(err, 2)
-    for pipe in pipes:
-        os.close(pipe)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    for handle in handles:
+        os.close(handle)
     code, arguments, folder, environment = json.loads(message)
     sys.argv[:] = ["-c", *arguments]
     sys.path[0] = ""

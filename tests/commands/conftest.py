@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
+from pkgutil import iter_modules
 
 import pytest
 from click.testing import CliRunner
-from forked import forking
+from forking import forking
 from projects import Outcome
 from servers import postgres_server
+from soulspot_db import cli as cli_package
 from soulspot_db.cli import main
+from soulspot_db_codegen import commands
 
 
 @pytest.fixture
@@ -23,38 +26,45 @@ def cli():
     return call
 
 
+MAIN = "from soulspot_db.cli import main; main(prog_name='soulspot-db')"
+# All that commands import, at the start or when they get to it; not generated packages, which register entities.
+IMPORTED = (
+    *("asyncpg", "concurrent.futures.thread", "getpass", "stringprep"),
+    *(found.name for each in (cli_package, commands) for found in iter_modules(each.__path__, f"{each.__name__}.")),
+    *("soulspot_db.engine.sqlite.console", "soulspot_db.engine.sqlite.replace"),
+    *("soulspot_db.migrations.environment", "soulspot_db.migrations.steps"),
+)
 # What is read when Python starts: with another value of these a command is started anew.
 AT_THE_START = ("LANG", "LC_", "LD_", "PYTHON", "TZ")
 
 
+def at_the_start(environment):
+    return {name: value for name, value in environment.items() if name.startswith(AT_THE_START)}
+
+
 @pytest.fixture(scope="session")
-def forks():
-    """Starts commands that have their imports done."""
-    with forking() as forks:
-        yield forks
+def start():
+    """Starts programs that have the imports of commands done, and the part of the environment that they have for good."""
+    with forking(*IMPORTED) as programs:
+        yield programs, at_the_start(os.environ)
 
 
 @pytest.fixture
-def program(forks):
+def program(start):
     """`soulspot-db ARGUMENTS` in a process of its own."""
+    programs, inherited = start
 
-    def call(*arguments, cwd=".", env=os.environ, given=""):
-        arguments = [str(item) for item in arguments]
-        if at_the_start(env) == at_the_start(forks.environment):
-            done = forks.run(arguments, cwd=cwd, env=env, given=given)
-        else:
-            command = [sys.executable, "-c", "from soulspot_db.cli import main; main(prog_name='soulspot-db')"]
-            command += arguments
-            done = subprocess.run(
-                command, cwd=cwd, env=env, input=given, capture_output=True, text=True, check=False, timeout=60
-            )
+    def call(*arguments, cwd=None, env=os.environ, given=""):
+        if at_the_start(env) == inherited:
+            done = programs.run(MAIN, *arguments, cwd=cwd, env=env, given=given)
+            return Outcome(done.returncode, done.out, done.err)
+        command = [sys.executable, "-c", MAIN, *map(str, arguments)]
+        done = subprocess.run(
+            command, cwd=cwd, env=env, input=given, capture_output=True, text=True, check=False, timeout=60
+        )
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     return call
-
-
-def at_the_start(environment):
-    return {name: value for name, value in environment.items() if name.startswith(AT_THE_START)}
 
 
 @pytest.fixture(scope="module")
