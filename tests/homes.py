@@ -1,12 +1,14 @@
 """Where tests keep databases: files, or databases on a PostgreSQL server. Each test gets a copy of a prepared one."""
 
 import asyncio
+import atexit
 import os
 import secrets
 import shutil
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -76,14 +78,34 @@ def home(kind: str, folder: Path) -> Iterator[Home]:
         address = servers.listening_postgres()
         if address is None:
             pytest.skip("no PostgreSQL listens on this machine")
-        server = _Server(address)
-        try:
-            yield server
-        finally:
-            server.drop()  # it goes on when the tests are over
-        return
-    with servers.postgres_server(**_FAST) as server:
-        yield _Server(server.address)
+    else:
+        address = _started()
+    server = _Server(address)
+    try:
+        yield server
+    finally:
+        server.drop()  # the server goes on for other homes, or when the tests are over
+
+
+@cache
+def _started() -> servers.Address:
+    """A server for all homes of this process: starting one for each takes longer than many of their tests."""
+    starting = servers.postgres_server(**_FAST)
+    server = starting.__enter__()
+    atexit.register(starting.__exit__, None, None, None)
+    return server.address
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """A loop in a thread of its own, in which connections outlast the loops of the tests."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    return loop
+
+
+def _in_thread(what: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run_coroutine_threadsafe(what, _loop()).result(60)
 
 
 def _made(settings: DatabaseSettings, make: Callable[[Database], Awaitable[None]]) -> None:
@@ -113,6 +135,7 @@ class _Server:
         self._template = f"soulspot_test_{os.getpid()}_{secrets.token_hex(4)}"
         self._form = ""  # of the template
         self._free: list[str] = []  # copies that nobody uses, as empty as the template
+        self._connections: dict[str, Any] = {}  # one to each copy, kept: making one takes longer than what it is for
 
     def _where(self, name: str) -> dict[str, Any]:
         address = self._address
@@ -122,31 +145,46 @@ class _Server:
     def prepare(self, make: Callable[[Database], Awaitable[None]]) -> None:
         self._run(f"CREATE DATABASE {self._template}")
         _made(DatabaseSettings(**self._where(self._template)), make)
-        self._form = self._form_of(self._template)
+        self._form = self._run(_FORM, self._template)
+        self._leave(self._template)  # what is copied has no connection
 
     def drop(self) -> None:
         """Leave nothing behind."""
         for name in (*self._free, self._template):
-            self._run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            self._drop(name)
+        self._leave("postgres")
 
-    def _run(self, sql: str, database: str = "postgres") -> list[tuple[Any, ...]]:
-        return on_server(DatabaseSettings(**self._where(database)), sql, ())
+    def _run(self, sql: str, database: str = "postgres") -> Any:
+        """The first value that it finds, if it finds any."""
 
-    def _form_of(self, name: str) -> str:
-        return str(self._run(_FORM, name)[0][0])
+        async def run() -> Any:
+            connection = self._connections.get(database)
+            if connection is None or connection.is_closed():
+                connection = self._connections[database] = await connect(DatabaseSettings(**self._where(database)))
+            return await connection.fetchval(sql)
+
+        return _in_thread(run())
+
+    def _leave(self, database: str) -> None:
+        if connection := self._connections.pop(database, None):
+            _in_thread(connection.close())
+
+    def _drop(self, name: str) -> None:
+        self._leave(name)
+        self._run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     @contextmanager
     def copy(self, folder: Path) -> Iterator[dict[str, Any]]:
-        # Emptying a copy takes a millisecond, making one a quarter of a second.
+        # Emptying a copy takes milliseconds, making one a quarter of a second.
         name = self._free.pop() if self._free else self._new()
         try:
             yield self._where(name)
         finally:
             self._run(_EMPTY, name)
-            if self._form_of(name) == self._form:
+            if self._run(_FORM, name) == self._form:
                 self._free.append(name)
             else:  # the test changed more than rows
-                self._run(f"DROP DATABASE {name} WITH (FORCE)")
+                self._drop(name)
 
     def _new(self) -> str:
         name = f"{self._template}_{secrets.token_hex(4)}"
