@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-__all__ = ["MISTAKES", "SCENES", "Scene", "explore"]
+__all__ = ["LARGE_SCENES", "MISTAKES", "SCENES", "Scene", "explore"]
 
 MISTAKES = {
     "delete-only": "a write deletes the answer, and answers have no stamps",
@@ -49,11 +49,19 @@ SCENES = {
     "a writer and three readers in one program": Scene(1, (0, 0, 0), (0,), evictions=1),
     "two writers and two readers in one program": Scene(1, (0, 0), (0, 0)),
     "readers beside another program's writer": Scene(2, (1, 1, 1), (0,), ticks=1),
-    "readers beside a writer of each": Scene(2, (0, 1), (0, 1), ticks=1),
-    "a Redis that forgets": Scene(2, (1, 1), (0, 0), ticks=1, evictions=1),
+    "readers of each beside a writer": Scene(2, (0, 1), (0,), ticks=1),
+    "a reader beside a writer of each": Scene(2, (1,), (0, 1), ticks=1),
+    "a Redis that forgets, and a writer": Scene(2, (1, 1), (0,), ticks=1, evictions=1),
+    "a Redis that forgets, and two writers": Scene(2, (1,), (0, 0), ticks=1, evictions=1),
     "a Redis that is lost and found": Scene(2, (1, 1), (0,), ticks=1, losses=1),
     "a Redis that is lost and found by a program alone": Scene(1, (0, 0), (0,), losses=1),
     "a transaction that is rolled back": Scene(1, (0, 0), (0,), rolls_back=True),
+}
+
+# Several of the above at once.
+LARGE_SCENES = {
+    "readers beside a writer of each": Scene(2, (0, 1), (0, 1), ticks=1),
+    "a Redis that forgets, and two writers and two readers": Scene(2, (1, 1), (0, 0), ticks=1, evictions=1),
 }
 
 
@@ -90,6 +98,12 @@ class Model:
         self.scene = scene
         self.mistake = mistake
         self.no_stamp = 0 if mistake == "counter" else None
+        # Which readers and which writers there are of each program.
+        self.parts = [
+            tuple([at for at, of in enumerate(group) if of == number] for group in (scene.readers, scene.writers))
+            for number in range(scene.programs)
+        ]
+        self.alike = [(len(readers), len(writers)) for readers, writers in self.parts]
 
     def start(self) -> World:
         scene = self.scene
@@ -102,6 +116,29 @@ class Model:
             evictions=scene.evictions,
             losses=scene.losses,
         )
+
+    def plain(self, world: World) -> World:
+        """The same world for all that differ in who is who: readers of one program do the same, and so do its writers,
+        and so do programs that have as many of each. Any order will do as long as it is always the same.
+        """
+        each = [
+            (
+                program,
+                sorted([world.readers[at] for at in readers], key=hash),
+                sorted([world.writers[at] for at in writers], key=hash),
+            )
+            for program, (readers, writers) in zip(world.programs, self.parts, strict=True)
+        ]
+        if len(each) > 1 and len(set(self.alike)) == 1:
+            each.sort(key=lambda one: hash((one[0], *one[1], *one[2])))
+        readers, writers = list(world.readers), list(world.writers)
+        for (_, reading, writing), (its_readers, its_writers) in zip(each, self.parts, strict=True):
+            for at, state in zip(its_readers, reading, strict=True):
+                readers[at] = state
+            for at, state in zip(its_writers, writing, strict=True):
+                writers[at] = state
+        programs = tuple([program for program, _, _ in each])
+        return world._replace(programs=programs, readers=tuple(readers), writers=tuple(writers))
 
     def steps(self, world: World) -> Iterator[tuple[str, World, tuple[int, int] | None]]:
         """Every step that can come next: its name, what becomes of the world, and for a read that returns what it must and does."""
@@ -125,7 +162,7 @@ class Model:
             yield "stamp evicted", world._replace(evictions=left, stamp=self.no_stamp)
         if left >= 0 and world.kept is not None:
             yield "answer evicted", world._replace(evictions=left, kept=None)
-        if self.scene.losses and world.up and world.saved is None:
+        if self.mistake == "one Redis for all" and world.up and world.saved is None:  # or nobody comes back to it
             yield "saved", world._replace(saved=(world.stamp, world.kept))
         if world.losses and world.up:
             yield "lost", world._replace(losses=world.losses - 1, up=False)
@@ -224,7 +261,8 @@ class Model:
             seen, answer, later = after, None, tuple(state)
             if state[0] == "return":
                 answer, later = (state[1], state[2]), tuple(state[3:]) or ("over",)
-                seen = self.at(after, at, returned=max(after.programs[at].returned, state[2]))
+                if self.scene.programs == 1:  # where it is promised something
+                    seen = self.at(after, at, returned=max(after.programs[at].returned, state[2]))
             readers = list(seen.readers)
             readers[number] = later
             yield f"reader {number} {name}", seen._replace(readers=tuple(readers)), answer
@@ -331,7 +369,10 @@ class Model:
 
 
 def explore(scene: Scene, mistake: str | None = None) -> tuple[int, list[str] | None]:
-    """How many worlds there are, and the steps to one in which a read returned what it must not; None where there is none."""
+    """How many worlds there are, and the steps to one in which a read returned what it must not; None where there is none.
+
+    Worlds that differ in who is who are one: the steps tell what is done, and number those who do it anew each time.
+    """
     model = Model(scene, mistake)
     start = model.start()
     came: dict[World, tuple[World, str] | None] = {start: None}
@@ -341,9 +382,10 @@ def explore(scene: Scene, mistake: str | None = None) -> tuple[int, list[str] | 
         for name, after, read in model.steps(world):
             if read is not None and not read[0] <= read[1] <= after.version:
                 return len(came), [*_way(came, world), f"{name}: {read[1]} instead of {read[0]} to {after.version}"]
-            if after not in came:
-                came[after] = (world, name)
-                ahead.append(after)
+            plain = model.plain(after)
+            if plain not in came:
+                came[plain] = (world, name)
+                ahead.append(plain)
     return len(came), None
 
 
