@@ -1,19 +1,17 @@
 """A program for `test_read_only_files.py`: it reads a file, writes to it, and prints what it met.
 
-Permissions apply to it, also where the tests are run by root.
+It is started by `unprivileged.py`, so that permissions apply to it, also where the tests are run by root.
 """
 
 import asyncio
 import json
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import support
 from soulspot_db import Database, DatabaseError
-from unprivileged import give_up_privileges
 
 
 async def _use(path: Path, told: dict[str, Any]) -> None:
@@ -44,6 +42,4 @@ def run(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    if os.geteuid() == 0 and len(sys.argv) == 2:
-        give_up_privileges()
     run(Path(sys.argv[1]))

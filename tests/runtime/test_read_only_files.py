@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 import support
+import unprivileged
 import unprivileged_reader
 from soulspot_db import Database
 
@@ -29,7 +30,7 @@ async def path(tmp_path):
 def used(path):
     """What a program meets that opens this file, reads it and writes to it."""
     ran = subprocess.run(
-        [sys.executable, unprivileged_reader.__file__, str(path)],
+        [sys.executable, unprivileged.__file__, unprivileged_reader.__file__, str(path)],
         capture_output=True,
         text=True,
         timeout=60,
