@@ -158,8 +158,13 @@ class Stage:
         await self.db.update("track", name, {"position": position})
 
 
-async def play(name: str, path: Path, *, inline: bool = True) -> None:
-    """Play one on the file at `path`, which has the tables of the model and no rows; `inline`: rows are read on the loop."""
+async def play(name: str, path: Path, *, inline: bool = True, patience: float = 10) -> None:
+    """Play one on the file at `path`, which has the tables of the model and no rows.
+
+    Args:
+        inline: rows are read on the loop.
+        patience: seconds that closing may take.
+    """
     opened: list[Database] = []
     recheck = 0 if name in _BESIDE_OTHERS else 3600
 
@@ -175,7 +180,7 @@ async def play(name: str, path: Path, *, inline: bool = True) -> None:
         await within(20, INTERLEAVINGS[name](Stage(await open_one(), open_one)))
     finally:
         for db in opened:
-            await within(10, db.close())
+            await within(patience, db.close())
 
 
 # A load that is overtaken by a write. The same for every kind of question, each of which has its own way to the cache.

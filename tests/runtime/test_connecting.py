@@ -20,6 +20,7 @@ from soulspot_db import (
     QueryFailedError,
     ValidationFailedError,
 )
+from soulspot_db.engine.postgresql import connection
 from soulspot_db.engine.postgresql.peek import peek_server
 from soulspot_db.migrations.connection import in_thread, reading
 
@@ -98,7 +99,8 @@ async def test_a_port_on_which_nobody_listens_is_told_as_such(host):
     assert error.message.endswith("nothing listens there")
 
 
-async def test_a_server_that_does_not_answer_is_told_as_such():
+async def test_a_server_that_does_not_answer_is_told_as_such(monkeypatch):
+    monkeypatch.setattr(connection, "_CONNECT", 0.5)
     with closing(socket.socket()) as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen(8)
@@ -107,7 +109,8 @@ async def test_a_server_that_does_not_answer_is_told_as_such():
             await peek_server(settings, "SELECT 1")
 
 
-async def test_a_host_that_does_not_answer_does_not_keep_the_next_from_being_asked(server):
+async def test_a_host_that_does_not_answer_does_not_keep_the_next_from_being_asked(server, monkeypatch):
+    monkeypatch.setattr(connection, "_CONNECT", 0.5)
     with closing(socket.socket()) as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen(8)

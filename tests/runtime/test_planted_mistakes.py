@@ -40,7 +40,7 @@ async def test_a_planted_mistake_is_found(empty, tmp_path, name):
         shutil.copy(empty, tmp_path / file)
     await play(scene, tmp_path / "without.db", inline=False)
     with mistake(), pytest.raises((AssertionError, TimeoutError)):
-        await play(scene, tmp_path / "with.db", inline=False)
+        await play(scene, tmp_path / "with.db", inline=False, patience=2)
 
 
 @pytest.mark.slow
