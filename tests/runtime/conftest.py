@@ -19,6 +19,7 @@ def registry():
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "sqlite_only: about SQLite's engine, in a module of behaviour on all databases")
+    config.addinivalue_line("markers", "slow_elsewhere: much the same on all databases, so on SQLite in every run")
 
 
 def pytest_generate_tests(metafunc):
@@ -27,6 +28,11 @@ def pytest_generate_tests(metafunc):
         kinds = getattr(metafunc.module, "DATABASES", ("sqlite",))
         if metafunc.definition.get_closest_marker("sqlite_only"):
             kinds = ("sqlite",)
+        elif metafunc.definition.get_closest_marker("slow_elsewhere"):
+            kinds = [
+                kind if kind == "sqlite" or not isinstance(kind, str) else pytest.param(kind, marks=pytest.mark.slow)
+                for kind in kinds
+            ]
         metafunc.parametrize("database_kind", kinds, indirect=True, ids=None if len(kinds) > 1 else [""])
 
 
