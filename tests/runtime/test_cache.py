@@ -13,7 +13,7 @@ from soulspot_db.cache import tags as cache_tags
 from soulspot_db.cache.cache import Cache
 from support import being_written, locked, outside, until, within
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 
 
 async def statements(db):

@@ -14,7 +14,7 @@ from soulspot_db.engine.base import Statement
 from soulspot_db.schema import resolved
 from support import outside, within
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 
 
 @pytest.fixture

@@ -297,7 +297,7 @@ async def main(where):
     test_exclusive.register()
     async with Database(support.settings(**where)) as db:
         await asyncio.gather(
-            *(db.update("profile", str(1 + n % 3), {{"is_active": True}}) for n in range(60)),
+            *(db.update("profile", str(1 + n % 3), {{"is_active": True}}) for n in range(30)),
             *(db.upsert("profile", {{"name": f"n{{n}}", "is_active": True}}) for n in range(20)),
         )
 

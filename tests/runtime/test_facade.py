@@ -20,7 +20,7 @@ from soulspot_db import (
 )
 from support import outside
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 
 
 async def saved(db, **values):

@@ -62,11 +62,12 @@ def test_the_bins_of_a_million_durations_are_as_many_as_of_a_thousand():
     assert len(latencies.bins) < 2_000
 
 
-def test_slow_statements_of_very_many_shapes_are_forgotten():
+@pytest.mark.parametrize("shapes", [10_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_slow_statements_of_very_many_shapes_are_forgotten(shapes):
     recorder = StatementRecorder(slow=0, log=QueryLog(enabled=False))
-    for number in range(100_000):
+    for number in range(shapes):
         recorder.record([(Statement(f"SELECT {number}"), 0.001)])
-    assert recorder.queries()["slow_queries"] == 100_000
+    assert recorder.queries()["slow_queries"] == shapes
     assert len(recorder._slowest) == 100
 
 
@@ -79,7 +80,8 @@ class TokenSchema(EntitySchema):
     }
 
 
-async def test_the_figures_of_ten_thousand_operations_agree_with_what_a_hook_has_counted(open_database):
+@pytest.mark.parametrize("operations", [3_000, pytest.param(10_000, marks=pytest.mark.slow)])
+async def test_the_figures_of_thousands_of_operations_agree_with_what_a_hook_has_counted(open_database, operations):
     db, counted = await open_database(), Counter()
 
     @db.hooks.add
@@ -90,10 +92,10 @@ async def test_the_figures_of_ten_thousand_operations_agree_with_what_a_hook_has
         counted[*key, "errors"] += record.error is not None
         counted["hits of memory"] += record.cache == "hit" and record.statement == ""
 
-    work = [mixed_work(db, random.Random(seed), 500) for seed in range(20)]
+    work = [mixed_work(db, random.Random(seed), operations // 20) for seed in range(20)]
     await asyncio.gather(*work)
     found = (await db.stats(detail="full"))["operations"]
-    assert sum(row["count"] for row in found if row["entity"]) == 10_000
+    assert sum(row["count"] for row in found if row["entity"]) == operations
     methods = {"save", "update", "delete", "query", "count", "get_many", "get"}
     assert {row["operation"] for row in found} == methods | {"transaction", "commit"}
     for row in found:
@@ -101,8 +103,8 @@ async def test_the_figures_of_ten_thousand_operations_agree_with_what_a_hook_has
         assert row["count"] == counted[*key, "count"], key
         assert row["rows"] == counted[*key, "rows"], key
         assert row["errors"] == counted[*key, "errors"], key
-    assert sum(row["hits"] for row in found) == counted["hits of memory"] > 300
-    assert sum(row["errors"] for row in found) > 100
+    assert sum(row["hits"] for row in found) == counted["hits of memory"] > operations * 0.03
+    assert sum(row["errors"] for row in found) > operations // 100
 
 
 async def test_without_a_hook_the_same_is_counted(open_database):

@@ -13,7 +13,7 @@ from soulspot_db.language import folding
 from soulspot_db.language.filters import parse_filter
 from soulspot_db.schema import resolved
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 NOW = dt.datetime.now(dt.UTC)
 HOUR = dt.timedelta(hours=1)
 

@@ -18,7 +18,7 @@ from soulspot_db.sql.dialects import DIALECTS
 from soulspot_db.sql.query import Queries
 from soulspot_db.sql.tables import create_statements
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 
 
 class RowSchema(EntitySchema):

@@ -202,7 +202,7 @@ async def test_no_write_is_lost_while_the_program_goes_on(db, open_database, old
 
 
 async def test_a_run_that_is_killed_is_begun_again(db, open_database, old, new, tmp_path):
-    names = await fill(db, 3000)
+    names = await fill(db, 1500)
     settings, begun = db.settings, tmp_path / "begun"
     where = {"database_path": settings.database_path, "database_type": "sqlite"}
     if settings.database_type == "postgresql":

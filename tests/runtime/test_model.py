@@ -20,13 +20,13 @@ def _registered():
 RUNS = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 
 
-@settings(RUNS, max_examples=40)
+@settings(RUNS, max_examples=20)
 @given(program=programs.programs())
 def test_every_answer_is_the_models(files, program):
     programs.run(program, *files)
 
 
-@settings(RUNS, max_examples=15)
+@settings(RUNS, max_examples=8)
 @given(program=programs.programs())
 def test_the_answers_with_and_without_a_cache_are_the_models(files, program):
     for size in (1_000, 0):

@@ -9,7 +9,7 @@ import pytest
 from soulspot_db import EntityRegistry, EntitySchema, SchemaInvalidError, UnsafeWriteError, ValidationFailedError
 from soulspot_db.repositories.repository import Repository
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 NOW = dt.datetime.now(dt.UTC)
 HOUR = dt.timedelta(hours=1)
 

@@ -8,7 +8,7 @@ import pytest
 from soulspot_db import TransactionError
 from support import at_rest, outside, within
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import support
 from soulspot_db import ConnectionFailedError, Database, DatabaseError, fairness
 from support import at_rest, within
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 
 
 async def outcome(call):

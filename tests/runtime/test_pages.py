@@ -18,7 +18,7 @@ from soulspot_db import (
     ValidationFailedError,
 )
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 DAY = dt.datetime(2026, 11, 26, tzinfo=dt.UTC)
 
 

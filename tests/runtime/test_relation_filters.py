@@ -113,9 +113,23 @@ def filters(entity, depth):
     return st.fixed_dictionaries({}, optional=options)
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+
+
+@FEW
 @given(data=st.data())
 def test_it_finds_the_rows_that_plain_python_finds(find, data):
+    _same(find, data)
+
+
+@pytest.mark.slow
+@settings(FEW, max_examples=300)
+@given(data=st.data())
+def test_with_many_more_filters_it_finds_them_too(find, data):
+    _same(find, data)
+
+
+def _same(find, data):
     entity = data.draw(st.sampled_from(["song", "artist"]))
     where = data.draw(filters(entity, 3))
     assert find(entity, where) == [row["id"] for row in DATA[entity] if holds(where, entity, row) is True]

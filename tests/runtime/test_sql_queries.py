@@ -17,7 +17,7 @@ from soulspot_db import (
 )
 from soulspot_db.repositories.repository import Repository
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 NOW = dt.datetime.now(dt.UTC)
 HOUR = dt.timedelta(hours=1)
 NOW_PARAM = {"now": {"type": "datetime", "default": "now"}}

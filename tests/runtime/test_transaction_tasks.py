@@ -9,7 +9,7 @@ import pytest
 from soulspot_db import TransactionError
 from support import at_rest, outside, until, within
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 
 
 async def names(db):

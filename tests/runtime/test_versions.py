@@ -13,7 +13,7 @@ from soulspot_db import (
     VersionConflictError,
 )
 
-DATABASES = homes.ALL
+DATABASES = homes.BOTH
 
 
 class NoteSchema(EntitySchema):
