@@ -9,12 +9,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from interleavings import play
 
-# What programs made at random do not do (they write few rows, and no disk fails), or too rarely at the right moment.
+# What programs made at random do not do (they write few rows, and no disk fails), or too rarely at the right moment, and
+# what makes them wait for longer and not read anything wrong.
 RARE = {
     "a commit of unknown outcome not invalidated",
     "a load in flight not forgotten",
     "a load kept though a write overtook it",
     "a natural key's answer kept though its text is another row's key",
+    "a refused write leaves its tags dirty",
     "bulk writes not invalidated",
     "dirty cleared by the first of two writers",
     "fresh reads join loads that have begun",
