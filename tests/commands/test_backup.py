@@ -125,6 +125,7 @@ def test_what_cannot_be_a_target_is_refused_and_nothing_is_written(program, data
         ([database], "is the database itself"),
         ([folder / "copy.db", "--keep", 2], "--keep is for a folder"),
         ([folder / "nowhere" / "copy.db"], "there is no folder"),
+        ([f"{folder / 'nowhere'}/"], "there is no folder"),
     ):
         found = program("backup", *arguments)
         assert (found.code, said in found.err) == (1, True)
@@ -133,6 +134,45 @@ def test_what_cannot_be_a_target_is_refused_and_nothing_is_written(program, data
     assert (found.code, "there is no database" in found.err) == (1, True)
     assert database.read_bytes() == before
     assert list(folder.iterdir()) == []
+
+
+def text(path):
+    path.write_text("import soulspot\n")
+
+
+def of_another_program(path):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE theirs (a TEXT)")
+
+
+def of_migrations(path):
+    """As if migrations had made it."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE soulspot_db_version (version_num TEXT)")
+        connection.execute("INSERT INTO soulspot_db_version VALUES ('0123456789ab')")
+        connection.commit()
+
+
+@pytest.mark.parametrize("make", [text, of_another_program])
+def test_a_file_that_is_no_copy_is_not_replaced(program, database, folder, make):
+    of_migrations(database)
+    there = folder / "there"
+    make(there)
+    before = there.read_bytes()
+    found = program("backup", there)
+    assert (found.code, f"{there} is there, and no copy of this database" in found.err) == (1, True)
+    assert [each.read_bytes() for each in folder.iterdir()] == [before]
+
+
+def test_an_empty_file_and_an_older_copy_are_replaced(program, database, folder):
+    of_migrations(database)
+    copy = folder / "copy.db"
+    copy.touch()
+    assert program("backup", copy).code == 0
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("UPDATE counters SET value = 7")
+    assert program("backup", copy).code == 0
+    assert rows(copy) == [(7,), (7,)]
 
 
 def test_of_a_damaged_database_no_copy_is_made_and_the_one_from_before_stays(program, database, folder):
@@ -221,6 +261,11 @@ def test_an_archive_of_postgresql_brings_back_what_was_there(program, on_server,
     assert (made.code, made.err) == (0, "")
     (archive,) = folder.iterdir()
     assert archive.name.startswith(f"{name}.2")
+    assert program("backup", archive).code == 0  # an older one is replaced
+    (folder / "text").write_text("no archive")
+    refused = program("backup", folder / "text")
+    assert (refused.code, "no copy of this database" in refused.err) == (1, True)
+    assert (folder / "text").read_text() == "no archive"
     with throwaway_database(address) as other:
         where = ["-h", address.host, "-p", str(address.port), "-U", address.user, "-d", other]
         subprocess.run([PROGRAMS / "pg_restore", *where, archive], check=True)

@@ -16,6 +16,7 @@ from soulspot_db.errors import ConnectionFailedError, DiskFullError
 __all__ = [
     "BESIDE",
     "as_private_as",
+    "begins_with",
     "files_of",
     "files_tell",
     "finish",
@@ -53,6 +54,14 @@ def files_tell(operation: str) -> Iterator[None]:
         raise ConnectionFailedError(
             said, "Run this as a user who may read and write there, or name another place.", operation=operation
         ) from error
+
+
+def begins_with(path: Path, magic: bytes) -> bool:
+    """Whether it is a file, and one that begins so."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from soulspot_db.copies.names import newest_copy
+from soulspot_db.copies.names import last_backup
 from soulspot_db.doctor.case import Case
 from soulspot_db.doctor.finding import Finding, must, note, ok
 from soulspot_db.engine.postgresql.dump import dump_version
@@ -14,8 +14,8 @@ _OLD = timedelta(days=7)
 
 
 def age(case: Case) -> Iterator[Finding]:
-    """The newest copy in DATABASE_BACKUP_PATH, or else the newest that a migration has made."""
-    folder, copy = case.settings.backup_path, newest_copy(case.settings)
+    """The newest copy in DATABASE_BACKUP_PATH; where that is unset, the newest that a migration has made."""
+    folder, copy = case.settings.backup_path, last_backup(case.settings)
     nightly = f"Have it run every night: soulspot-db backup {folder or 'FOLDER'} --keep 7"
     if folder is not None and not folder.is_dir():
         yield must(f"there is no folder {folder}, which DATABASE_BACKUP_PATH names", f"mkdir -p {folder}", nightly)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from soulspot_db.cache.tier import SecondTier
 from soulspot_db.engine.base import Engine, Statement
 from soulspot_db.health.finding import Finding, failed, fine, warned
-from soulspot_db.migrations.version import VERSION_TABLE
+from soulspot_db.migrations.version import REVISION
 
 __all__ = ["connections", "migration", "redis"]
 
@@ -22,7 +22,7 @@ async def migration(engine: Engine, heads: Mapping[str, str]) -> Finding:
     """Whether the tables are those that the code was generated for."""
     if not heads:
         return fine("no package has migrations")
-    rows = await engine.read(Statement(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608
+    rows = await engine.read(Statement(REVISION))
     found, needed = {str(revision) for (revision,) in rows}, set(heads.values())
     current = ", ".join(sorted(found)) or "none"
     if found != needed:

@@ -7,6 +7,7 @@ from pathlib import Path
 from soulspot_db.copies.files import (
     BESIDE,
     as_private_as,
+    begins_with,
     files_tell,
     finish,
     named,
@@ -16,9 +17,11 @@ from soulspot_db.copies.files import (
     unfinished,
 )
 from soulspot_db.copies.names import backup_name, backup_names
-from soulspot_db.engine.postgresql.dump import dump
+from soulspot_db.engine.postgresql.dump import ARCHIVE, dump
 from soulspot_db.engine.sqlite.copy import copy, damage
+from soulspot_db.engine.sqlite.peek import MAGIC, peek
 from soulspot_db.errors import ConfigurationError, ConnectionFailedError
+from soulspot_db.migrations.version import REVISION
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["Progress", "back_up_to"]
@@ -38,7 +41,8 @@ def back_up_to(
 
     Args:
         settings: which database.
-        target: a file, which is replaced as a whole; or a folder, in which the copy gets a name with the time in it.
+        target: a file, and where it is an older copy, that is replaced as a whole; or a folder, in which the copy gets a
+            name with the time in it.
         keep: how many copies of this database stay in the folder; older ones are removed once the new one is there.
         progress: told of it, on SQLite.
 
@@ -85,6 +89,7 @@ def _check(settings: DatabaseSettings, final: Path, *, is_folder: bool, keep: in
     if not final.parent.is_dir():
         raise ConfigurationError(f"there is no folder {final.parent}", "Make it, or name another one.")
     if settings.database_type != "sqlite":
+        _require_copy(final, is_copy=begins_with(final, ARCHIVE))
         return
     source = settings.database_path
     if not source.is_file():
@@ -93,6 +98,19 @@ def _check(settings: DatabaseSettings, final: Path, *, is_folder: bool, keep: in
         )
     if final.exists() and final.samefile(source):
         raise ConfigurationError(f"{final} is the database itself", "Name another file, or a folder.")
+    # A program without migrations has none in its copies either.
+    is_alike = not peek(source, REVISION, timeout=0) or bool(peek(final, REVISION, timeout=0))
+    _require_copy(final, is_copy=begins_with(final, MAGIC) and is_alike)
+
+
+def _require_copy(final: Path, *, is_copy: bool) -> None:
+    """Refuse to replace what is no copy: arguments in the wrong order must not cost anybody a file."""
+    if not is_copy and final.exists() and final.stat().st_size:
+        raise ConfigurationError(
+            f"{final} is there, and no copy of this database",
+            "Name another file, or a folder. If nobody needs it, remove it first.",
+            operation="backup",
+        )
 
 
 def _copy(settings: DatabaseSettings, path: Path, progress: Progress) -> None:

@@ -8,21 +8,28 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from soulspot_db.copies.files import as_private_as, files_tell, require_room, size_of, tidy, to_disk, unfinished
+from soulspot_db.copies.files import (
+    as_private_as,
+    begins_with,
+    files_tell,
+    require_room,
+    size_of,
+    tidy,
+    to_disk,
+    unfinished,
+)
 from soulspot_db.copies.names import is_named_as_copy
 from soulspot_db.engine.postgresql.driver import driver_missing
 from soulspot_db.engine.postgresql.dump import revision_in, undump
 from soulspot_db.engine.sqlite.copy import copy, damage, orphans
-from soulspot_db.engine.sqlite.peek import peek
+from soulspot_db.engine.sqlite.peek import MAGIC, peek
 from soulspot_db.errors import ConfigurationError, ConnectionFailedError, SchemaAheadError
 from soulspot_db.maintenance.backup import Progress
-from soulspot_db.migrations.version import VERSION_TABLE
+from soulspot_db.migrations.version import REVISION, VERSION_TABLE
 from soulspot_db.settings import DatabaseSettings
 
 __all__ = ["Restored", "restore_from"]
 
-_MAGIC = b"SQLite format 3\0"
-_REVISION = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608 - the name is ours
 _ANY_TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table'"
 _TABLES = """SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"""
@@ -111,9 +118,8 @@ def _require_other(file: Path, path: Path) -> None:
         raise ConfigurationError(f"there is no folder {path.parent}", "Make it, or correct DATABASE.")
     if path.exists() and file.samefile(path):
         raise ConfigurationError(f"{file} is the database itself", "Name a copy that `soulspot-db backup` has made.")
-    with file.open("rb") as opened:
-        if opened.read(len(_MAGIC)) != _MAGIC:
-            raise _unfit(f"{file} is not a SQLite database")
+    if not begins_with(file, MAGIC):
+        raise _unfit(f"{file} is not a SQLite database")
 
 
 def _give_to_owner(new: Path, of: Path) -> None:
@@ -138,7 +144,7 @@ def _sound(file: Path, new: Path) -> str | None:
         raise _unfit(f"{file} is damaged: {'; '.join(faults)}")
     if tables := orphans(new):
         raise _unfit(f"{file} has rows that refer to rows which are not there, in {', '.join(tables)}")
-    found = peek(new, _REVISION, timeout=0)
+    found = peek(new, REVISION, timeout=0)
     return str(found[0][0]) if found else None
 
 
@@ -146,7 +152,7 @@ def _require_no_revision(file: Path, path: Path) -> None:
     """Refuse the database of another program: one that no migration has made, in the place of one that they have."""
     # An empty file is not looked into: SQLite would remove the log beside it.
     has_tables = path.exists() and path.stat().st_size and peek(path, _ANY_TABLE, timeout=0)
-    if has_tables and not peek(path, _REVISION, timeout=0):
+    if has_tables and not peek(path, REVISION, timeout=0):
         return  # a program without migrations, whose copy has none, too
     raise ConfigurationError(
         f"{file} is a database, and not one of soulspot-db: no migration was applied to it",

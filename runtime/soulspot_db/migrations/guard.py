@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from soulspot_db.engine.base import Guard, Select
 from soulspot_db.errors import DatabaseError, SchemaAheadError
-from soulspot_db.migrations.version import VERSION_TABLE
+from soulspot_db.migrations.version import REVISION
 
 __all__ = ["guard_for"]
 
@@ -21,7 +21,7 @@ def guard_for(heads: Mapping[str, str]) -> Guard | None:
 
     def moved(select: Select) -> DatabaseError | None:
         try:
-            found = {str(revision) for (revision,) in select(f"SELECT version_num FROM {VERSION_TABLE}")}  # noqa: S608
+            found = {str(revision) for (revision,) in select(REVISION)}
         except DatabaseError:
             found = set()  # no such table any more
         return None if found == expected else _moved(", ".join(sorted(found)) or "none", ", ".join(sorted(expected)))
@@ -36,5 +36,4 @@ def _moved(current: str, head: str) -> SchemaAheadError:
         "Start this program again with the code that belongs to the database.",
         current=current,
         head=head,
-        operation="write",
     )

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 
 from soulspot_db.errors import MigrationError
-from soulspot_db.migrations.version import VERSION_TABLE
+from soulspot_db.migrations.version import REVISION, VERSION_TABLE
 
 __all__ = ["OvertakenError", "next_transaction", "read_version"]
 
@@ -20,9 +20,8 @@ class OvertakenError(MigrationError):
 
 def read_version(connection: Connection) -> str | None:
     """The revision that the database says it is at; None before the first."""
-    # The name is ours.
     known = connection.exec_driver_sql(_IS_THERE[connection.dialect.name]).scalar()
-    found = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").first() if known else None  # noqa: S608
+    found = connection.exec_driver_sql(REVISION).first() if known else None
     return None if found is None else str(found[0])
 
 

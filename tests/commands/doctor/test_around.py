@@ -117,13 +117,15 @@ def test_how_old_the_newest_backup_is(doctor, cli, database, tmp_path, monkeypat
         "note",
         f"there is none\n1. Have it run every night: soulspot-db backup {folder} --keep 7",
     )
+    of_migration = database.with_name("soulspot.before-migration.none.20260101T000000Z.db")
+    of_migration.touch()  # no sign that a backup is made every night, and on the disk of the database
+    assert one(doctor(), "backup")[1].startswith("there is none")
     folder.rmdir()
     level, said = one(doctor(), "backup")
     assert (level, f"mkdir -p {folder}" in said) == ("must", True)
     monkeypatch.delenv("DATABASE_BACKUP_PATH")
     level, said = one(doctor(), "backup")
     assert (level, "DATABASE_BACKUP_PATH is unset" in said) == ("note", True)
-    database.with_name("soulspot.before-migration.none.20260101T000000Z.db").touch()
     assert "before-migration" in one(doctor(), "backup")[1]
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from soulspot_db.errors import ConfigurationError, ConnectionFailedError
 from soulspot_db.settings import DatabaseSettings
 
-__all__ = ["dump", "dump_version", "revision_in", "undump"]
+__all__ = ["ARCHIVE", "dump", "dump_version", "revision_in", "undump"]
 
+ARCHIVE = b"PGDMP"
+"""How one begins."""
 _NO_DATA = "\\."  # ends the rows of a table in an archive's text
 
 

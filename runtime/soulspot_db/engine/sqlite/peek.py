@@ -6,7 +6,10 @@ from pathlib import Path
 
 from soulspot_db.engine.base import Rows
 
-__all__ = ["peek"]
+__all__ = ["MAGIC", "peek"]
+
+MAGIC = b"SQLite format 3\0"
+"""How a database file begins."""
 
 
 def peek(path: Path, sql: str, *, timeout: float) -> Rows:
