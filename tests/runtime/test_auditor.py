@@ -45,8 +45,8 @@ def assert_sound(found, reads):
 @pytest.mark.parametrize("recheck", [0, 0.1])
 async def test_no_read_is_older_than_it_may_be(empty_database, redis_address, tmp_path, recheck):
     with empty_database.copy(tmp_path) as where:
-        found = await run(where, redis_address, tmp_path, 4_000, recheck)
-    assert_sound(found, 4_000)
+        found = await run(where, redis_address, tmp_path, 2_500, recheck)
+    assert_sound(found, 2_500)
 
 
 @pytest.mark.slow
