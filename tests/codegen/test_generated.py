@@ -5,7 +5,6 @@ import importlib
 import itertools
 import json
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 from decimal import Decimal
@@ -439,14 +438,14 @@ def test_documentation_says_what_the_schema_says(use):
     assert project.module("evil").__doc__.endswith("and more\\.")
 
 
-def loaded(code: str, case: str) -> list[str]:
+def loaded(programs, code: str, case: str) -> list[str]:
     """The modules of the golden package that `code` has loaded, in an interpreter of its own."""
     package = f"{case}_entities"
-    told = f"import json, sys; print(json.dumps([m for m in sys.modules if m.startswith({package!r})]))"
-    command = [sys.executable, "-W", "error", "-B", "-c", f"{code}\n{told}"]
-    done = subprocess.run(command, cwd=CASES / case / "expected/generated", capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return sorted(name.removeprefix(package).removeprefix(".") for name in json.loads(done.stdout))
+    strict = "import sys, warnings; sys.dont_write_bytecode = True; warnings.simplefilter('error')"
+    told = f"import json; print(json.dumps([m for m in sys.modules if m.startswith({package!r})]))"
+    done = programs.run(f"{strict}\n{code}\n{told}", cwd=CASES / case / "expected/generated")
+    assert done.returncode == 0, done.err
+    return sorted(name.removeprefix(package).removeprefix(".") for name in json.loads(done.out))
 
 
 @pytest.mark.parametrize(
@@ -464,8 +463,8 @@ def loaded(code: str, case: str) -> list[str]:
         ),
     ],
 )
-def test_an_entity_does_not_import_the_others(code, expected):
-    assert loaded(code, "keys") == expected
+def test_an_entity_does_not_import_the_others(programs, code, expected):
+    assert loaded(programs, code, "keys") == expected
 
 
 @pytest.mark.parametrize("case", GOLDEN)

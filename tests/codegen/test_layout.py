@@ -40,6 +40,15 @@ WORDS = st.text(st.sampled_from("abcdefgh_"), min_size=1, max_size=60).filter(
 )
 
 
+# The formatter is a process for each example.
+OFTEN = pytest.mark.parametrize("times", [15, pytest.param(300, marks=pytest.mark.slow)])
+
+
+def try_out(times, strategy, check) -> None:
+    """Try so many examples."""
+    settings(max_examples=times, deadline=None, suppress_health_check=[HealthCheck.too_slow])(given(strategy)(check))()
+
+
 def formatted(source: str) -> str:
     command = [
         sys.executable,
@@ -66,28 +75,36 @@ def test_a_literal_is_its_value(value):
     assert all(char.isprintable() for char in text)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(VALUES, min_size=5, max_size=20))
-def test_the_formatter_keeps_literals(values):
-    lines = [layout(prefixed(literal([value]), f"x{number} = ")) for number, value in enumerate(values)]
-    lines += [layout(prefixed(literal((value,)), f"y{number} = ")) for number, value in enumerate(values)]
-    source = "\n".join(lines) + "\n"
-    assert formatted(source) == source
+@OFTEN
+def test_the_formatter_keeps_literals(times):
+    def check(values):
+        lines = [layout(prefixed(literal([value]), f"x{number} = ")) for number, value in enumerate(values)]
+        lines += [layout(prefixed(literal((value,)), f"y{number} = ")) for number, value in enumerate(values)]
+        source = "\n".join(lines) + "\n"
+        assert formatted(source) == source
+
+    try_out(times, st.lists(VALUES, min_size=5, max_size=20), check)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.tuples(WORDS, WORDS, st.booleans(), st.none() | SCALARS | st.lists(SCALARS)), min_size=5))
-def test_the_formatter_keeps_declarations(fields):
-    lines = ["class X:"]
-    for number, (name, kind, nullable, default) in enumerate(fields):
-        rule = call("Field", pattern=literal(kind), max_length="5")
-        annotation = subscript("Annotated", kind.title(), *([rule] if number % 2 else []), "rules")
-        whole = union(annotation, "None") if nullable else annotation
-        lines.append(f"    {declared(whole, name, literal(default) if number % 3 else None)}")
-        lines.append(f"    {declared(f'{kind.title()} | None' if nullable else kind.title(), name)}")
-    source = "\n".join(lines) + "\n"
-    ast.parse(source)
-    assert formatted(source) == source
+@OFTEN
+def test_the_formatter_keeps_declarations(times):
+    def check(fields):
+        lines = ["class X:"]
+        for number, (name, kind, nullable, default) in enumerate(fields):
+            rule = call("Field", pattern=literal(kind), max_length="5")
+            annotation = subscript("Annotated", kind.title(), *([rule] if number % 2 else []), "rules")
+            whole = union(annotation, "None") if nullable else annotation
+            lines.append(f"    {declared(whole, name, literal(default) if number % 3 else None)}")
+            lines.append(f"    {declared(f'{kind.title()} | None' if nullable else kind.title(), name)}")
+        source = "\n".join(lines) + "\n"
+        ast.parse(source)
+        assert formatted(source) == source
+
+    try_out(
+        times,
+        st.lists(st.tuples(WORDS, WORDS, st.booleans(), st.none() | SCALARS | st.lists(SCALARS)), min_size=5),
+        check,
+    )
 
 
 @settings(max_examples=100, deadline=None)
@@ -104,13 +121,19 @@ def test_a_docstring_is_one_whatever_it_says(text, indent):
         assert " ".join(value.split()) in {prose, f"{prose}."}
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.text(st.sampled_from("\"'\\ .\n\t#{}%aN\u202e\0é漢"), min_size=1), min_size=5, max_size=20))
-def test_the_formatter_keeps_docstrings(texts):
-    functions = [f"def f{n}():\n    {docstring(text, 4)}\n" for n, text in enumerate(texts) if text.strip()]
-    source = f"{docstring('x')}\n\n\n" + "\n\n".join(functions) if functions else ""
-    ast.parse(source)
-    assert formatted(source) == source
+@OFTEN
+def test_the_formatter_keeps_docstrings(times):
+    def check(texts):
+        functions = [f"def f{n}():\n    {docstring(text, 4)}\n" for n, text in enumerate(texts) if text.strip()]
+        source = f"{docstring('x')}\n\n\n" + "\n\n".join(functions) if functions else ""
+        ast.parse(source)
+        assert formatted(source) == source
+
+    try_out(
+        times,
+        st.lists(st.text(st.sampled_from("\"'\\ .\n\t#{}%aN\u202e\0é漢"), min_size=1), min_size=5, max_size=20),
+        check,
+    )
 
 
 class Text(str):

@@ -24,10 +24,10 @@ def repository(home):
 
 
 @pytest.fixture(scope="module")
-def database():
-    """A PostgreSQL server of the module's own: its address, and an empty database on it."""
-    with servers.postgres_server(fsync="off") as server, servers.throwaway_database(server.address) as name:
-        yield server.address, name
+def database(shared_server):
+    """The address of a PostgreSQL server, and an empty database on it of the module's own."""
+    with servers.throwaway_database(shared_server) as name:
+        yield shared_server, name
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A database that does not exist yet, SoulSpot's own migrations, and revisions written for one test."""
 
+import asyncio
 import shutil
 import sqlite3
 import textwrap
@@ -7,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from forking import forking
 from soulspot_db import DatabaseSettings
 from soulspot_db.language.history import SUMS, constants_of, dump_sums, read_history, sums_of
+from soulspot_db.migrations.runner import migrate
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,10 +61,18 @@ class Revisions:
 
 
 @pytest.fixture(scope="session")
-def programs():
-    """Starts programs that migrate, in processes of their own."""
-    with forking("soulspot_db.cli.migrate", "soulspot_db.migrations.runner", "soulspot_db.migrations.steps") as found:
-        yield found
+def migrated_file(tmp_path_factory):
+    """A database at the head, to copy."""
+    path = tmp_path_factory.mktemp("migrated") / "soulspot.db"
+    asyncio.run(migrate(DatabaseSettings(database_path=path, _env_file=None), ROOT / "migrations"))
+    return path
+
+
+@pytest.fixture
+def migrated(settings, migrated_file):
+    """The settings of a database at the head."""
+    shutil.copy(migrated_file, settings.database_path)
+    return settings
 
 
 @pytest.fixture
@@ -172,8 +181,6 @@ def code():
 @pytest.fixture
 async def filled(settings, revisions, sql, code):
     """A database after its first revision, with albums, tracks, and everything that hangs on tables by hand."""
-    from soulspot_db.migrations.runner import migrate
-
     revisions.add(code["tables"])
     await migrate(settings, revisions.folder)
     sql(

@@ -5,7 +5,6 @@ import sqlite3
 
 import pytest
 from soulspot_db import Database, DatabaseSettings, MigrationRequiredError, SchemaAheadError
-from soulspot_db.migrations.runner import migrate
 from soulspot_db_entities import MIGRATION_HEAD
 
 
@@ -19,9 +18,8 @@ async def test_opening_a_database_that_is_behind_says_which_command_to_run(setti
     assert not settings.database_path.exists()
 
 
-async def test_opening_a_database_that_is_at_the_head_works(settings, migrations):
-    await migrate(settings, migrations)
-    async with Database(settings) as db:
+async def test_opening_a_database_that_is_at_the_head_works(migrated):
+    async with Database(migrated) as db:
         assert await db.count("track") == 0
 
 
@@ -40,13 +38,12 @@ async def test_auto_migrate_finds_the_migrations_wherever_the_program_was_starte
         assert await db.count("playlist") == 0
 
 
-async def test_opening_a_database_that_is_ahead_is_refused(settings, migrations):
-    await migrate(settings, migrations)
-    with sqlite3.connect(settings.database_path) as connection:
+async def test_opening_a_database_that_is_ahead_is_refused(migrated):
+    with sqlite3.connect(migrated.database_path) as connection:
         connection.execute("UPDATE soulspot_db_version SET version_num = 'ffffffffffff'")
     connection.close()
     with pytest.raises(SchemaAheadError):
-        await Database(settings).open()
+        await Database(migrated).open()
 
 
 async def test_two_databases_may_be_migrated_and_opened_at_once(tmp_path):
@@ -59,12 +56,11 @@ async def test_two_databases_may_be_migrated_and_opened_at_once(tmp_path):
             await db.close()
 
 
-async def test_a_file_that_another_process_has_locked_does_not_stop_the_event_loop(settings, migrations):
-    await migrate(settings, migrations)
-    other = sqlite3.connect(settings.database_path, isolation_level=None)
+async def test_a_file_that_another_process_has_locked_does_not_stop_the_event_loop(migrated):
+    other = sqlite3.connect(migrated.database_path, isolation_level=None)
     other.execute("PRAGMA journal_mode = DELETE")
     other.execute("BEGIN EXCLUSIVE")
-    impatient = settings.model_copy(update={"pool_timeout": 0.3})
+    impatient = migrated.model_copy(update={"pool_timeout": 0.3})
     opening = asyncio.create_task(Database(impatient).open())
     turns = 0
     while not opening.done():

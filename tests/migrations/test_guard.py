@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from soulspot_db import Database, DatabaseSettings, SchemaAheadError
+from soulspot_db import Database, SchemaAheadError
 from soulspot_db.migrations.runner import migrate
 from soulspot_db_entities import MIGRATION_HEAD
 from support import until
@@ -35,10 +35,8 @@ def downgrade() -> None:
 
 
 @pytest.fixture
-async def db(tmp_path, migrations):
-    settings = DatabaseSettings(database_path=tmp_path / "soulspot.db", cache_recheck=0, _env_file=None)
-    await migrate(settings, migrations)
-    async with Database(settings) as opened:
+async def db(migrated):
+    async with Database(migrated.model_copy(update={"cache_recheck": 0})) as opened:
         yield opened
 
 

@@ -26,10 +26,10 @@ def registry():
 
 
 @pytest.fixture(scope="module")
-def settings():
-    with servers.postgres_server(fsync="off") as server, servers.throwaway_database(server.address) as name:
-        address = f"{server.address.host}:{server.address.port}/{name}"
-        where = {"database": address, "user": server.address.user, "encryption_keys": [new_key()]}
+def settings(shared_server):
+    with servers.throwaway_database(shared_server) as name:
+        address = f"{shared_server.host}:{shared_server.port}/{name}"
+        where = {"database": address, "user": shared_server.user, "encryption_keys": [new_key()]}
         yield DatabaseSettings(**where, auto_migrate=True, _env_file=None)
 
 

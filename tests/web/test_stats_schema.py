@@ -78,10 +78,10 @@ async def test_a_schema_refuses_what_it_does_not_know(db, ask):
     assert not PLAIN.is_valid({**answer, "connections": {**answer["connections"], "active": "2"}})
 
 
-async def test_the_schema_holds_on_postgresql(open_database, ask):
-    with servers.postgres_server(fsync="off") as server:
-        where = f"{server.address.host}:{server.address.port}/postgres"
-        db = await open_database(database=where, user=server.address.user)
+async def test_the_schema_holds_on_postgresql(open_database, ask, shared_server):
+    with servers.throwaway_database(shared_server) as name:
+        where = f"{shared_server.host}:{shared_server.port}/{name}"
+        db = await open_database(database=where, user=shared_server.user)
         await db.save("counter", {"name": "a"})
         app = database_app(db, auth=None, public=True)
         PLAIN.validate((await ask(app, "/stats")).json())

@@ -21,13 +21,11 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture(scope="session")
 def server(request):
     if request.param == "started":
-        with servers.postgres_server(fsync="off", max_connections=50) as server:
-            yield server.address
-        return
+        return request.getfixturevalue("shared_server")
     address = servers.listening_postgres()
     if address is None:
         pytest.skip("no PostgreSQL listens on this machine")
-    yield address
+    return address
 
 
 @pytest.fixture
