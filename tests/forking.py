@@ -14,9 +14,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 __all__ = ["Forking", "Program", "forking"]
@@ -27,7 +26,8 @@ _LARGEST = 1 << 17  # bytes of one request: code, arguments and environment
 class Program:
     """One that was started: what tests use of `subprocess.Popen`, with text in the pipes."""
 
-    def __init__(self, pipes: Sequence[int], status: int) -> None:
+    def __init__(self, stdin: int, pipes: Sequence[int], status: int) -> None:
+        self.stdin = os.fdopen(stdin, "w", encoding="utf-8")
         self.stdout, *more = [os.fdopen(pipe, encoding="utf-8") for pipe in pipes]
         self.stderr = more[0] if more else None
         self._status = os.fdopen(status)
@@ -57,7 +57,8 @@ class Program:
         return self.returncode
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """The rest of what it says on stdout and on stderr, until it has ended."""
+        """The rest of what it says on stdout and on stderr, until it has ended; it is told nothing more."""
+        self.stdin.close()
         said = ["", ""]
 
         def read(number: int, pipe: Any) -> None:
@@ -87,7 +88,6 @@ class Forking:
         merged: bool = False,
         cwd: Path | None = None,
         env: Mapping[str, str] = os.environ,
-        given: str = "",
         **more: str,
     ) -> Program:
         """Start a program.
@@ -98,27 +98,26 @@ class Forking:
             merged: what goes to stderr goes to stdout.
             cwd: its working directory.
             env: its environment, by default that of this process.
-            given: what it reads from standard input.
             more: variables of its environment, besides those.
         """
         request = [code, [*map(str, arguments)], str(cwd or Path.cwd()), {**env, **more}]
+        stdin, told = os.pipe()
         ours, theirs = zip(*(os.pipe() for _ in range(2 if merged else 3)), strict=True)
-        with TemporaryFile() as stdin:
-            stdin.write(given.encode())
-            stdin.seek(0)
+        try:
             # Where both go to one place there is one pipe for the two.
-            handles = [stdin.fileno(), theirs[0], theirs[-2], theirs[-1]]
-            try:
-                socket.send_fds(self._channel, [json.dumps(request).encode()], handles)
-            finally:
-                for pipe in theirs:
-                    os.close(pipe)
-        return Program(ours[:-1], ours[-1])
+            pipes = [stdin, theirs[0], theirs[-2], theirs[-1]]
+            socket.send_fds(self._channel, [json.dumps(request).encode()], pipes)
+        finally:
+            for pipe in (stdin, *theirs):
+                os.close(pipe)
+        return Program(told, ours[:-1], ours[-1])
 
-    def run(self, code: str, *arguments: object, timeout: float = 60, **options: Any) -> Program:
-        """Start a program and wait for its end; what it said is in `out` and `err` of what is returned."""
+    def run(self, code: str, *arguments: object, given: str = "", timeout: float = 60, **options: Any) -> Program:
+        """Start a program that reads `given` and wait for its end; what it said is in `out` and `err` of what is returned."""
         program = self.start(code, *arguments, **options)
         try:
+            with suppress(BrokenPipeError), program.stdin as stdin:
+                stdin.write(given)
             program.out, program.err = program.communicate(timeout)
         except TimeoutError:
             program.kill()
@@ -150,28 +149,28 @@ def _asked_for(channel: socket.socket) -> str:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody has to wait for those that watch
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
-        message, handles, _flags, _address = socket.recv_fds(channel, _LARGEST, 4)
+        message, pipes, _flags, _address = socket.recv_fds(channel, _LARGEST, 4)
         if not message:
             os._exit(0)
         if os.fork() == 0:
             break
-        for handle in handles:
-            os.close(handle)
+        for pipe in pipes:
+            os.close(pipe)
     channel.close()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    *streams, status = handles
+    *standard, status = pipes
     if program := os.fork():
-        for stream in streams:
-            os.close(stream)
+        for pipe in standard:
+            os.close(pipe)
         os.write(status, f"{program}\n".encode())
         _, ended = os.waitpid(program, 0)
         os.write(status, f"{os.waitstatus_to_exitcode(ended)}\n".encode())
         os._exit(0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-    for handle in handles:
-        os.close(handle)
+    for number, pipe in enumerate(standard):
+        os.dup2(pipe, number)
+    for pipe in pipes:
+        os.close(pipe)
     code, arguments, folder, environment = json.loads(message)
     sys.argv[:] = ["-c", *arguments]
     sys.path[0] = ""

@@ -2,12 +2,11 @@
 
 import asyncio
 import json
-import sys
-from pathlib import Path
 
 import homes
 import pytest
 import soulspot_rival
+from forking import forking
 from soulspot_db import Database, DatabaseSettings
 from soulspot_db_entities import Repositories
 from soulspot_db_entities.core import BackgroundJobCreate
@@ -15,27 +14,32 @@ from soulspot_db_entities.metadata import AlbumCreate, ArtistCreate, EnrichmentC
 from soulspot_rival import TASKS
 
 DATABASES = homes.BOTH
-PIPES = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
+PROGRAM = "import asyncio, sys, soulspot_rival; asyncio.run(soulspot_rival.main(*sys.argv[1:]))"
+
+
+@pytest.fixture(scope="module")
+def rival_programs():
+    with forking("soulspot_rival") as found:
+        yield found
 
 
 @pytest.fixture
-async def both(place):
+async def both(place, rival_programs):
     """Runs a job of `soulspot_rival` in two processes at once; returns what the tasks of either have returned."""
     settings = json.dumps({**place, "single_instance": False}, default=str)
-    command = [sys.executable, str(Path(soulspot_rival.__file__)), settings]
-    processes = [await asyncio.create_subprocess_exec(*command, **PIPES) for _ in range(2)]
+    processes = [rival_programs.start(PROGRAM, settings) for _ in range(2)]
 
     async def run(job, given=""):
-        line = json.dumps([job.__name__, given]).encode() + b"\n"
         for process in processes:
-            process.stdin.write(line)
-        return [json.loads(await process.stdout.readline()) for process in processes]
+            process.stdin.write(json.dumps([job.__name__, given]) + "\n")
+            process.stdin.flush()
+        return [json.loads(await asyncio.to_thread(process.stdout.readline)) for process in processes]
 
     await run(soulspot_rival.liked)  # what is done once is done, and both are open
     yield run
     for process in processes:
-        process.stdin.close()
-        assert await process.wait() == 0
+        _said, complaints = await asyncio.to_thread(process.communicate, timeout=60)
+        assert process.returncode == 0, complaints
 
 
 @pytest.fixture
