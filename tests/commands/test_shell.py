@@ -173,6 +173,22 @@ def test_what_is_refused_is_told_without_a_traceback(shell, database):
     assert "Traceback" not in found.err
 
 
+NO_SUCH = ("SELECT nope FROM artist", "SELECT 1 FROM nope")
+
+
+def is_told_as_a_slip(found):
+    return ".tables" in found.resolution and "migrate" not in found.resolution
+
+
+def test_a_name_that_is_not_there_is_told_as_a_slip(database):
+    assert all(is_told_as_a_slip(found) for found in ask(NO_SUCH))
+
+
+def test_a_write_behind_a_with_is_told_as_one(database):
+    (found,) = ask(["WITH x AS (SELECT 1) DELETE FROM artist"])
+    assert "nothing can be written here" in str(found)
+
+
 def test_tables_and_fields_are_listed(shell, database):
     lines = shell("-c", ".tables").out.splitlines()
     assert any(line.split() == ["artist", "metadata_artists"] for line in lines)
@@ -276,6 +292,10 @@ def test_on_postgresql_no_statement_gives_the_next_one_a_superusers_rights(on_se
     assert [list(row) for row in user] != [[address.user]]
     assert [list(row) for row in timeout] != [["0"]]
     assert isinstance(file, QueryFailedError)
+
+
+def test_on_postgresql_a_name_that_is_not_there_is_told_as_a_slip(on_server):
+    assert all(is_told_as_a_slip(found) for found in ask(NO_SUCH))
 
 
 def test_on_postgresql_nothing_can_be_written(on_server):

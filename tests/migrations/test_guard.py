@@ -71,6 +71,15 @@ async def test_the_first_write_after_another_program_has_migrated_is_refused(db,
     assert execute(db, "SELECT name FROM metadata_artists") == [("Miles Davis",)]
 
 
+async def test_that_nothing_is_done_any_more_is_logged_once(db, caplog):
+    go_to(db, LATER)
+    for _ in range(3):
+        with pytest.raises(SchemaAheadError):
+            await db.save("artist", {"name": "Nina Simone"})
+    told = [record for record in caplog.records if "DATABASE_SCHEMA_AHEAD" in record.getMessage()]
+    assert [(record.name, record.levelname) for record in told] == [("soulspot_db.monitoring", "ERROR")]
+
+
 async def test_every_write_of_a_group_is_refused(db):
     go_to(db, LATER)
     ended = await asyncio.gather(*(WRITES["save"](db) for _ in range(5)), return_exceptions=True)

@@ -17,7 +17,8 @@ import redis_servers
 import servers
 import support
 import unprivileged_health
-from soulspot_db import Database
+from soulspot_db import ConnectionFailedError, Database
+from soulspot_db.engine.sqlite import sample
 from soulspot_db.health.finding import Check, fine
 from soulspot_db.health.health import Health
 from soulspot_db.web import database_app
@@ -127,6 +128,38 @@ async def test_a_damaged_file_fails(open_database, asked, place):
         assert "restore a backup" in report["checks"]["file"]["message"]
         path.write_bytes(sound)
     finally:
+        await db.close()
+
+
+async def test_damage_that_a_statement_has_met_fails_in_a_file_too_large_to_be_looked_through(
+    open_database, asked, monkeypatch, caplog
+):
+    monkeypatch.setattr(sample, "_SMALL", 0)
+    db = await open_database()
+    await db.save_many("counter", [{"name": f"{number}" * 20} for number in range(2_000)])
+    path = db.settings.database_path
+    await db.close()
+    sound = path.read_bytes()
+    db = await Database(db.settings).open()
+    try:
+        half = len(sound) // 2
+        path.write_bytes(sound[:half] + bytes(byte ^ 0xFF for byte in sound[half:]))
+        assert (await asked(db, 200))["checks"]["file"]["status"] == "ok"
+        for _ in range(2):
+            with pytest.raises(ConnectionFailedError, match="damaged"):
+                await db.query("counter", fresh=True)
+        told = [record for record in caplog.records if "damaged" in record.getMessage()]
+        assert [(record.name, record.levelname) for record in told] == [("soulspot_db.monitoring", "ERROR")]
+        db._health = None  # what was found is believed for ten seconds
+        report = await asked(db, 503)
+        assert "file" in failing(report)
+        assert "damaged" in report["checks"]["file"]["message"]
+        path.write_bytes(sound)
+        await db.close()
+        await db.open()
+        await asked(db, 200)
+    finally:
+        path.write_bytes(sound)
         await db.close()
 
 

@@ -36,10 +36,13 @@ def doctor(*, as_json: bool, folder: Path | None) -> None:
             examine(settings, folder or _migrations()), lambda: click.echo("stopped; nothing was changed", err=True)
         )
     except DatabaseError as error:
-        click.echo(str(error), err=True)
+        if as_json:
+            _print_json([Finding("must", error.message, error.resolution, "settings")])
+        else:
+            click.echo(str(error), err=True)
         raise SystemExit(1) from None
     if as_json:
-        click.echo(json.dumps([finding.to_dict() for finding in found], indent=2, ensure_ascii=False))
+        _print_json(found)
     else:
         _print(found)
     if any(finding.level == "must" for finding in found):
@@ -51,6 +54,10 @@ def _migrations() -> Path | None:
         return locate_migrations()
     except ConfigurationError:
         return None  # the checks that need them say so
+
+
+def _print_json(found: Sequence[Finding]) -> None:
+    click.echo(json.dumps([finding.to_dict() for finding in found], indent=2, ensure_ascii=False))
 
 
 def _print(found: Sequence[Finding]) -> None:

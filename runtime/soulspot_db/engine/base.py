@@ -191,6 +191,11 @@ class Engine(Protocol):
         """Which transactions are open."""
         ...
 
+    @property
+    def met_damage(self) -> str | None:
+        """What the last statement that met a damaged database has said since it was opened; None where none has."""
+        ...
+
     async def explained(self, statement: Statement, tables: Mapping[str, Known]) -> str | None:
         """Which index would help a statement, in a sentence, or None; asked beside the connections that callers wait for."""
         ...

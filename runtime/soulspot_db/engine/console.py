@@ -4,11 +4,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from soulspot_db.errors import QueryFailedError
+from soulspot_db.errors import DatabaseError, QueryFailedError
 from soulspot_db.language.conditions import Dialect, quoted, sql_text
 from soulspot_db.language.sql_tokens import tokens
 
-__all__ = ["HIDDEN", "Answer", "Column", "Console", "Shown", "View", "only_reads", "require_reading", "views_of"]
+__all__ = [
+    "HIDDEN",
+    "Answer",
+    "Column",
+    "Console",
+    "Shown",
+    "View",
+    "in_console",
+    "only_reads",
+    "require_reading",
+    "views_of",
+]
 
 HIDDEN = "•••"
 """What is shown in the place of a value of a `sensitive` or `encrypted` field."""
@@ -118,3 +129,13 @@ def only_reads(reason: str) -> QueryFailedError:
         f"nothing can be written here: {reason}",
         "Write through repositories, which check what is stored, and tell the cache and events of it.",
     )
+
+
+def in_console(error: DatabaseError) -> DatabaseError:
+    """The same error for who types a statement: a name that is not there is a slip, and no table that was not migrated."""
+    if type(error) is not QueryFailedError:
+        return error
+    told = QueryFailedError(
+        error.message, "`.tables` lists what there is, `.schema NAME` the fields of one.", **error.context
+    )
+    return told.with_traceback(error.__traceback__)

@@ -47,7 +47,7 @@ def checks_for(
     ]
     if is_file:
         checks += [
-            _of_file("file", files.soundness, settings.database_path),
+            _of_file("file", lambda path: files.soundness(path, engine.met_damage), settings.database_path),
             _of_file("disk", files.disk, settings.database_path),
             _of_file("wal", files.write_ahead_log, settings.database_path),
         ]

@@ -32,8 +32,10 @@ def write_ahead_log(path: Path) -> Finding:
     return fine(_size(size))
 
 
-def soundness(path: Path) -> Finding:
-    """Whether the file can be read from the disk, past everything that is kept in memory."""
+def soundness(path: Path, met: str | None) -> Finding:
+    """Whether the file can be read from the disk, past everything that is kept in memory; `met` is what a statement has met."""
+    if met is not None:
+        return failed(f"{met}; restore a backup")
     faults = sample(path)
     return failed(f"the file is damaged: {faults[0]}; restore a backup") if faults else fine("no fault was found")
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import soulspot_db_entities
-from doctor_reports import MIGRATIONS, levels
+from doctor_reports import MIGRATIONS, levels, one, report
 from soulspot_db import Database, DatabaseSettings, EntityRegistry
 from soulspot_db.doctor.checks import AROUND, DATABASE, INSIDE
 from soulspot_db.engine.sqlite.versions import HERE, has_wal_reset_bug
@@ -78,6 +78,12 @@ def test_settings_that_cannot_be_used_are_told_without_a_traceback(cli, database
     outcome = cli("doctor")
     assert (outcome.code, outcome.out) == (1, "")
     assert "DATABASE_POOL_TIMEOUT" in outcome.err
+
+
+def test_settings_that_cannot_be_used_are_a_finding_for_programs(cli, database, monkeypatch):
+    monkeypatch.setenv("DATABASE_POOL_TIMEOUT", "soon")
+    level, said = one(report(cli), "settings")
+    assert (level, "DATABASE_POOL_TIMEOUT" in said) == ("must", True)
 
 
 def test_the_page_has_every_check():

@@ -5,7 +5,7 @@ from typing import Any
 
 import asyncpg
 
-from soulspot_db.engine.console import HIDDEN, Answer, Column, Shown, only_reads, require_reading, views_of
+from soulspot_db.engine.console import HIDDEN, Answer, Column, Shown, in_console, only_reads, require_reading, views_of
 from soulspot_db.engine.postgresql.connecting import not_connected
 from soulspot_db.engine.postgresql.connection import connect, connect_options
 from soulspot_db.engine.postgresql.errors import DRIVER_ERRORS, READ_ONLY, translate
@@ -114,7 +114,7 @@ class ServerConsole:
     def _told(self, error: BaseException, sql: str) -> DatabaseError:
         if isinstance(error, asyncpg.PostgresError) and getattr(error, "sqlstate", None) == READ_ONLY:
             return only_reads(str(getattr(error, "message", error)))
-        return translate(error, sql, self._settings)
+        return in_console(translate(error, sql, self._settings))
 
     async def close(self) -> None:
         """Disconnect."""

@@ -85,6 +85,11 @@ class PostgreSQLEngine:
         """False: every answer is waited for."""
         return False
 
+    @property
+    def met_damage(self) -> str | None:
+        """Nothing: a server says so in its own log, to those who look after it."""
+        return None
+
     def read_now(self, statement: Statement, trace: Trace | None = None) -> Rows | None:  # noqa: ARG002 - as the protocol has it
         """None: every answer is waited for."""
         return None

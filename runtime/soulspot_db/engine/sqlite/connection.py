@@ -1,5 +1,6 @@
 """One SQLite connection, used by one thread: its pragmas, its timeout, its errors."""
 
+import logging
 import random
 import sqlite3
 import time
@@ -14,12 +15,14 @@ from soulspot_db.engine.sqlite.identity import OpenedFile
 from soulspot_db.engine.sqlite.lane import Job
 from soulspot_db.engine.sqlite.upkeep import tend
 from soulspot_db.errors import DatabaseError, LockedError
+from soulspot_db.monitoring.quiet import log_quietly
 
 __all__ = ["TO_WAL", "Connection", "Look", "connect"]
 
 Look = tuple[float, bool, int]
 """When the connection looked for commits of others, whether there were any, and how often there have been any so far."""
 
+_log = logging.getLogger("soulspot_db.monitoring")
 # How many steps of SQLite's virtual machine lie between two looks at the clock: well under a millisecond of work.
 _STEPS = 10_000
 TO_WAL = "journal_mode = WAL"
@@ -321,17 +324,23 @@ class Connection:
         # On a file that it cannot write, SQLite may find another version each time, though nobody has written.
         self.has_company = self.has_company or (found and self._version is not None and not self.is_read_only)
         if found and self._guard is not None:
-            self.ousted = self._guard(lambda sql: self._execute(Statement(sql)))
+            self._oust(self._guard(lambda sql: self._execute(Statement(sql))))
         self._version = version
         self.finds += found
         self._look = (at, found or (self._look is not None and self._look[1]), self.finds)
         return True
 
+    def _oust(self, reason: DatabaseError | None) -> None:
+        """Refuse everything from now on, for this reason, and say so once; or nothing any more."""
+        if reason is not None and self.ousted is None:
+            log_quietly(_log, logging.ERROR, "%s", reason)
+        self.ousted = reason
+
     def _loss(self) -> DatabaseError | None:
         """Whether the file is no longer where it was opened; if so, nobody believes any more what is in memory."""
         loss = None if self._file is None else self._file.lost()
         if loss is not None:
-            self.ousted = loss
+            self._oust(loss)
             self.finds += 1
             self._look = (time.monotonic(), True, self.finds)
         return loss

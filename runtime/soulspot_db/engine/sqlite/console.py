@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 
-from soulspot_db.engine.console import Answer, Column, Shown, only_reads, require_reading, views_of
+from soulspot_db.engine.console import Answer, Column, Shown, in_console, only_reads, require_reading, views_of
 from soulspot_db.engine.errors import ran_too_long
 from soulspot_db.engine.sqlite.errors import translate, with_newest_copy, wrong_path
 from soulspot_db.engine.sqlite.look import connect_to_look
@@ -128,7 +128,9 @@ class SQLiteConsole:
             return only_reads(str(error))
         if isinstance(error, (sqlite3.ProgrammingError, sqlite3.Warning)):  # which the module itself raises
             return QueryFailedError(str(error), "Write one statement at a time, without parameters.", query=sql)
-        return with_newest_copy(translate(error, sql, self._path), self._settings)
+        if code == sqlite3.SQLITE_ERROR and str(error).endswith("because it is a view"):
+            return only_reads(str(error))
+        return with_newest_copy(in_console(translate(error, sql, self._path)), self._settings)
 
     def _authorize(  # noqa: PLR0911 - one for each kind
         self, action: int, what: str | None, which: str | None, database: str | None, _inside: str | None

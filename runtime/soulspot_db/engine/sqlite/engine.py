@@ -72,6 +72,12 @@ class SQLiteEngine:
         self._blocks = OpenBlocks(settings.slow_transaction_threshold)
         self._holder: tuple[str, float] | None = None
         self._upkeep: Upkeep | None = None
+        self._met_damage: str | None = None
+
+    @property
+    def met_damage(self) -> str | None:
+        """What the last statement that met a damaged page has said since the file was opened; None where none has."""
+        return self._met_damage
 
     async def open(self, guard: Guard | None = None) -> None:
         """Open the file, creating it if need be.
@@ -85,6 +91,7 @@ class SQLiteEngine:
         """
         self._check()
         self._guard = guard
+        self._met_damage = None
         self._loop = asyncio.get_running_loop()
         self._finds_told = 0
         self._look_asked = time.monotonic()
@@ -351,7 +358,14 @@ class SQLiteEngine:
 
     def _advised(self, outcome: Outcome) -> Outcome:
         error = outcome.error
-        return outcome if error is None else Outcome(error=with_newest_copy(error, self._settings))
+        if error is None:
+            return outcome
+        told = with_newest_copy(error, self._settings)
+        if isinstance(told, DatabaseError) and told.context.get("damaged"):
+            if self._met_damage is None:
+                log_quietly(_log, logging.ERROR, "%s", told)
+            self._met_damage = told.message
+        return Outcome(error=told)
 
     def _on_loop(self, call: Callable[..., Any], *args: Any) -> None:
         try:
