@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import Context
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +191,20 @@ async def _from_memory(db: Database, ask: Callable[[], Awaitable[Any]]) -> Any:
         if db._cache.hits > hits:
             return answer
     raise AssertionError("the answer is never kept: something it depends on is marked as being written")
+
+
+async def connected(db: Database, number: int) -> None:
+    """Have so many connections to a server: one that has to be made first may take longer than a short time-out allows."""
+    everybody = asyncio.Barrier(number)
+
+    async def one() -> None:
+        async with db.transaction(read_only=True):
+            await everybody.wait()
+
+    while db.settings.database_type == "postgresql" and db.session.engine.connections().total < number:
+        asking = [asyncio.create_task(one(), context=Context()) for _ in range(number)]
+        await asyncio.wait(asking, return_when=asyncio.FIRST_EXCEPTION)
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+        await everybody.reset()

@@ -322,7 +322,7 @@ MISTAKES: dict[str, tuple[planted.Mistake, str]] = {
         "a_write_is_acknowledged_only_after_its_stamps_are_dropped",
     ),
     "a block acknowledged before its stamps are dropped": (
-        lambda: planted.replaced(planted.Transaction, "_commit", ("await settled(commit.dropping)", "pass")),
+        lambda: planted.replaced(planted.TransactionSession, "_commit", ("await settled(commit.dropping)", "pass")),
         "a_write_is_acknowledged_only_after_its_stamps_are_dropped",
     ),
     "the stamps of fewer tags noted without a look at the others": (

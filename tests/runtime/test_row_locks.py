@@ -5,7 +5,7 @@ import contextvars
 
 import pytest
 from soulspot_db import LockedError
-from support import within
+from support import connected, within
 
 DATABASES = ("postgresql", pytest.param("listening", marks=pytest.mark.slow))
 
@@ -16,6 +16,7 @@ async def counters(open_database):
 
     async def with_patience(seconds):
         db = await open_database(pool_timeout=seconds)
+        await connected(db, 6)
         await db.save_many("counter", [{"name": "a"}, {"name": "b"}])
         return db
 

@@ -76,7 +76,8 @@ async def test_while_another_process_commits_without_pause_rows_are_read_on_the_
         try:
             await asyncio.to_thread(other.stdout.readline)
             last, changes, end = 0, 0, time.monotonic() + 1
-            while time.monotonic() < end:
+            # A machine with other work may keep the first from the loop, and all for a second then.
+            while time.monotonic() < end or (refused["asked"] <= 100 and time.monotonic() < end + 10):
                 value = (await db.get("counter", "a", fresh=True))["value"]
                 assert value >= last
                 changes += value > last

@@ -18,7 +18,7 @@ from soulspot_db import (
     errors,
 )
 from soulspot_db.sessions import retry
-from support import at_rest, outside, until, within
+from support import at_rest, connected, outside, until, within
 
 DATABASES = homes.BOTH
 
@@ -262,6 +262,7 @@ async def test_two_databases_on_one_file_that_add_to_one_counter_lose_nothing(op
     waits, pause = [], retry._pause
     monkeypatch.setattr(retry, "_pause", lambda attempt: waits.append(attempt) or pause(attempt))
     first, second = await open_database(pool_timeout=0.02), await open_database(pool_timeout=0.02)
+    await connected(first, 2)
     await first.save("counter", {"name": "a"})
     runs = []
 
