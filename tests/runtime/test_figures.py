@@ -150,10 +150,11 @@ async def test_what_runs_in_the_database_is_running_and_not_waiting(db, records)
 
 
 async def test_the_connection_that_all_others_hold_is_waited_for(open_database):
-    db, records = await open_database(connection_pool_size=1, max_overflow=0), []
+    db, records, asked = await open_database(connection_pool_size=1, max_overflow=0), [], asyncio.Event()
     db.hooks.add(records.append)
     async with db.transaction(read_only=True):
-        reading = asyncio.create_task(asyncio.wait_for(_read_outside(db), 5), context=contextvars.Context())
+        reading = asyncio.create_task(asyncio.wait_for(_read_outside(db, asked), 5), context=contextvars.Context())
+        await asked.wait()  # or a machine that stands still could end the pause before it has begun
         await asyncio.sleep(0.2)
     await within(5, reading)
     (record,) = [record for record in records if record.operation == "query"]
@@ -161,7 +162,8 @@ async def test_the_connection_that_all_others_hold_is_waited_for(open_database):
     assert (await db.stats(detail="full"))["locks"]["waited"] >= 1
 
 
-async def _read_outside(db):
+async def _read_outside(db, asked):
+    asked.set()
     return await db.query("counter", fresh=True)
 
 
