@@ -143,6 +143,38 @@ async def test_a_hook_that_raises_is_logged_and_changes_nothing(db, records, cap
     assert "broken failed" in caplog.text
 
 
+class Counting:
+    """A hook that has no hash, and always fails."""
+
+    __hash__ = None
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, record):
+        self.calls += 1
+        raise RuntimeError("broken hook")
+
+
+async def test_a_hook_that_always_raises_is_called_each_time_and_logged_once_a_minute(db, caplog, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr("soulspot_db.monitoring.hooks.monotonic", lambda: now)
+    broken, other = Counting(), Counting()
+    db.hooks.add(broken)
+    db.hooks.add(other)
+    for _ in range(20):
+        await db.get("counter", "a")
+    assert broken.calls == other.calls == 20
+    assert caplog.text.count("is not logged for a minute") == 2
+    now += 61
+    await db.get("counter", "a")
+    assert caplog.text.count("is not logged for a minute") == 4
+    db.hooks.remove(broken)
+    db.hooks.add(broken)
+    await db.get("counter", "a")
+    assert caplog.text.count("is not logged for a minute") == 5
+
+
 async def test_a_hook_that_was_removed_is_told_nothing_more(db, records):
     heard = []
 

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Callable
+from time import monotonic
 from typing import TypeAlias
 
 from soulspot_db.errors import ValidationFailedError
@@ -14,18 +15,20 @@ __all__ = ["Hook", "Hooks"]
 
 Hook: TypeAlias = Callable[[OperationRecord], None]
 _log = logging.getLogger("soulspot_db.monitoring")
+_APART = 60.0  # seconds
 
 
 class Hooks:
     """The hooks of one database: functions that take an `OperationRecord`.
 
     They are called on the event loop, when the operation is over and before its caller goes on, so they must be quick. One
-    that raises is logged, and the operation is what it was.
+    that raises is logged, once a minute at most, and the operation is what it was.
     """
 
     def __init__(self) -> None:
         self.listening: list[Hook] = []
         """Those who are told; empty is what most calls see, and must cost nothing."""
+        self._logged: dict[int, float] = {}  # by their ids: a hook need have no hash
 
     def __len__(self) -> int:
         return len(self.listening)
@@ -48,7 +51,8 @@ class Hooks:
     def remove(self, hook: Hook) -> None:
         """Do not tell `hook` any more. Doing it twice is harmless."""
         if hook in self.listening:
-            self.listening.remove(hook)
+            removed = self.listening.pop(self.listening.index(hook))
+            self._logged.pop(id(removed), None)
 
     def tell(self, record: OperationRecord) -> None:
         """Tell every hook."""
@@ -56,7 +60,15 @@ class Hooks:
             try:
                 hook(record)
             except (Exception, asyncio.CancelledError):  # noqa: BLE001 - logged; who only watches must not change anything
-                log_quietly(_log, logging.ERROR, "hook %s failed", getattr(hook, "__qualname__", hook), exc_info=True)
+                self._log(hook)
+
+    def _log(self, hook: Hook) -> None:
+        """Say that it failed, unless that was said a moment ago: what fails once may fail with every operation."""
+        now = monotonic()
+        if now - self._logged.get(id(hook), -_APART) >= _APART:
+            self._logged[id(hook)] = now
+            message = "hook %s failed; if it fails again, that is not logged for a minute"
+            log_quietly(_log, logging.ERROR, message, getattr(hook, "__qualname__", hook), exc_info=True)
 
 
 def _is_plain_function(hook: object) -> bool:
