@@ -1,5 +1,6 @@
 """The commands as they are typed: in this process where that is enough, in one of their own where streams matter."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -7,11 +8,14 @@ from pkgutil import iter_modules
 
 import pytest
 from click.testing import CliRunner
+from doctor_reports import MIGRATIONS
 from forking import forking
 from projects import Outcome
 from servers import postgres_server
+from soulspot_db import DatabaseSettings
 from soulspot_db import cli as cli_package
 from soulspot_db.cli import main
+from soulspot_db.migrations.runner import migrate
 from soulspot_db_codegen import commands
 
 
@@ -65,6 +69,14 @@ def program(start):
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory):
+    """SoulSpot's own tables, empty; to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "soulspot.db"
+    asyncio.run(migrate(DatabaseSettings(database_path=path), MIGRATIONS))
+    return path
 
 
 @pytest.fixture(scope="module")

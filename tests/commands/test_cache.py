@@ -4,28 +4,17 @@ import asyncio
 import importlib
 import secrets
 import shutil
-from pathlib import Path
 
 import pytest
 import redis_servers
 import soulspot_db_entities
 from soulspot_db import Database, DatabaseSettings, EntityRegistry
-from soulspot_db.migrations.runner import migrate
-
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
 @pytest.fixture(scope="module")
 def server():
     with redis_servers.redis_server() as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def migrated_file(tmp_path_factory):
-    path = tmp_path_factory.mktemp("migrated") / "soulspot.db"
-    asyncio.run(migrate(DatabaseSettings(database_path=path), MIGRATIONS))
-    return path
 
 
 @pytest.fixture

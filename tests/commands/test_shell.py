@@ -71,10 +71,9 @@ ON_SERVER = [
 
 
 @pytest.fixture(scope="module")
-def filled_file(tmp_path_factory):
+def filled_file(tmp_path_factory, migrated_file):
     """SoulSpot's own tables, with one row that has secrets."""
-    path = tmp_path_factory.mktemp("filled") / "soulspot.db"
-    asyncio.run(migrate(DatabaseSettings(database_path=path), MIGRATIONS))
+    path = shutil.copy(migrated_file, tmp_path_factory.mktemp("filled") / "soulspot.db")
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(FILLED)
     return path

@@ -1,32 +1,22 @@
-"""A migrated file without a fault, and doctor for it; server and Redis have their own."""
+"""A database without a fault, and doctor for it; server and Redis have their own."""
 
-import asyncio
 import shutil
 from datetime import UTC, datetime
 
 import pytest
 from doctor_reports import KEY, MIGRATIONS, backup_named, report
-from soulspot_db import DatabaseSettings
-from soulspot_db.migrations.runner import migrate
-
-
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory):
-    path = tmp_path_factory.mktemp("migrated") / "soulspot.db"
-    asyncio.run(migrate(DatabaseSettings(database_path=path), MIGRATIONS))
-    return path
 
 
 @pytest.fixture
-def database(migrated, tmp_path, monkeypatch):
+def database(migrated_file, tmp_path, monkeypatch):
     """A database without a fault, in a folder that is no project, with a backup in `backups`."""
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "config"
     backups = tmp_path / "backups"
     folder.mkdir()
     backups.mkdir()
-    shutil.copy(migrated, folder / "soulspot.db")
-    shutil.copy(migrated, backups / backup_named(datetime.now(UTC)))
+    shutil.copy(migrated_file, folder / "soulspot.db")
+    shutil.copy(migrated_file, backups / backup_named(datetime.now(UTC)))
     values = {"DATABASE": folder / "soulspot.db", "DATABASE_BACKUP_PATH": backups, "ENCRYPTION_KEYS": KEY}
     for name, value in values.items():
         monkeypatch.setenv(name, str(value))

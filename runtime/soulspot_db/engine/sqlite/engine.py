@@ -15,6 +15,7 @@ from soulspot_db.engine.errors import in_another_loop, not_open
 from soulspot_db.engine.lease import abandon_all
 from soulspot_db.engine.settled import settled
 from soulspot_db.engine.sqlite.connection import Connection, Look
+from soulspot_db.engine.sqlite.damage import MetDamage
 from soulspot_db.engine.sqlite.errors import locked_by_others, no_reader, no_writer, with_newest_copy, wrong_path
 from soulspot_db.engine.sqlite.explained import explained
 from soulspot_db.engine.sqlite.group import LookJob, UpkeepJob, WriteQueue, commit_group
@@ -72,12 +73,12 @@ class SQLiteEngine:
         self._blocks = OpenBlocks(settings.slow_transaction_threshold)
         self._holder: tuple[str, float] | None = None
         self._upkeep: Upkeep | None = None
-        self._met_damage: str | None = None
+        self._damage = MetDamage(settings)
 
     @property
     def met_damage(self) -> str | None:
         """What the last statement that met a damaged page has said since the file was opened; None where none has."""
-        return self._met_damage
+        return self._damage.said
 
     async def open(self, guard: Guard | None = None) -> None:
         """Open the file, creating it if need be.
@@ -91,7 +92,7 @@ class SQLiteEngine:
         """
         self._check()
         self._guard = guard
-        self._met_damage = None
+        self._damage = MetDamage(self._settings)
         self._loop = asyncio.get_running_loop()
         self._finds_told = 0
         self._look_asked = time.monotonic()
@@ -353,19 +354,8 @@ class SQLiteEngine:
 
     def _post(self, connection: Connection, done: Done) -> None:
         if any(outcome.error is not None for _job, outcome in done):
-            done = [(job, self._advised(outcome)) for job, outcome in done]
+            done = [(job, self._damage.told(outcome)) for job, outcome in done]
         self._on_loop(self._deliver, done, connection.take_timings(), connection.take_look())
-
-    def _advised(self, outcome: Outcome) -> Outcome:
-        error = outcome.error
-        if error is None:
-            return outcome
-        told = with_newest_copy(error, self._settings)
-        if isinstance(told, DatabaseError) and told.context.get("damaged"):
-            if self._met_damage is None:
-                log_quietly(_log, logging.ERROR, "%s", told)
-            self._met_damage = told.message
-        return Outcome(error=told)
 
     def _on_loop(self, call: Callable[..., Any], *args: Any) -> None:
         try:
